@@ -82,6 +82,9 @@ MODULES = {name.removesuffix("__init__").rstrip("."): path for name, path in PAT
 NAMES = sorted(name for name in MODULES if name)
 
 
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+
+
 class Words(NamedTuple):
     imports: set[str]  # full names: of a package, its module or what its ``__init__`` offers
     classes: list[str]
@@ -182,21 +185,39 @@ def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
 
 
 def test_a_variable_is_named_for_what_it_holds() -> None:
-    places = []
-    for path in (path for folder in (PACKAGE, Path(__file__).parent) for path in sorted(folder.rglob("*.py"))):
+    places, folders = [], ("zdemo", "tests", "benchmarks", "docs")
+    for path in (path for folder in folders for path in sorted((PACKAGE.parent / folder).rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.ExceptHandler(name=name):
+                case (
+                    ast.Name(id=name, ctx=ast.Store())
+                    | ast.arg(arg=name)
+                    | ast.ExceptHandler(name=name)
+                    | ast.MatchAs(name=name)
+                    | ast.alias(asname=name)
+                ):
                     if name in {"one", "found", "shown", "made", "said"}:
                         places.append(f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {name}")
     assert not places, "\n".join(places)
+
+
+def test_the_parts_of_a_tuple_that_a_function_returns_have_names() -> None:
+    nodes = [node for path in sorted(PACKAGE.rglob("*.py")) for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    returns = {node.name: ast.unparse(node.returns) for node in nodes if isinstance(node, FUNCTIONS) and node.returns}
+    tuples = {name for name, kind in returns.items() if kind.startswith("tuple[") and not kind.endswith(", ...]")}
+    indexed = []
+    for node in nodes:
+        match node:
+            case ast.Subscript(value=ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)), slice=ast.Constant()):
+                indexed += [ast.unparse(node)] if name in tuples else []
+    assert indexed == []
 
 
 def test_a_function_is_short_enough_to_be_read_at_once() -> None:
     longest, places = {"cli": 45}, []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if isinstance(node, FUNCTIONS):
                 first, last = node.body[ast.get_docstring(node) is not None :][:1], node.body[-1]
                 lines = (last.end_lineno or 0) - first[0].lineno + 1 if first else 0
                 if lines > longest.get(path.relative_to(PACKAGE).parts[0], 60):

@@ -101,6 +101,7 @@ def test_what_a_timeout_interrupted_is_known(error: BaseException, phase: Phase)
     came = explain(error)
     assert isinstance(came, ConnectionFailed)
     assert (came.kind, came.phase) == (FailureKind.TIMEOUT, phase)
+    assert ("no answer from DNS within" in came.message) is (phase is Phase.NAME)
 
 
 @pytest.mark.parametrize("kind", FailureKind)

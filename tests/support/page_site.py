@@ -17,9 +17,11 @@ from tests.support.emulator_target import hyphenated
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.evidence import PatIds
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
 from zdemo.page.events import event_of, secrets_of
+from zdemo.page.page_context import VARIABLES
 from zdemo.server import create_app
 from zdemo.server.observe import WATCHER, Trace
 from zdemo.serving import WSGIApp
@@ -107,14 +109,17 @@ def page_options(
     """Return the options of a page for an emulator; ``beside`` and ``changed`` as for ``page_site``."""
     known = administered(emulator.url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_VISITOR_PAT=VISITOR.pat)
     environment = Environment({COMMAND_LINE: known | changed})
+    users = (READER, VISITOR) if beside else ()
     return PageOptions(
         key=KEY,
         api_url=api_url,
         settings=replace(Settings.from_env(environment), cache_ttl_seconds=ttl_seconds),
         environment=environment,
         emulator=emulator.world.name if beside else "",
-        emulator_users={"reader": READER.id, "visitor": VISITOR.id} if beside else {},
-        emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if beside else {},
+        emulator_pats={
+            user.username: PatIds(user=user.id, pat_id=user.token_id, variable=VARIABLES[user.username], named_by=())
+            for user in users
+        },
         threads=8,
     )
 

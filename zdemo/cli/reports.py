@@ -267,7 +267,7 @@ def check_report(name: str, command: str, *, as_json: bool) -> None:
     try:
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"--junit is not a file in an existing folder: {name}", hint=example)
-        content = read_file(path, len(beginning))[0] if path.is_file() else b""
+        content, _ = read_file(path, len(beginning)) if path.is_file() else (b"", None)
     except OSError as error:
         raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None
     if content and not content.startswith(beginning):

@@ -18,6 +18,7 @@ from zdemo.cli.usage import as_typed, is_quoted, option
 from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
+from zdemo.errors.steps import Command
 
 if TYPE_CHECKING:
     import typer
@@ -136,7 +137,7 @@ def run_with_emulator(
     from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
-        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
+        raise UsageError("a command can be run on Linux and macOS only", hint=Command("emulator --json"))
     check_command(command)
     from zdemo.emulator import emulate
     from zdemo.serving.programs import run

@@ -68,7 +68,8 @@ class Dotenv:
             blank, _, end = _parts(pieces[at])
             pieces[at] = blank + statement + end if statement else blank
             if not statement and comment and at and pieces[at - 1].strip() == comment:
-                pieces[at - 1] = LINE_END.sub("", _parts(pieces[at - 1])[0], count=1)
+                above, _, _ = _parts(pieces[at - 1])
+                pieces[at - 1] = LINE_END.sub("", above, count=1)
         elif statement:
             end = "\r\n" if "\r\n" in self.text else "\n"
             pieces.append(end * (not self.text.endswith(("\n", "\r")) and bool(self.text)))
@@ -92,7 +93,8 @@ class Dotenv:
         """Yield each statement with the number of its line; python-dotenv counts the blank lines before it, too."""
         at, ends = 0, [end.end() for end in LINE_END.finditer(self.text)]
         for binding in self._bindings:
-            yield binding, bisect(ends, at + len(_parts(binding.original.string)[0])) + 1
+            blank, _, _ = _parts(binding.original.string)
+            yield binding, bisect(ends, at + len(blank)) + 1
             at += len(binding.original.string)
 
     def _place(self, name: str) -> int | None:

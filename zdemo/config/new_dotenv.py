@@ -37,7 +37,8 @@ def is_skeleton(path: Path) -> bool:
     """Return whether a file is a skeleton that nobody changed; a link is not."""
     text = skeleton().encode()
     try:
-        return not path.is_symlink() and read_file(path, len(text))[0] == text
+        content, _ = read_file(path, len(text))
+        return content == text and not path.is_symlink()
     except OSError:
         return False
 

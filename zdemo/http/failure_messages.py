@@ -17,6 +17,10 @@ PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
+DNS_SILENT = (
+    "the host name {host} does not resolve: no answer from DNS within {seconds:g} s",
+    "check this machine's network and DNS server, and the host name in {setting}",
+)
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
@@ -172,7 +176,8 @@ def failed(
         "untrusted": why_untrusted(0),
         **words,
     }
-    message, hint = (text.format(**values) for text in _WORDS[kind])
+    texts = DNS_SILENT if phase is Phase.NAME and not proxy else _WORDS[kind]
+    message, hint = (text.format(**values) for text in texts)
     steps: tuple[Step, ...] = tuple(hint.split("\n"))
     if scheme := OTHER_SCHEME.get(kind):
         certain = parts.port is not None and (scheme == "https" or here)
@@ -221,4 +226,5 @@ def proxy_problem(proxy: str) -> str:
         return "is a SOCKS proxy, which zdemo does not support"
     if scheme not in ("http", "https"):
         return "has a scheme other than http and https"
-    return "" if proxy_address(proxy)[0] else "is not an address"
+    host, _ = proxy_address(proxy)
+    return "" if host else "is not an address"

@@ -59,7 +59,7 @@ class Transport:
         self.proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
         proxy = requests.utils.select_proxy(origin, self.proxies) or ""
         self.proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"
-        self._proxy_host = proxy_address(self.proxy)[0]
+        self._proxy_host, _ = proxy_address(self.proxy)
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False
         self.ca_bundle = ca_bundle_of(os.environ)

@@ -176,8 +176,7 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
     context = PageContext(
         options=options,
         app=api,
-        user_ids=dict(options.emulator_users),
-        pat_ids=dict(options.emulator_pats),
+        pats=dict(options.emulator_pats),
         tell=lambda name, event: watching.tell(name, showable(dict(event), hidden)),
     )
     bus.subscribe(CHANGED, lambda _change: context.explanations.clear())

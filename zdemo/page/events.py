@@ -46,8 +46,6 @@ MOST_ITEMS = 40  # of a list
 CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
-MOST_LINES = 40
-MOST_ROLES = 12
 SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
 QUESTION = f"POST {INTROSPECTION_PATH}"
 ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
@@ -271,15 +269,13 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
     if settings.project_id:
         named = settings.project_id in introspection.audience or settings.client_id in introspection.audience
         lines.append(["audience", "names this API" if named else "does not name this API"])
-    roles = sorted(introspection.roles(settings.project_id))
-    first = ", ".join(role[:60] for role in roles[:MOST_ROLES]) + (", …" if len(roles) > MOST_ROLES else "")
-    return [*lines, ["roles", first or "none"]]
+    return [*lines, ["roles", ", ".join(sorted(introspection.roles(settings.project_id))) or "none"]]
 
 
 def _header_lines(fields: list[tuple[str, str]]) -> Lines:
     """Return what may be shown of header fields: others than ``Authorization`` hold secrets too."""
     lines = []
-    for name, value in fields[:MOST_LINES]:
+    for name, value in fields:
         if name.lower() == "set-cookie":
             continue
         text = value[:LONGEST_VALUE]

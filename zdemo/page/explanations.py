@@ -16,7 +16,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import APP_CLIENT_ID, ClientSettings, LoginSettings
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.ask.explain import explain
-from zdemo.diagnosis.evidence import Evidence, PatIds, TokenCase
+from zdemo.diagnosis.evidence import Evidence, TokenCase
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import REFUSED
 from zdemo.diagnosis.rules.api_response import code_of
@@ -220,10 +220,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     settings = replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS))
     if environment.get("PAT", "").strip() != caller.token:
         environment, again = environment.without("PAT"), "--pat"
-    ids, user_id = None, context.user_ids.get(caller.id)  # whose PAT it is, and which, as far as the page saw it
-    if caller.id in VARIABLES and user_id:
-        pat_id = context.pat_ids.get(caller.id, "")
-        ids = PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
+    ids = context.pats.get(caller.id)
     explanation = explain(call, caller.token, settings, environment, again=again, now=time.time(), ids=ids)
     if explanation is None:
         return None

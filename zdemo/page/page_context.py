@@ -9,6 +9,7 @@ from flask import Flask
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.evidence import PatIds
 from zdemo.errors import ZdemoError
 from zdemo.errors.steps import Step, in_line
 from zdemo.http.api_call import Method
@@ -30,8 +31,8 @@ class PageOptions:
 
     ``key`` opens the page. ``environment`` has the tokens of callers and administrator. ``steps_file`` is the
     ``.env`` for commands that the page suggests, and ``file_step`` the command that writes it if it is missing.
-    ``emulator`` is the name of an emulator beside the API; ``emulator_users`` and ``emulator_pats`` have the IDs of its
-    users and of their PATs by caller. ``threads`` is how many of the server's threads the page may use.
+    ``emulator`` is the name of an emulator beside the API; ``emulator_pats`` are the PATs of its users by caller.
+    ``threads`` is how many of the server's threads the page may use.
     """
 
     key: str = field(repr=False)
@@ -41,8 +42,7 @@ class PageOptions:
     steps_file: Path | None = None
     file_step: Step | None = None
     emulator: str = ""
-    emulator_users: Mapping[str, str] = field(default_factory=dict)
-    emulator_pats: Mapping[str, str] = field(default_factory=dict)
+    emulator_pats: Mapping[str, PatIds] = field(default_factory=dict)
     threads: int = PAGE_THREADS
 
 
@@ -50,15 +50,14 @@ class PageOptions:
 class PageContext:
     """What a part of the page is given to answer a request; ``app`` is the API in this worker.
 
-    ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
-    ``pat_ids`` are those of their PATs. ``tell`` sends an event with this name to all open pages.
+    ``pats`` are the callers' as far as they were seen: ZITADEL does not say whose a dead token was. ``tell`` sends an
+    event with this name to all open pages.
     ``explanations`` has why requests were refused, until a change. ``logins`` has the tokens of people.
     """
 
     options: PageOptions
     app: Flask
-    user_ids: dict[str, str] = field(default_factory=dict)
-    pat_ids: dict[str, str] = field(default_factory=dict)
+    pats: dict[str, PatIds] = field(default_factory=dict)
     tell: Callable[[str, Mapping[str, Any]], None] = lambda _name, _event: None
     explanations: dict[Hashable, Why] = field(default_factory=dict)
     logins: dict[str, str] = field(default_factory=dict, repr=False)

@@ -16,6 +16,8 @@ from zdemo.config.address import ADMIN_PAT
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.new_dotenv import completion
 from zdemo.config.settings import AdminSettings
+from zdemo.diagnosis.ask.facts import pat_ids
+from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.diagnosis.view import step_document
 from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
@@ -27,7 +29,6 @@ from zdemo.http.example_api import ROLE, Route
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder
-from zdemo.setup.state_file import issued_pat
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -140,17 +141,14 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
     """Return the users of the callers' tokens, each once. A dead token's user may be unknown, and is left out."""
     users: dict[str, CallersUser] = {}
     for caller in callers_with_token(context.options.environment):
-        token = caller.token or ""
-        introspection = admin.introspector.introspect(token)
-        _, owner_id, issued_id = issued_pat(context.options.environment.file, token) or ("", "", "")
+        introspection = admin.introspector.introspect(caller.token or "")
         if introspection.active:
-            context.user_ids[caller.id] = introspection.text("sub")
-            if not introspection.text("client_id"):  # no other token has none
-                context.pat_ids[caller.id] = introspection.text("jti")
-        if user_id := context.user_ids.get(caller.id) or owner_id:
-            pat_id = context.pat_ids.get(caller.id) or issued_id
-            user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
-            users.setdefault(user_id, user)
+            pat_id = "" if introspection.text("client_id") else introspection.text("jti")  # no other token has none
+            user_id, variable = introspection.text("sub"), VARIABLES[caller.id]
+            context.pats[caller.id] = PatIds(user=user_id, pat_id=pat_id, variable=variable, named_by=())
+        if ids := context.pats.get(caller.id) or pat_ids(context.options.environment, caller.token or ""):
+            user = CallersUser(caller=caller, id=ids.user, pat_id=ids.pat_id, works=introspection.active)
+            users.setdefault(user.id, user)
     return list(users.values())
 
 

@@ -41,7 +41,8 @@ LONGEST_KEY_NAME = 60  # characters of up to four bytes; a file name has 255 at 
 def key_in(file: Path) -> str:
     """Return the ID of the key in a file; empty when it is not a key file."""
     try:
-        return str(json.loads(read_file(file, LARGEST_BYTES)[0]).get("keyId", ""))
+        content, _ = read_file(file, LARGEST_BYTES)
+        return str(json.loads(content).get("keyId", ""))
     except (OSError, ValueError, AttributeError, RecursionError):
         return ""
 

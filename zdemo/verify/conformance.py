@@ -17,7 +17,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command
+from zdemo.errors.steps import Command, sentence
 from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply
 from zdemo.verify.case import Case, Mark
@@ -103,7 +103,7 @@ def _neither(reply: ApiReply) -> Finding:
     # without a route, the whole path belongs to the address, and to one that is proposed
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call)):
-        return failed(before.cause, *before.fix, otherwise=before.otherwise)
+        return before
     fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
     return failed(f"{reply.status} for a request without a token, not 401", fix)
 
@@ -113,7 +113,8 @@ def _garbage(target: Target) -> Finding:
     """A made-up token: 401 invalid_token."""
     if target.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
-        return failed(what, "check the API's log; zdemo doctor (without --api) checks ZITADEL and the settings here")
+        here = sentence("check the API's log;", Command("doctor"), "checks ZITADEL and the settings here")
+        return failed(what, here)
     return _judged(target, BY_ID["correct.invalid_token"])
 
 

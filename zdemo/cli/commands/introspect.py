@@ -164,10 +164,10 @@ def _show(
         project = settings.project_id or active_token(introspection, settings).project
         show_roles(screen, introspection, project, settings.project_id)
         _show_verdicts(screen, introspection, settings, now=now)
-    for note in investigation.notes:
-        if verbose or not (finding or note.kind is NoteKind.SCOPE):
+    for kind, text in investigation.notes.items():
+        if verbose or not (finding or kind is NoteKind.SCOPE):
             screen.say()
-            screen.pairs([("note", note.text)], label_width=4)
+            screen.pairs([("note", text)], label_width=4)
     if verbose and investigation.finding:
         screen.say()
         screen.pairs([("finding", investigation.finding.id)])

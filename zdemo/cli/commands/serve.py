@@ -22,7 +22,7 @@ from zdemo.cli import common_options
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
 from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_warnings, with_admin
+from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import emulator_settings
@@ -140,6 +140,7 @@ def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, wor
 
 
 def _page_options(place: ServeAddress, environment: Environment, settings: Settings) -> PageOptions | None:
+    from zdemo.diagnosis.evidence import PatIds
     from zdemo.emulator import READER, VISITOR
     from zdemo.page import PageOptions
 
@@ -159,8 +160,10 @@ def _page_options(place: ServeAddress, environment: Environment, settings: Setti
         steps_file=file,
         file_step=file_step,
         emulator=place.emulator_name,
-        emulator_users={user.username: user.id for user in users},
-        emulator_pats={user.username: user.token_id for user in users},
+        emulator_pats={
+            user.username: PatIds(user=user.id, pat_id=user.token_id, variable=TOKENS[user.username], named_by=())
+            for user in users
+        },
     )
 
 

@@ -138,7 +138,7 @@ def _check(target: GradedApi) -> None:
     """Raise UsageError for what is missing or wrong, before anything is started."""
     for name, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
-            meant = split_url(text)[1] if ":" in text else f"/{text}"  # a URL, or an address without http://
+            _, meant = split_url(text) if ":" in text else ("", f"/{text}")  # a URL, or an address without http://
             example = f"{name} {meant if re.fullmatch(PATH, meant) else '/messages'}"
             raise UsageError(f"{name} is not a path: {text}", hint=f"for example {example}")
     if not target.path:

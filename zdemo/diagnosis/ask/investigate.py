@@ -1,5 +1,6 @@
 """Find out why an API refuses a token: ZITADEL is asked about it, and rules judge, in one order for all commands."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -8,7 +9,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.evidence import NOT_ASKED, UNREAD, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, without_secrets
-from zdemo.diagnosis.rules.active_token import REFUSED, Note, notes
+from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import NO_INTROSPECTION
@@ -29,7 +30,7 @@ class Investigation:
     introspection: Introspection | None = field(default=None, repr=False)
     error: ZdemoError | None = None  # why there is no introspection
     finding: Finding | None = None  # ``None`` for a token that the API would accept
-    notes: tuple[Note, ...] = ()
+    notes: Mapping[NoteKind, str] = field(default_factory=dict)
 
 
 def investigate_with(
@@ -75,11 +76,11 @@ def investigate(facts: Facts, *, role: str | None = ROLE, now: float) -> Investi
     )
     is_active = case.introspection.active
     finding = decide(NO_INTROSPECTION if error else REFUSED if is_active else INACTIVE, case, facts)
-    remarks = notes(replace(case, evidence=facts.known)) if is_active else ()
+    remarks = notes(replace(case, evidence=facts.known)) if is_active else {}
     return Investigation(
         answer=reply if isinstance(reply, Response) else None,
         introspection=facts.introspection,
         error=error,
         finding=with_settings_first(finding, facts.problems).without(facts.secrets) if finding else None,
-        notes=tuple(replace(note, text=without_secrets(note.text, facts.secrets)) for note in remarks),
+        notes={kind: without_secrets(text, facts.secrets) for kind, text in remarks.items()},
     )

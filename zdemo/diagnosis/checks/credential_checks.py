@@ -96,8 +96,8 @@ def _active(context: DoctorContext) -> Finding:
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return finding
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
-    if soon := next((note for note in context.investigation.notes if note.kind is NoteKind.EXPIRY), None):
-        what = f"active: {quoted(who, 60)}; {soon.text}"
+    if soon := context.investigation.notes.get(NoteKind.EXPIRY):
+        what = f"active: {quoted(who, 60)}; {soon}"
         return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
     return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
 

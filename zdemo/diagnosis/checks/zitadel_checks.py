@@ -37,12 +37,10 @@ def _resolve(context: DoctorContext) -> Finding:
     host, reply = urlsplit(context.zitadel.server).hostname, context.evidence.replies.get(Probe.DISCOVERY)
     if reply is None:
         return nothing_to_check(NOT_SENT)
-    if isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.NAME_NOT_RESOLVED:
+    if isinstance(reply, ConnectionFailed) and (
+        reply.kind is FailureKind.NAME_NOT_RESOLVED or reply.phase is Phase.NAME
+    ):
         return finding_for_error(reply)
-    if isinstance(reply, ConnectionFailed) and reply.phase is Phase.NAME:
-        what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
-        fix = f"check this machine's network and DNS server, and the host name in {context.zitadel.setting}"
-        return failed(what, fix)
     return passed(f"{host} resolves{_from_internal_url(context)}")
 
 

@@ -1,11 +1,10 @@
 """Why the API refuses an active token, and notes: what is unusual about one, whether it is refused or not."""
 
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from zdemo.diagnosis.evidence import TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, near_miss, other_application
+from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, other_application
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
@@ -64,25 +63,15 @@ class NoteKind(StrEnum):
 
     TEXT = auto()
     SCOPE = auto()
-    ROLE = auto()
-    AUDIENCE = auto()
     ISSUER = auto()
     EXPIRY = auto()
     CLOCK = auto()
 
 
-@dataclass(frozen=True)
-class Note:
-    """A sentence about an active token."""
-
-    kind: NoteKind
-    text: str
-
-
-def notes(case: TokenCase) -> tuple[Note, ...]:
-    """Return a note for each thing that is unusual about an active token."""
-    introspection, settings, role = case.introspection, case.settings, case.role
-    project, granted = settings.project_id, introspection.roles(settings.project_id)
+def notes(case: TokenCase) -> dict[NoteKind, str]:
+    """Return a sentence for each thing that is unusual about an active token, and that no finding says."""
+    introspection, settings = case.introspection, case.settings
+    granted = introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), case.active.is_pat
     texts: dict[NoteKind, str] = {}
     if case.token and not case.form.sendable:
@@ -93,10 +82,6 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
             why = "For a PAT, ZITADEL lists every role of the project there, granted or not"
         names = f"role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}"
         texts[NoteKind.SCOPE] = f"scope also lists the {names}. {why}; only the roles above count."
-    if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
-        texts[NoteKind.ROLE] = f"the role {quoted(near)} is not {role}: role keys must match exactly"
-    if project and project not in introspection.audience:
-        texts[NoteKind.AUDIENCE] = f"the audience does not name the project {project} (ZITADEL_PROJECT_ID)"
     if issuer and issuer != settings.issuer:
         texts[NoteKind.ISSUER] = (
             f"ZITADEL's issuer is {quoted(issuer)}, but ZITADEL_DOMAIN is {settings.issuer}: JWTs for the other "
@@ -107,4 +92,4 @@ def notes(case: TokenCase) -> tuple[Note, ...]:
         texts[NoteKind.EXPIRY] = f"the token expires soon, in {span(left)}"
     if ahead := case.evidence.clock_off_by:
         texts[NoteKind.CLOCK] = f"{clock_words(ahead)}: synchronise the time"
-    return tuple(Note(kind, text) for kind, text in texts.items())
+    return texts
