@@ -51,11 +51,11 @@ dist:
 	$(PYTHON) -m uv venv -q --clear build/installed
 	$(PYTHON) -m uv pip install -q -p build/installed -c requirements.txt --all-extras -r pyproject.toml
 	$(RELEASE)/bin/python -m hatchling build
-	$(RELEASE)/bin/python -m wheel unpack -d build/wheel dist/*.whl
-	sboms=$$(echo build/wheel/*/*.dist-info)/sboms && mkdir "$$sboms" && \
+	umask 022 && $(RELEASE)/bin/python -m wheel unpack -d build/wheel dist/*.whl && \
+		about=$$(echo build/wheel/*/*.dist-info) && mkdir "$$about/sboms" && \
 		$(RELEASE)/bin/cyclonedx-py environment build/installed --pyproject pyproject.toml --output-reproducible \
-		-o "$$sboms/zdemo.cdx.json"
-	$(RELEASE)/bin/python -m wheel pack -d dist build/wheel/*
+		-o "$$about/sboms/zdemo.cdx.json" && \
+		$(RELEASE)/bin/python -m wheel pack -d dist build/wheel/*
 
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
