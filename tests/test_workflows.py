@@ -1,0 +1,99 @@
+"""The workflows, as far as they can be checked without GitHub, and the action, whose steps run as scripts.
+
+``make workflows`` checks the files with actionlint and zizmor.
+"""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml  # type: ignore[import-untyped]  # it has no types
+
+from tests.support.processes import ROOT, is_running
+from tests.support.waiting import eventually
+
+LONGEST_SECONDS = 120
+OFFLINE = r"(?i)could not find a version|connection|timed out|name resolution"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"(?:\./.*|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")
+STEPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["runs"]["steps"]
+
+SEED = """
+[[projects]]
+name = "shop"
+roles = ["orders:read"]
+
+[[projects.applications]]
+name = "shop-api"
+
+[[users]]
+username = "robot"
+
+[[users.assignments]]
+project = "shop"
+roles = ["orders:read"]
+
+[[users.tokens]]
+expires_in = 600
+"""
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_has_the_least_rights_and_pins_what_it_uses(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {}
+    rights = {name: job["permissions"] for name, job in workflow["jobs"].items()}
+    assert rights.pop("publish", {"id-token": "write"}) == {"id-token": "write"}
+    assert all(right == {"contents": "read"} for right in rights.values())
+    used = re.findall(r"uses: (.*)", text)
+    assert used
+    assert [use for use in used if not PINNED.match(use)] == []
+
+
+def step(number: int, **variables: str) -> str:
+    """Run a step of the action as GitHub's runner does; return what it printed."""
+    done = subprocess.run(  # noqa: S603  # a step of the action
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[number]["run"]],  # noqa: S607
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    if done.returncode and re.search(OFFLINE, done.stderr):
+        pytest.skip("there is no package index")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.thorough
+def test_the_action_starts_an_emulator_for_the_steps_that_follow(tmp_path: Path) -> None:
+    seed = tmp_path / "seed file.toml"
+    seed.write_text(SEED)
+    variables = {"RUNNER_TEMP": str(tmp_path), "GITHUB_ENV": str(tmp_path / "env"), "GITHUB_ACTION_PATH": str(ROOT)}
+    assert [step["shell"] for step in STEPS] == ["bash", "bash"]
+    step(0, **variables)
+    process = tmp_path / "emulator.pid"
+    for given in "", os.path.relpath(seed, ROOT):
+        (tmp_path / "env").write_text("")
+        step(1, SEED=given, **variables)
+        try:
+            env = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+            client = (env["CLIENT_ID"], env["CLIENT_SECRET"])
+            reply = requests.post(
+                f"{env['ZITADEL_DOMAIN']}/oauth/v2/introspect",
+                {"token": env["PAT"]},
+                auth=client,
+                timeout=LONGEST_SECONDS,
+            )
+            assert reply.json()["username"] == ("robot" if given else "reader")
+        finally:
+            os.kill(int(process.read_text()), signal.SIGTERM)
+        eventually("the emulator ends", lambda: not is_running(int(process.read_text())))
