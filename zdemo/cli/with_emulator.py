@@ -137,7 +137,9 @@ def run_with_emulator(
     from zdemo.serving.programs import SUPPORTED
 
     if not SUPPORTED:
-        raise UsageError("a command can be run on Linux and macOS only", hint=Command("emulator --json"))
+        raise UsageError(
+            "a command can be run on Linux and macOS only", hint=Command("emulator --json", uses_settings=False)
+        )
     check_command(command)
     from zdemo.emulator import emulate
     from zdemo.serving.programs import run

@@ -17,7 +17,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command, sentence
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply
 from zdemo.verify.case import Case, Mark
@@ -113,8 +113,7 @@ def _garbage(target: Target) -> Finding:
     """A made-up token: 401 invalid_token."""
     if target.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
-        here = sentence("check the API's log;", Command("doctor"), "checks ZITADEL and the settings here")
-        return failed(what, here)
+        return failed(what, "check the API's log", Command("doctor", does="checks ZITADEL and the settings here"))
     return _judged(target, BY_ID["correct.invalid_token"])
 
 
