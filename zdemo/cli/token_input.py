@@ -74,7 +74,8 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     elif value == FROM_STDIN:
         token = sys.stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if sys.stdin else ""
     if token is not None and not token.strip():
-        raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}, or leave out {option}")
+        instead = f", or leave out {option}" if option.startswith("-") else ""
+        raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}{instead}")
     return token
 
 
@@ -116,9 +117,14 @@ def environment_with_token(
 
 
 def with_admin(
-    screen: Screen, environment: Environment, admin_pat: str | None, admin_key: str | None = None
+    screen: Screen,
+    environment: Environment,
+    admin_pat: str | None,
+    admin_key: str | None = None,
+    *,
+    option: str = "--admin-pat",
 ) -> Environment:
-    """Return the environment with the administrator's token of ``--admin-pat`` or ``--admin-key``, and hide that.
+    """Return the environment with the administrator's token of ``option`` or ``--admin-key``, and hide that.
 
     The key is a service account's, which gets an access token for ZITADEL's own API (RFC 7523 §2.1).
     Raises SettingsError, before anyone types it, if it is not clear where the token would go.
@@ -145,22 +151,24 @@ def with_admin(
     if admin_pat == ASK:
         zitadel = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-pat", TO_BE_TYPED)).zitadel
         question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
-    token = given_token("--admin-pat", admin_pat, question=question, what="administrator's PAT") or ""
+    token = given_token(option, admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
-    return environment.giving(ADMIN_PAT, "--admin-pat", token)
+    return environment.giving(ADMIN_PAT, option, token)
 
 
 def admin_settings(
-    screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None
+    screen: Screen, env_file: Path | None, admin_pat: str | None, admin_key: str | None, *, asks: bool = False
 ) -> tuple[Environment, AdminSettings]:
-    """Return the environment, and the settings for an administrator; tell what is odd about them."""
+    """Return the environment, and an administrator's settings; tell what is odd. ``asks``: no option gives the PAT."""
     environment = read_environment(env_file)
     hide_secrets(screen, environment)
+    if asks and ADMIN_PAT not in environment and at_terminal():
+        environment = with_admin(screen, environment, ASK, option=ADMIN_PAT)
     environment = with_admin(screen, environment, admin_pat, admin_key)
     try:
         settings = AdminSettings.from_env(environment)
     except SettingsError as error:
-        if ADMIN_PAT not in environment and len(error.problems) == 1:
+        if ADMIN_PAT not in environment and len(error.problems) == 1 and not asks:
             error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
         raise
     tell_warnings(screen, settings)

@@ -45,7 +45,7 @@ WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZD
 EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."
 Env = Annotated[list[str] | None, option("NAME=TEXT", EXPORT, "--env")]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-LARGEST_SEED_BYTES = 1 << 20
+LARGEST_SEED_BYTES = 4 << 20  # some 12,000 users
 SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it

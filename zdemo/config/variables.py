@@ -63,7 +63,7 @@ VARIABLES = (
         example=parsers.EXAMPLE_DOMAIN,
         emulator=f"http://localhost:{EMULATOR_PORT}",
         to_fill_in=True,
-        commands="call demo introspect role serve setup token",
+        commands="call demo emulator introspect role serve setup token",
     ),
     Variable(
         name="ZITADEL_INTERNAL_URL",
@@ -71,7 +71,7 @@ VARIABLES = (
         "`ZITADEL_DOMAIN`.",
         parse=origin,
         example=EXAMPLE_INTERNAL_URL,
-        commands="call demo introspect role serve setup token",
+        commands="call demo emulator introspect role serve setup token",
     ),
     Variable(
         name="ZITADEL_PROJECT_ID",
@@ -129,13 +129,13 @@ VARIABLES = (
     ),
     Variable(
         name="ZITADEL_ADMIN_PAT",
-        sentence="An administrator's token, for `role`, `setup`, `demo --live`, the switches on the page of `zdemo "
-        "serve`, and for causes that only an administrator can see. The API does not need it.",
+        sentence="An administrator's token, for `role`, `setup`, `demo --live`, `emulator --export`, the switches on "
+        "the page of `zdemo serve`, and for causes that only an administrator can see. The API does not need it.",
         parse=parsers.token,
         missing="the personal access token of an administrator (ORG_OWNER)",
         emulator="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
         secret=True,
-        commands="call demo introspect role serve setup",
+        commands="call demo emulator introspect role serve setup",
     ),
     Variable(
         name="ZDEMO_PAT_USER_ID",
@@ -248,14 +248,14 @@ VARIABLES = (
         parse=parsers.number(0, parsers.LONGEST_TIMEOUT_SECONDS, least_excluded=True),
         default=parsers.DEFAULT_TIMEOUT_SECONDS,
         field="timeout_seconds",
-        commands="call introspect role serve setup token",
+        commands="call emulator introspect role serve setup token",
     ),
     Variable(
         name="ZDEMO_ALLOW_HTTP",
         sentence="1 lets tokens and secrets travel over plain http to hosts other than this machine.",
         parse=parsers.flag,
         default=False,
-        commands="call introspect role serve setup token",
+        commands="call emulator introspect role serve setup token",
     ),
     Variable(
         name="ZDEMO_EXTERNAL_DOMAIN",

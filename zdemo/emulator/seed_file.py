@@ -190,7 +190,8 @@ class _Seeding:
         """Return the new world. Raises SeedError."""
         default = [_SeededOrganization(name=_Text(ORGANIZATION_NAME))]
         for organization in self._each("organizations", self._content.organizations or default):
-            self._organizations[organization.name] = self._world.add_organization(organization.name, id=organization.id)
+            added = self._world.add_organization(organization.name, id=organization.id)
+            self._refer(self._organizations, organization, added)
         for project in self._each("projects", self._content.projects):
             self._add_project(project)
         for user in self._each("users", self._content.users):
@@ -215,9 +216,15 @@ class _Seeding:
             yield table
         self.at = outer.removesuffix(".")
 
+    def _refer(self, known: dict[str, T], table: _SeededOrganization | _SeededProject, entity: T) -> None:
+        """Let the file refer to an object by its name or its ID; the ID wins."""
+        known.setdefault(table.name, entity)
+        if table.id:
+            known[table.id] = entity
+
     def _add_project(self, table: _SeededProject) -> None:
         project = self._world.add_project(self._organization(table).id, table.name, id=table.id)
-        self._projects[project.name] = project
+        self._refer(self._projects, table, project)
         for key in self._each("roles", table.roles):
             self._world.add_role(project, key, key)
         for application in self._each("applications", table.applications):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -74,6 +75,7 @@ class World:
         self.features: dict[str, object] = {}
         self.security: dict[str, object] = {}  # settings that are on
         self.events: list[Event] = []  # what happened to users
+        self._event_counts = Counter[str]()  # by user
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
         self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
         self.removed: dict[str, float] = {}  # when a project, an authorization or an administrator was removed
@@ -87,7 +89,7 @@ class World:
 
     def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
         """Record what happened to a user."""
-        sequence = 1 + sum(event.aggregate_id == user.id for event in self.events)
+        self._event_counts[user.id] = sequence = self._event_counts[user.id] + 1
         self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
 
     def _end_token(self, token: Token, user: User, why: str) -> None:

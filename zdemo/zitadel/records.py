@@ -88,6 +88,10 @@ class User:
     state: str = _at("state", convert=lambda state: state.removeprefix("USER_STATE_"))
     machine: bool = _at("machine", default=False, convert=lambda machine: isinstance(machine, dict))
     has_secret: bool = _at("machine.hasSecret", default=False)
+    name: str = _at("machine.name")
+    given_name: str = _at("human.profile.givenName")
+    family_name: str = _at("human.profile.familyName")
+    email: str = _at("human.email.email")
     roles: tuple[str, ...] = ()
 
 
@@ -117,6 +121,7 @@ class Application:
     method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
     project_id: str = _at("projectId")
     kind: str = _at("oidcConfiguration.applicationType")
+    redirect_uris: tuple[str, ...] = _at("oidcConfiguration.redirectUris", default=())
 
     @property
     def auth(self) -> Auth:
@@ -131,11 +136,12 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Organization:
-    """An organization of the instance, or one that may assign the roles of a project (a Project Grant)."""
+    """An organization of the instance, or one that may assign these roles of a project (a Project Grant)."""
 
     id: str = _at("grantedOrganizationId", "id")
     name: str = _at("grantedOrganizationName", "name")
     active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
+    role_keys: tuple[str, ...] = _at("grantedRoleKeys", default=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +157,15 @@ class RoleAssignment:
     organization_name: str = _at("organization.name")
     active: bool = _at("state", default=False, convert=lambda state: state == "STATE_ACTIVE")
     role_keys: tuple[str, ...] = _at("roles", default=(), convert=lambda roles: [role["key"] for role in roles])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Administrator:
+    """An administrator of an organization or a project, whose ID is in ``of``, or of the whole instance."""
+
+    user_id: str = _at("user.id")
+    of: str = _at("organization.id", "project.id")
+    roles: tuple[str, ...] = _at("roles", default=())
 
 
 @dataclass(frozen=True, kw_only=True)

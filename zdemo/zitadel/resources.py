@@ -131,6 +131,7 @@ def _where(name: str, /, **fields: Any) -> Fields:
 
 ORGANIZATION, PROJECT = "org.v2.Organization", "project.v2.Project"
 _ORGANIZATIONS = TypedRpc(records.Organization, "result", ORGANIZATION, "ListOrganizations", old=True)
+list_organizations = _ORGANIZATIONS.list
 _PROJECTS = TypedRpc(records.Project, "projects", PROJECT, "ListProjects")
 _PROJECT_GRANTS = TypedRpc(records.Organization, "projectGrants", PROJECT, "ListProjectGrants")
 _ROLES = TypedRpc(records.Reference, "projectRoles", PROJECT, "ListProjectRoles")
@@ -229,6 +230,7 @@ def list_applications(client: ManagementClient, *, project_id: str = "", name: s
 USER = "user.v2.User"
 LEAST_ID_DIGITS = 15  # 18 today
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
+list_all_users = _USERS.list
 list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
 list_user_keys = TypedRpc(records.Credential, "result", USER, "ListKeys").list_of("userIdFilter", "id")
 add_pat = TypedRpc(records.NewCredential, "", USER, "AddPersonalAccessToken", "userId", "expirationDate").create
@@ -309,6 +311,8 @@ create_assignment = TypedRpc(
 set_assignment_roles = Rpc(AUTHORIZATION, "UpdateAuthorization", "id", "roleKeys").do
 activate_assignment = Rpc(AUTHORIZATION, "ActivateAuthorization", "id").do
 delete_assignment = Rpc(AUTHORIZATION, "DeleteAuthorization", "id").remove
+_PERMISSIONS = ("internal_permission.v2.InternalPermission", "ListAdministrators")
+list_administrators = TypedRpc(records.Administrator, "administrators", *_PERMISSIONS).list
 
 
 def list_assignments(
@@ -323,6 +327,7 @@ def list_assignments(
 
 USERINFO = "/oidc/v1/userinfo"
 WHOAMI = "/auth/v1/users/me"
+INSTANCE = "/management/v1/iam"
 
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:

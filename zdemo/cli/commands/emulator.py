@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -50,6 +52,10 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)
     ] = None,
     expose_emulator: Expose = False,
+    export: Annotated[
+        Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed, and end.")
+    ] = None,
+    people: Annotated[bool, flag("With --export: the people too.", "--people")] = False,
 ) -> int:
     """Run the built-in ZITADEL emulator, alone or for one command.
 
@@ -62,13 +68,19 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
       zdemo emulator -- npm test
       zdemo emulator --env OIDC_ISSUER={domain} -- go test .
       zdemo emulator --port 0 --json --until-stdin-closes
+      zdemo emulator --export world.toml
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND: its exit code, 128 plus the number of
-    the signal that ended it, 127 not found, 126 not executable
+    Exit codes: 0 ended by Ctrl-C or SIGTERM, or exported; 1 the port is taken, or a missing permission; 3 a setting is
+    missing or wrong; 4 no answer from ZITADEL; with COMMAND: its exit code, 128 plus the number of the signal that
+    ended it, 127 not found, 126 not executable
 
     More: docs/emulator.md
     """
     screen: Screen = ctx.obj
+    if export or people:
+        if not export or any((command, seed, env, auto_login, until_stdin_closes, port is not None)):
+            raise UsageError("--export FILE works alone, or with --people", hint="zdemo emulator --export world.toml")
+        return export_seed(screen, export, people=people, as_json=as_json)
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
     start = with_emulator.new_start(port, seed, external_domain or [], auto_login or "")
@@ -119,6 +131,42 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
         roles = "(administrator)" if user.administrator else ", ".join(user.roles) or "(no role)"
         screen.say(f"{user.username:<{width}}  {roles}")
         screen.say(f"  {user.pat}")
+
+
+def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> int:
+    """Write a seed with the objects of the ZITADEL in the settings, where no file is."""
+    from zdemo.cli.token_input import admin_settings  # here, since an emulator needs no settings
+    from zdemo.config.file_io import check_writable, place_file
+    from zdemo.setup.seed_export import SeedExport
+    from zdemo.zitadel.management import ManagementClient
+
+    if path.suffix != ".toml":
+        raise UsageError(
+            f"invalid value for --export: {path} (a .toml file)", hint="zdemo emulator --export world.toml"
+        )
+    taken = UsageError(f"{path} exists already", hint="give --export the name of a new file")
+    if os.path.lexists(path):
+        raise taken
+    check_writable(path)
+    _, settings = admin_settings(screen, None, None, None, asks=True)
+    client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+    seed = SeedExport(client, settings.admin_pat)
+    with screen.waiting(f"reading {settings.zitadel}"):
+        text = seed.text(people=people)
+    try:
+        place_file(path, text)
+    except FileExistsError:  # since it was looked for
+        raise taken from None
+    tables = re.findall(r"^\[\[(?:\w+\.)?(\w+)\]\]", text, re.MULTILINE)
+    counts = Counter(kind for kind in tables if kind != "tokens")
+    if as_json:
+        screen.document({"file": str(path), **counts, "left_out": seed.left_out})
+        return ExitCode.YES
+    screen.say(one_line(f"wrote {path}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"))
+    screen.steps("left out", (f"{what}: {count}" if count else what for what, count in seed.left_out.items()))
+    screen.say("its secrets and tokens are new; they work in the emulator only")
+    screen.steps("next", [Command("emulator --seed", (str(path),), uses_settings=False)])
+    return ExitCode.YES
 
 
 def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dict[str, Any]:

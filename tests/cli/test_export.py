@@ -1,0 +1,125 @@
+"""``zdemo emulator --export``: what it says, what it asks, and that it leaves a whole new file or none."""
+
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Shell, Stack, at_terminal, is_two_lines
+from tests.support.processes import run_python
+from tests.support.upstream import free_port, hang, upstream
+from tests.support.waiting import eventually
+from zdemo.config.file_io import place_file
+from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.emulator.seed_file import seeded_start
+
+EXPORT = ("emulator", "--export", "world.toml")
+
+
+def test_the_export_is_a_seed_for_its_owner_alone_and_shows_no_secret(shell: Shell) -> None:
+    ran = shell(*EXPORT)
+    path = shell.folder / "world.toml"
+    text = path.read_text()
+    assert (ran.code, ran.err, stat.S_IMODE(path.stat().st_mode)) == (0, "", 0o600)
+    assert ran.out.startswith(
+        "wrote world.toml: organizations 1, projects 1, applications 2, users 3,\nassignments 1\n"
+    )
+    assert "left out      people (--people includes them): 1\n" in ran.out
+    assert ran.out.endswith("next          zdemo emulator --seed world.toml\n")
+    start = seeded_start(text, "world.toml")
+    for secret in (ADMIN.pat, READER.pat, CLIENT_SECRET):
+        assert secret not in text
+    for secret in (start.admin_pat, start.client_secret, start.pat):
+        assert secret not in ran.out
+    assert start.project_id == PROJECT_ID
+    assert [p.name for p in shell.folder.iterdir()] == ["world.toml"]
+
+
+def test_the_seed_runs_and_is_exported_again_as_the_same_bytes(shell: Shell) -> None:
+    ran = shell(*EXPORT, "--people", "--json")
+    document = ran.document
+    assert (ran.code, document["file"], document["people"], document["applications"]) == (0, "world.toml", 1, 2)
+    assert document["left_out"] == {"administrator roles (of what is left out, or a further one of a user)": 1}
+    path, port = shell.folder / "world.toml", str(free_port())
+    admin_pat = seeded_start(path.read_text(), path.name).admin_pat
+    with shell.running("emulator", "--seed", path.name, "--port", port) as process:
+        assert process.stdout
+        process.stdout.readline()
+        env = {"ZITADEL_DOMAIN": f"http://localhost:{port}", "ZITADEL_ADMIN_PAT": admin_pat}
+        assert shell("emulator", "--export", "again.toml", "--people", **env).code == 0
+    assert (shell.folder / "again.toml").read_bytes() == path.read_bytes()
+
+
+def test_what_is_in_the_way_is_named_before_anything_is_asked(bare: Shell) -> None:
+    (bare.folder / "old.toml").write_text("mine")
+    (bare.folder / "folder.toml").mkdir()
+    (bare.folder / "link.toml").symlink_to("nowhere")
+    for name in ("old.toml", "folder.toml", "link.toml"):
+        ran = bare("emulator", "--export", name)
+        assert (ran.code, is_two_lines(ran), ran.lines[0]) == (2, True, f"error: {name} exists already")
+    alone = "--export FILE works alone, or with --people"
+    for arguments, code, message in (
+        (("--export", "none/world.toml"), 3, "none/world.toml cannot be written: No such file or directory"),
+        (("--export", "world.txt"), 2, "invalid value for --export: world.txt (a .toml file)"),
+        (("--people",), 2, alone),
+        (("--export", "world.toml", "--seed", "old.toml"), 2, alone),
+        (("--export", "world.toml", "--port", "0"), 2, alone),
+        (("--export", "world.toml", "--", "true"), 2, alone),
+    ):
+        ran = bare("emulator", *arguments)
+        assert (ran.code, is_two_lines(ran), ran.lines[0]) == (code, True, f"error: {message}")
+    assert (bare.folder / "old.toml").read_text() == "mine"
+    assert len(list(bare.folder.iterdir())) == 3
+
+
+def test_without_a_pat_it_asks_at_a_terminal_only(shared_stack: Stack, bare: Shell) -> None:
+    url = shared_stack.emulator.url
+    ran = bare(*EXPORT, ZITADEL_DOMAIN=url)
+    assert (ran.code, is_two_lines(ran), "ZITADEL_ADMIN_PAT is not set" in ran.err) == (3, True, True)
+    assert "--admin-pat" not in ran.err
+    question = f"ZITADEL_ADMIN_PAT for {url}"
+    for typed, message in (("", "the administrator's PAT is empty"), ("a b", "ZITADEL_ADMIN_PAT has a space inside")):
+        code, screen = at_terminal(bare, *EXPORT, when=question, typed=f"{typed}\n", ZITADEL_DOMAIN=url)
+        assert (code, message in screen, "--admin-pat" in screen) == (3, True, False)
+    code, screen = at_terminal(bare, *EXPORT, when=question, typed=f"{ADMIN.pat}\n", ZITADEL_DOMAIN=url)
+    assert (code, "wrote world.toml" in screen, ADMIN.pat in screen) == (0, True, False)
+
+
+def test_a_dead_pat_and_a_zitadel_that_hangs_leave_no_file(shell: Shell) -> None:
+    dead = shell(*EXPORT, ZITADEL_ADMIN_PAT="x" * 71)
+    assert (dead.code, is_two_lines(dead)) == (1, True)
+    assert "the administrator's token is not valid at this ZITADEL" in dead.err
+    with upstream(hang) as zitadel:
+        ran = shell(*EXPORT, ZITADEL_DOMAIN=zitadel.url, ZDEMO_TIMEOUT="0.2")
+        assert (ran.code, is_two_lines(ran)) == (4, True)
+        with shell.running(*EXPORT, ZITADEL_DOMAIN=zitadel.url) as process:
+            eventually("it asks ZITADEL", lambda: len(zitadel.requests) > 1)
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 130
+    assert list(shell.folder.iterdir()) == []
+
+
+_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+
+import pytest
+from zdemo.config.file_io import place_file
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
+try:
+    place_file(Path(sys.argv[1]), "x" * 1000)
+except Exception as error:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(*error.problems)
+"""
+
+
+def test_a_full_disk_leaves_no_file_and_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
+    file = tmp_path / "world.toml"
+    assert run_python(_FULL_DISK, str(file)) == f"{file} cannot be written: File too large\n"
+    assert list(tmp_path.iterdir()) == []
+    file.symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        place_file(file, "mine")
+    assert [(path.name, path.exists()) for path in tmp_path.iterdir()] == [("world.toml", False)]
