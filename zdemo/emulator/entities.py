@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from zdemo.emulator.incoming.reasons import Why
+
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
 ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
@@ -305,7 +307,7 @@ class EndedToken:
 
     token: Token
     username: str
-    why: str
+    why: Why
 
 
 @dataclass

@@ -9,6 +9,7 @@ from flask import Response, request
 from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest
 from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc.client_authentication import NOT_OIDC, Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
@@ -159,7 +160,7 @@ def end_session(world: World, form: Form) -> Response:
     for session in list(world.login_sessions.values()):
         if session.id == session_id if hint else browser and session.browser == browser:
             note(user=world.users[session.user_id].username if session.user_id in world.users else "")
-            sessions.end_session(world, session, "the person logged out")
+            sessions.end_session(world, session, Why.LOGGED_OUT)
     if state := form.last("state"):
         location += ("&" if "?" in location else "?") + urlencode({"state": state})
     return redirect(location)
