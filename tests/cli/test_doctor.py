@@ -44,7 +44,7 @@ def test_the_first_failure_stands_below_the_groups_and_the_others_are_named(shel
     assert marks == [["✗" if group == "role" else "✓", group] for group in GROUPS]
     assert failure.startswith("role.granted    the token is valid, but the role read:messages is not granted")
     assert re.findall("^  fix +(.*)", failure, re.MULTILINE) == ["zdemo role grant visitor read:messages"]
-    assert end.splitlines()[1] == "more            zdemo doctor -v"
+    assert end.splitlines()[1] == "more            zdemo doctor -v, zdemo doctor --explain role.granted"
     ran = shell("doctor", **WRONG, ZITADEL_ADMIN_PAT="A" * 71, ZDEMO_API_URL="http://127.0.0.1:1")
     assert ran.code == 1
     ran = shell("doctor", "-v", **WRONG)
@@ -70,8 +70,8 @@ def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:
     ran = shell("doctor", "--json", **WRONG)
     assert (ran.code, ran.document["passed"], list(outcomes(ran.document))) == (1, False, WITHOUT_STORE)
     (refused,) = [check for check in ran.document["checks"] if check["outcome"] == "fail"]
-    assert (refused["id"], refused["group"], refused["certainty"]) == ("client.accepted", "credentials", "certain")
-    assert re.search("copy CLIENT_SECRET again.*\nonly if the secret is lost", refused["fix"])
+    assert (refused["id"], refused["group"], refused["certainty"]) == ("client.accepted", "credentials", "emulator")
+    assert re.search("copy CLIENT_SECRET again.*only if the secret is lost", refused["fix"])
     keys = ("id", "finding", "group", "outcome", "because", "evidence", "fix", "certainty")
     assert refused.keys() == {*keys, "candidates", "seen", "anchor"}
     assert sum(ran.document["summary"].values()) == len(WITHOUT_STORE)

@@ -9,7 +9,9 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from zdemo.emulator import ADMIN, emulate
+from zdemo.emulator import ADMIN, Emulator, World, known_world
+from zdemo.emulator.control import Refused
+from zdemo.serving.embedded import LOOPBACK, serving
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
@@ -62,8 +64,24 @@ def given_or_emulated(given: tuple[str, str] | None) -> Iterator[tuple[str, str]
     if given is not None:
         yield given
         return
-    with emulate() as emulator:
+    with as_real() as emulator:
         yield emulator.url, ADMIN.pat
+
+
+class _Silent(Emulator):
+    def _answer(self, name: str, environ: dict[str, Any]) -> dict[str, Any]:
+        if name == "requests":
+            raise Refused("it tells nobody", 404)
+        return super()._answer(name, environ)
+
+
+@contextmanager
+def as_real(world: World | None = None) -> Iterator[Emulator]:
+    """Run an emulator that tells nobody why it refuses, as a real ZITADEL."""
+    emulator = _Silent(world or known_world())
+    with serving(emulator, LOOPBACK, 0) as port:
+        emulator.url = f"http://localhost:{port}"
+        yield emulator
 
 
 class Server:

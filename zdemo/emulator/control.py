@@ -112,6 +112,10 @@ class Emulator:
                 for a in self.world.authorizations.values()
                 if a.active
             ]
+            applications = [
+                {"client_id": a.client_id, "name": a.name, "redirect_uris": a.redirect_uris}
+                for a in self.world.applications.values()
+            ]
         faults = [
             {"fault": fault.kind} | {name: value for name in FAULT if (value := getattr(fault, name, None))}
             for fault in self.faults.active()
@@ -124,6 +128,7 @@ class Emulator:
             "requests": len(self.requests),
             "auto_login": self.world.auto_login,
             "projects": projects,
+            "applications": applications,
             "users": users,
             "assignments": assignments,
         }

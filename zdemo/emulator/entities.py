@@ -129,6 +129,16 @@ class Application(Switchable):
         values = self.oidc.get(name)
         return [str(value) for value in values] if isinstance(values, list) else []
 
+    @property
+    def redirect_uris(self) -> str:
+        """The registered redirect URIs for a person: an origin, then its paths."""
+        paths: dict[str, list[str]] = {}
+        for uri in self.oidc_list("redirectUris"):
+            scheme, mark, rest = uri.partition("://")
+            host, slash, path = rest.partition("/")
+            paths.setdefault(f"{scheme}{mark}{host}", []).append(slash + path)
+        return ", ".join(f"{origin} {' '.join(filter(None, ends))}".rstrip() for origin, ends in paths.items())
+
 
 @dataclass(kw_only=True)
 class PublicKey(Entity):

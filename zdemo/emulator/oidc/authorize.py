@@ -67,7 +67,9 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         raise OAuthError("invalid_request", "auth request is missing client_id")
     application, why_not = find_active(world, form.last("client_id"))
     if application is None or application.kind != "oidc":
-        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not or NOT_OIDC)
+        known = ", ".join(f"{a.client_id} ({a.name})" for a in world.applications.values() if a.kind == "oidc")
+        reason = f"{why_not or NOT_OIDC}; the client IDs here are {known or 'none'}"
+        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=reason)
     if not redirect_uri:
         raise OAuthError("server_error", "auth request is missing redirect_uri", status=500)
     if "none" in prompt.split() and prompt.split() != ["none"]:
@@ -105,7 +107,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
     what, reason, scheme = "", "", uri.partition(":")[0].lower()
     if not is_registered(application, application.oidc_list("redirectUris"), uri):
         what = "The requested redirect_uri is missing in the client configuration."
-        reason = f"{uri} is not among its redirectUris"
+        reason = f"its redirectUris are {application.redirect_uris or 'none'}, not {uri}"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
         if not _loopback(uri) if _is_native(application) else application.oidc.get("applicationType", WEB) != WEB:
             what = "This client's redirect_uri is http and is not allowed."
