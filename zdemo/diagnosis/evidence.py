@@ -89,11 +89,11 @@ class PatRecords(PatIds):
 
 @dataclass(frozen=True, kw_only=True)
 class EmulatorsReason:
-    """Why zdemo's emulator refused; for what it does not know, ``seconds`` is how long it has been running."""
+    """Why zdemo's emulator refused; for what is unknown there, ``seconds`` is how long it has been running."""
 
     id: str
-    seconds: float = 0
-    name: str = ""
+    seconds: float
+    name: str
 
 
 class Probe(StrEnum):
@@ -148,8 +148,8 @@ class Evidence:
     ids: PatIds | None = None  # of the token's user and the PAT, if they are known
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
-    emulators_reason: EmulatorsReason | None = None  # for the refusal
-    from_setup: frozenset[str] = frozenset()  # which of ``token`` and ``client`` setup's state file knows
+    emulators_reason: EmulatorsReason | None = None
+    is_setups_client: bool = False  # whether setup wrote CLIENT_ID
 
     # what the replies mean
     refused: frozenset[Probe] = field(init=False)  # with ZITADEL's JSON: a proxy's 401 says nothing about a token

@@ -99,8 +99,9 @@ class _Front:
             path=_shown(path),
             status=status,
             milliseconds=(time.perf_counter() - started) * 1000,
-            cause=reason.document if isinstance(reason, Reason) else {},
             number=environ.get(NUMBER, 0),
+            why=reason.why.name if isinstance(reason, Reason) else "",
+            details=reason[1:3] if isinstance(reason, Reason) else (),
             **{"reason": REASONS.get(status, "")} | notes,
         )
         if not is_control(environ):

@@ -131,13 +131,9 @@ class Application(Switchable):
 
     @property
     def redirect_uris(self) -> str:
-        """The registered redirect URIs for a person: an origin, then its paths."""
-        paths: dict[str, list[str]] = {}
-        for uri in self.oidc_list("redirectUris"):
-            scheme, mark, rest = uri.partition("://")
-            host, slash, path = rest.partition("/")
-            paths.setdefault(f"{scheme}{mark}{host}", []).append(slash + path)
-        return ", ".join(f"{origin} {' '.join(filter(None, ends))}".rstrip() for origin, ends in paths.items())
+        """The registered redirect URIs, for a person: those below the first one by their rest."""
+        first, *others = self.oidc_list("redirectUris") or [""]
+        return " ".join((first, *(uri.removeprefix(first) if uri.startswith(f"{first}/") else uri for uri in others)))
 
 
 @dataclass(kw_only=True)

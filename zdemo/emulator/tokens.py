@@ -1,10 +1,9 @@
 """Find the live token behind a text, or the reason why there is none; read JWTs, and check their signatures."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
-from zdemo.emulator.entities import EndedToken, Token
+from zdemo.emulator.entities import Token
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.reasons import Reason, Why
 from zdemo.emulator.incoming.request_records import note
@@ -22,7 +21,7 @@ class TokenRefused(Exception):
 
     def about(self, what: str) -> Reason | str:
         """Return the reason with what it is about."""
-        return replace(self.reason, about=what) if isinstance(self.reason, Reason) else f"{what}: {self.reason}"
+        return self.reason._replace(about=what) if isinstance(self.reason, Reason) else what + self.reason
 
 
 def live_token(world: World, text: str) -> Token:
@@ -32,25 +31,21 @@ def live_token(world: World, text: str) -> Token:
     token = world.session_tokens.get(token_id) or (user.pats.get(token_id) if user else None)
     if token is None or user is None or token.user_id != user.id:
         note(user=ended.username if ended else "")
-        raise TokenRefused(_ended(ended) if ended else unknown(world))
+        raise TokenRefused(Reason(ended.why, name=ended.username) if ended else unknown(world))
     note(user=user.username)
     if ":" in user.id and text.count(".") != 2:
         raise TokenRefused("ZITADEL cannot read an opaque token of a user whose ID has a colon")
     if user.state != "ACTIVE" or token.dead:
-        is_locked = user.state == "LOCKED"
-        raise TokenRefused(_ended(ended) if ended else f"the user is {'locked' if is_locked else 'deactivated'}")
+        state = "locked" if user.state == "LOCKED" else "deactivated"
+        raise TokenRefused(Reason(ended.why, name=user.username) if ended else f"the user is {state}")
     if token.expires <= world.now():
-        raise TokenRefused(Reason(Why.TOKEN_EXPIRED, world.now() - token.expires))
+        raise TokenRefused(Reason(Why.EXPIRED, world.now() - token.expires))
     return token
 
 
 def unknown(world: World, why: Why = Why.TOKEN_UNKNOWN) -> Reason:
     """Return that something is unknown, and for how long the emulator has been running."""
     return Reason(why, world.now() - world.started)
-
-
-def _ended(ended: EndedToken) -> Reason:
-    return Reason(ended.why, name=ended.username)
 
 
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
@@ -78,7 +73,7 @@ def verify_with(key: Any, token: str, algorithms: list[str]) -> None:
     import jwt
 
     if key is None:
-        raise TokenRefused(Reason(Why.KEY_UNKNOWN))
+        raise TokenRefused(Reason(Why.KEY_DELETED))
     try:
         jwt.PyJWS().decode(token, key, algorithms=algorithms)
     except (jwt.PyJWTError, TypeError, ValueError) as error:

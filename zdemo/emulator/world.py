@@ -212,7 +212,7 @@ class World:
 
     # --- applications ---
 
-    def remove_application(self, application: Application, why: Why = Why.CLIENT_DELETED) -> None:
+    def remove_application(self, application: Application, why: Why = Why.APPLICATION_DELETED) -> None:
         """Remove an application, and remember why its client ID is not known any more."""
         del self.applications[application.id]
         self.ended_clients[application.client_id] = why
@@ -340,7 +340,7 @@ class World:
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
-        self._end_token(user.pats[pat_id], user, Why.PAT_DELETED)
+        self._end_token(user.pats[pat_id], user, Why.DELETED)
         del user.pats[pat_id]
         self.log(user, "user.pat.removed", by, tokenId=pat_id)
 

@@ -11,24 +11,20 @@ from zdemo.errors import ConnectionFailed
 from zdemo.errors.response import Response
 
 if TYPE_CHECKING:
-    from zdemo.http.transport import Transport  # here, because help and completion need no requests
-
-RECORDS, CONTROL = "/_zdemo/requests", {"X-Zdemo-Control": "1"}
+    from zdemo.http.transport import Transport
 
 
 def emulators_reason(transport: "Transport", refusal: Response, seconds: float) -> EmulatorsReason | None:
-    """Return why the emulator refused a request; ``None`` if another server did, or its record does not say.
+    """Return why the emulator refused a request, in ``seconds``; ``None`` if another server did, or it does not say.
 
     No credentials are sent, and only what has the form of a reason is used.
     """
-    number = refusal.headers.get("x-zdemo-request", "")
-    if not refusal.emulator or not number or not is_loopback(urlsplit(refusal.url).hostname or "") or seconds <= 0:
+    if not refusal.emulator or not is_loopback(urlsplit(refusal.url).hostname or "") or seconds <= 0:
         return None
-    with suppress(ConnectionFailed):
-        answer = transport.send("GET", RECORDS, timeout_seconds=seconds, headers=CONTROL)
-        records = answer.json_object().get("requests") if answer.emulator == refusal.emulator else None
-        for record in reversed(records if isinstance(records, list) else []):
-            cause = record.get("cause") if isinstance(record, dict) and str(record.get("number")) == number else None
-            if isinstance(cause, dict) and isinstance(ago := cause.get("seconds"), int | float):
-                return EmulatorsReason(id=quoted(cause.get("id")), seconds=ago, name=quoted(cause.get("name"), 60))
+    with suppress(ConnectionFailed, LookupError, TypeError, ValueError, StopIteration, OverflowError):  # if not its own
+        control, number = {"X-Zdemo-Control": "1"}, int(refusal.headers.get("x-zdemo-request", ""))
+        answer = transport.send("GET", "/_zdemo/requests", timeout_seconds=seconds, headers=control)
+        record = next(record for record in answer.json_object()["requests"] if record["number"] == number)
+        ago, name = record["details"]
+        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=ago + 0.0, name=quoted(name, 60))
     return None

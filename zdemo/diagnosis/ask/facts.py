@@ -87,7 +87,6 @@ class Facts:
         self.form = token_form(self.token)
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         ids = ids or (pat_ids(environment, token) if token else None)
-        is_setups_client = is_setups(environment.file, "CLIENT_ID", settings.client_id)
         unusable = unusable_admin_pat(environment, settings.zitadel)
         self.admin_pat = "" if unusable else environment.get(ADMIN_PAT, "").strip()
         self.known = Evidence(
@@ -96,9 +95,7 @@ class Facts:
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
             ids=ids,
-            from_setup=frozenset(
-                (*(["token"] if ids and not ids.named_by else []), *(["client"] if is_setups_client else []))
-            ),
+            is_setups_client=is_setups(environment.file, "CLIENT_ID", settings.client_id),
         )
         self.introspection: Introspection | None = None  # of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up

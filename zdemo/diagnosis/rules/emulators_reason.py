@@ -9,71 +9,65 @@ from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command, Step
 
 NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # of these, nothing but ZITADEL shows what is wrong
-NEW_PAT, NEW_TOKEN, NEW_KEY = "create a new PAT for the user", "request a new one", "create a new key, and use its file"
-ACTIVATE = "reactivate it in the emulator, or restart the emulator"
-ENDED = "that ended all its tokens for good"
-REASONS: dict[str, tuple[str, str, Step]] = {  # the emulator's ID: that of the finding, the cause, the fix
-    "token_expired": ("expired", "the {token} expired {ago} ago", NEW_TOKEN),
-    "token_revoked": ("ended", "the token was revoked", NEW_TOKEN),
-    "token_refreshed": ("ended", "a refresh replaced the token", "use the access token that the last refresh gave"),
-    "logged_out": ("ended", "the person logged out, which ended the token", NEW_TOKEN),
-    "session_deleted": ("ended", "the login session was deleted, which ended the token", NEW_TOKEN),
-    "pat_deleted": ("deleted", "the PAT of the user {name} was deleted", NEW_PAT),
-    "user_deactivated": ("user_deactivated", f"the user {{name}} was deactivated; {ENDED}", f"reactivate, {NEW_PAT}"),
-    "user_locked": ("user_locked", f"the user {{name}} was locked; {ENDED}", f"unlock, {NEW_PAT}"),
-    "user_removed": ("user_removed", "the token's user {name} was removed", "use a PAT of another user"),
-    "application_inactive": ("application_inactive", "the application {name} is deactivated", ACTIVATE),
-    "project_inactive": ("project_inactive", "the project {name} of the application is deactivated", ACTIVATE),
-    "organization_inactive": ("organization_inactive", "the organization {name} is deactivated", ACTIVATE),
-    "secret_wrong": ("wrong_secret", "CLIENT_SECRET is wrong, CLIENT_ID is right", CERTAINLY_COPY_SECRET),
-    "secret_of_another": (
-        "wrong_secret",
-        "CLIENT_SECRET is that of another application, {name}",
-        "set CLIENT_SECRET to that of the application with this CLIENT_ID",
-    ),
-    "key_unknown": ("key_deleted", "the key is not listed: it was deleted, or keyId in its file was changed", NEW_KEY),
-    "key_expired": ("key_expired", "the key expired {ago} ago", NEW_KEY),
-    "user_secret_of_another": ("wrong_secret", "the client secret is that of another user, {name}", "give the user's"),
+ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
+NEW = "create or request a new token for an active user"
+NEW_KEY = "create a new key, and use its file"
+FOREVER = "that ended all its tokens for good"
+CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the end of the finding's; cause and fix
+    "expired": ("the {token} expired {ago} ago", NEW),
+    "revoked": ("the token was revoked", NEW),
+    "refreshed": ("a refresh replaced the token", "use the access token that the last refresh gave"),
+    "logged_out": ("the person logged out, which ended the token", NEW),
+    "session_deleted": ("the login session was deleted, which ended the token", NEW),
+    "deleted": ("the PAT of the user {name} was deleted", NEW),
+    "user_deactivated": (f"the user {{name}} was deactivated; {FOREVER}", NEW),
+    "user_locked": (f"the user {{name}} was locked; {FOREVER}", NEW),
+    "user_removed": ("the token's user {name} was removed", NEW),
+    "inactive": ("the {name} of CLIENT_ID is deactivated", "reactivate it, or restart the emulator"),
+    "wrong_secret": ("CLIENT_ID is right, CLIENT_SECRET is wrong", CERTAINLY_COPY_SECRET),
+    "anothers_secret": ("CLIENT_SECRET is that of another application, {name}", CERTAINLY_COPY_SECRET),
+    "key_deleted": ("the key was deleted, or keyId in its file was changed", NEW_KEY),
+    "key_expired": ("the key expired {ago} ago", NEW_KEY),
 }
-GONE = {  # what the emulator does not know
-    "token_unknown": "this token",
-    "client_unknown": "this CLIENT_ID",
-    "client_deleted": "this CLIENT_ID any more: the application was deleted",
-    "project_removed": "this CLIENT_ID any more: its project was removed",
-    "user_unknown": "the user of this key file",
+GONE = {
+    "token_unknown": "the emulator, which started {ago} ago, does not know this token",
+    "client_unknown": "the emulator, which started {ago} ago, does not know CLIENT_ID",
+    "application_deleted": "the application of CLIENT_ID was deleted",
+    "project_removed": "the project of CLIENT_ID was removed",
+    "user_unknown": "the emulator, which started {ago} ago, does not know the user of this key file",
 }
+RESTARTED = "the emulator was restarted {ago} ago, and lost what zdemo setup created"
 
 
 def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNOWN) -> Finding | None:
-    """Return why the emulator refused a token of this kind, a ``client`` or a ``user``: the ``area`` of the ID."""
-    if not (reason := evidence.emulators_reason):
+    """Return why the emulator refused a ``token`` of this kind, a ``client`` or a ``user``, the ``area`` of the ID."""
+    reason = evidence.emulators_reason
+    if reason is None or (reason.id == "token_unknown" and kind not in NO_FORM):
         return None
-    ago, is_setups = span(reason.seconds), area in evidence.from_setup
-    setup = Command("setup", option=evidence.admin_option, does="creates what is missing, and writes it to .env")
-    if reason.id in GONE and reason.seconds and is_setups:
-        name, cause = "emulator_restarted", f"the emulator was restarted {ago} ago, and lost what zdemo setup created"
-        fix: Step = setup
-    elif reason.id in GONE and (area != "token" or kind in NO_FORM):
-        since = f", which started {ago} ago," if reason.seconds else ""
-        name, cause, fix = "unknown", f"the emulator{since} does not know {GONE[reason.id]}", setup
-    elif reason.id in REASONS:
-        name, cause, fix = REASONS[reason.id]
-        fix = NEW_PAT if fix == NEW_TOKEN and kind is TokenKind.PAT else fix
-        fix = setup if fix == NEW_PAT and is_setups else fix
+    does = ASKS if evidence.admin_option else "creates what is missing"
+    setup: Step = Command("setup", option=evidence.admin_option, does=does)
+    if evidence.is_setups_client and reason.id == "client_unknown":
+        name, cause, fix = "emulator_restarted", RESTARTED, setup
+    elif reason.id in GONE:
+        name, cause, fix = reason.id, GONE[reason.id], setup
+    elif reason.id in CAUSES:
+        name, (cause, fix) = reason.id, CAUSES[reason.id]
+        fix = setup if fix == NEW and evidence.ids and not evidence.ids.named_by else fix  # setup made this PAT
     else:
         return None
-    words = cause.format(ago=ago, name=reason.name, token="PAT" if kind is TokenKind.PAT else "token")
+    token = "PAT" if kind is TokenKind.PAT else "token"
+    words = cause.format(ago=span(reason.seconds), name=reason.name, token=token)
     return Finding(id=f"{area}.{name}", cause=words, only_emulator=True, fix=(fix,))
+
+
+@rule(Probe.EMULATOR, when=lambda case: case.token and case.form.is_clean and _has_refused(case))
+def emulators_token(case: TokenCase) -> Finding | None:
+    """Judge a token by the emulator's record."""
+    return by_emulator(case.evidence, "token", case.form.kind)
 
 
 def _has_refused(case: TokenCase) -> bool:
     return bool(case.evidence.answer(Probe.TOKEN).emulator)
-
-
-@rule(Probe.EMULATOR, when=lambda case: _has_refused(case) and case.form.is_clean)
-def emulators_token(case: TokenCase) -> Finding | None:
-    """Judge a token by the emulator's record."""
-    return by_emulator(case.evidence, "token", case.form.kind)
 
 
 @rule(Probe.EMULATOR, when=_has_refused)

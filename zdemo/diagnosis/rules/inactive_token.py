@@ -266,7 +266,7 @@ def _seen(case: TokenCase) -> Lines:
 
 
 INACTIVE = (
-    *table(emulators_token, when=lambda case: bool(case.token), seen=_seen),
+    *table(emulators_token, seen=_seen),
     _database_away,
     rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
     *table(

@@ -6,8 +6,7 @@ The reason is noted where the request is refused. It is for the person who runs 
 import logging
 import re
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from flask import request
@@ -18,7 +17,7 @@ NOTES = "zdemo.emulator.notes"  # key in a request's environment
 NAME = r"(?!(\D*\d){4})[A-Za-z][\w .@-]{,29}"  # no key has so few digits
 CLIENT_ID = re.compile(rf"\d{{1,20}}(@[\w.-]{{1,60}})?|{NAME}", re.ASCII)
 REQUESTS_LOG = "zdemo.emulator.requests"
-MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s%.0s%.0s"
+MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s%.0s%.0s%.0s"
 NUMBER = "zdemo.emulator.number"  # key in a request's environment for the number that its answer names
 
 log = logging.getLogger(REQUESTS_LOG)
@@ -28,7 +27,7 @@ log = logging.getLogger(REQUESTS_LOG)
 class RequestRecord:
     """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was.
 
-    ``cause`` is the reason as a value, where the diagnosis knows it; ``number`` counts the requests of a process.
+    ``why`` is the ID of a reason with its ``details``, seconds and a name; ``number`` counts the requests of a process.
     """
 
     method: str
@@ -40,11 +39,12 @@ class RequestRecord:
     token: str = ""  # masked
     reason: str = ""
     at: float = 0.0
-    cause: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
+    why: str = ""
+    details: tuple[object, ...] = ()
 
 
-FIELDS = tuple(part.name for part in fields(RequestRecord))
+FIELDS = tuple(field.name for field in fields(RequestRecord))
 
 
 class RequestRecords(deque[RequestRecord]):

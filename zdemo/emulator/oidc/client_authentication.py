@@ -124,12 +124,11 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
         try:
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
-            raise _unauthorized(reason=error.about("client assertion")) from error
+            raise _unauthorized(reason=error.about("client assertion: ")) from error
     elif application.secret != credentials.client_secret:
-        same = (a.name for a in world.applications.values() if a.secret == credentials.client_secret)
-        why = Why.SECRET_WRONG if application.secret else Why.SECRET_MISSING
-        other = next(same, "")
-        raise _unauthorized(reason=Reason(Why.SECRET_OF_ANOTHER, name=other) if other else Reason(why))
+        owners = [a.name for a in world.applications.values() if a.secret == credentials.client_secret]
+        what = Reason(Why.ANOTHERS_SECRET, name=owners[0]) if owners else Reason(Why.WRONG_SECRET)
+        raise _unauthorized(reason=what if application.secret else "the application has no client secret")
     return application
 
 
@@ -169,13 +168,9 @@ def find_active(world: World, client_id: object) -> tuple[Application | None, Re
     note(client=application.name)
     project = world.projects[application.project_id]
     organization = world.organizations.get(project.organization_id)
-    for why, entity in (
-        (Why.APPLICATION_INACTIVE, application),
-        (Why.PROJECT_INACTIVE, project),
-        (Why.ORGANIZATION_INACTIVE, organization),
-    ):
+    for name, entity in (("application", application), ("project", project), ("organization", organization)):
         if entity is None or not entity.active:
-            return None, Reason(why, name=entity.name if entity else "")
+            return None, Reason(Why.INACTIVE, name=name)
     return application, ""
 
 

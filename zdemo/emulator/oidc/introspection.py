@@ -111,5 +111,5 @@ def revoke(world: World, form: Form) -> Response:
         raise OAuthError("invalid_client", "token was not issued for this client", status=401)
     if refresh_token:
         refresh_token.ended = True
-    world.end_access_token(token, Why.TOKEN_REVOKED)
+    world.end_access_token(token, Why.REVOKED)
     return Response(status=200, content_type=JSON)

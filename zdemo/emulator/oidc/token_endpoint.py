@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +9,7 @@ from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming.origin import current_origin
-from zdemo.emulator.incoming.reasons import Reason, Why
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import note, shown_client
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
@@ -65,9 +64,7 @@ def _client_credentials(world: World, form: Form) -> dict[str, Any]:
     if not user.secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting", reason="the user has no secret")
     if user.secret != credentials.client_secret:
-        owner = next((u.username for u in world.users.values() if u.secret == credentials.client_secret), "")
-        reason = Reason(Why.USER_SECRET_OF_ANOTHER if owner else Why.USER_SECRET_WRONG, name=owner)
-        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid", reason=reason)
+        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid", reason="wrong secret of the user")
     return _service_account_tokens(world, user, form, ["pwd"])
 
 
@@ -81,7 +78,7 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
     except TokenRefused as error:
-        reason = error.about("assertion") if user else replace(unknown(world, Why.USER_UNKNOWN), about="assertion")
+        reason = (error if user else TokenRefused(unknown(world, Why.USER_UNKNOWN))).about("assertion: ")
         raise OAuthError("invalid_grant", "invalid assertion", reason=reason) from error
     assert user is not None  # noqa: S101 - without keys, no assertion is good
     note(user=user.username)
@@ -176,7 +173,7 @@ def _refresh_token(world: World, form: Form, application: Application) -> dict[s
     user = active(world.users[old.user_id])
     note(user=user.username)
     held.ended = True
-    world.end_access_token(old, Why.TOKEN_REFRESHED)
+    world.end_access_token(old, Why.REFRESHED)
     login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce", "actor")}
     token = new_token(world, user, old.client_id, scopes, old.audience, **login)
     return token_answer(world, token, application, login_scopes=held.scopes)
