@@ -159,6 +159,7 @@ def test_a_stranger_that_calls_itself_an_emulator_breaks_nothing(bare: Shell, re
 
 
 def test_what_does_not_call_itself_an_emulator_is_not_asked(bare: Shell) -> None:
-    with upstream(answer(json_body({"active": False}))) as stranger:
+    headers = {name: value for name, value in NAMED.items() if name != "X-Zdemo-Emulator"}
+    with upstream(answer(json_body({"active": False}), headers=headers)) as stranger:
         bare("introspect", **settings(stranger.url))
         assert CONTROL not in [request.target for request in stranger.requests]
