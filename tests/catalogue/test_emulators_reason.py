@@ -62,7 +62,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "a deleted PAT": (
         user("RemovePersonalAccessToken", tokenId=READER.token_id),
         "token.deleted",
-        "reader was deleted",
+        "the PAT was deleted; its user is reader",
     ),
     "a user who was deactivated": (user("DeactivateUser"), "token.user_deactivated", "the user reader was deactivated"),
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),

@@ -19,7 +19,7 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
     "refreshed": ("a refresh replaced the token", "use the access token that the last refresh gave"),
     "logged_out": ("the person logged out, which ended the token", NEW),
     "session_deleted": ("the login session was deleted, which ended the token", NEW),
-    "deleted": ("the PAT of the user {name} was deleted", NEW),
+    "deleted": ("the PAT was deleted; its user is {name}", NEW),
     "user_deactivated": (f"the user {{name}} was deactivated; {FOREVER}", NEW),
     "user_locked": (f"the user {{name}} was locked; {FOREVER}", NEW),
     "user_removed": ("the token's user {name} was removed", NEW),
