@@ -65,6 +65,11 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
         "the PAT was deleted; its user is reader",
     ),
     "a user who was deactivated": (user("DeactivateUser"), "token.user_deactivated", "the user reader was deactivated"),
+    "a user who is active again": (
+        lambda planter: user("DeactivateUser")(planter) | user("ReactivateUser")(planter),
+        "token.user_was_off",
+        "the user reader was deactivated or locked; its older PATs stay dead",
+    ),
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
     "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),
     "a token that a refresh ended": (refreshed, "token.refreshed", "a refresh replaced the token"),

@@ -37,7 +37,8 @@ def live_token(world: World, text: str) -> Token:
         raise TokenRefused("ZITADEL cannot read an opaque token of a user whose ID has a colon")
     if user.state != "ACTIVE" or token.dead:
         state = "locked" if user.state == "LOCKED" else "deactivated"
-        raise TokenRefused(Reason(ended.why, name=user.username) if ended else f"the user is {state}")
+        why = Why.USER_WAS_OFF if user.state == "ACTIVE" else ended and ended.why
+        raise TokenRefused(Reason(why, name=user.username) if why else f"the user is {state}")
     if token.expires <= world.now():
         raise TokenRefused(Reason(Why.EXPIRED, world.now() - token.expires))
     return token

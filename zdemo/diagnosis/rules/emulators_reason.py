@@ -22,6 +22,7 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
     "deleted": ("the PAT was deleted; its user is {name}", NEW),
     "user_deactivated": (f"the user {{name}} was deactivated; {FOREVER}", NEW),
     "user_locked": (f"the user {{name}} was locked; {FOREVER}", NEW),
+    "user_was_off": ("the user {name} was deactivated or locked; its older PATs stay dead", NEW),
     "user_removed": ("the token's user {name} was removed", NEW),
     "inactive": ("the {name} of CLIENT_ID is deactivated", "reactivate it, or restart the emulator"),
     "wrong_secret": ("CLIENT_ID is right, CLIENT_SECRET is wrong", CERTAINLY_COPY_SECRET),

@@ -19,6 +19,7 @@ class Why(Enum):
     DELETED = "the PAT was deleted"
     USER_DEACTIVATED = "the user was deactivated"
     USER_LOCKED = "the user was locked"
+    USER_WAS_OFF = "the user was deactivated or locked, and is active again"
     USER_REMOVED = "the user was removed"
     CLIENT_UNKNOWN = "unknown client"
     APPLICATION_DELETED = "the application was deleted"
