@@ -11,6 +11,7 @@ from zdemo.errors.steps import Command, Step
 NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # of these, nothing but ZITADEL shows what is wrong
 ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
 NEW = "create or request a new token for an active user"
+SETUP, CREATES = "zdemo setup", "creates what is missing"
 NEW_KEY = "create a new key, and use its file"
 FOREVER = "that ended all its tokens for good"
 CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the end of the finding's; cause and fix
@@ -29,49 +30,37 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
     "anothers_secret": ("CLIENT_SECRET is that of another application, {name}", CERTAINLY_COPY_SECRET),
     "key_deleted": ("the key was deleted, or keyId in its file was changed", NEW_KEY),
     "key_expired": ("the key expired {ago} ago", NEW_KEY),
+    "token_unknown": ("the emulator, which started {ago} ago, does not know this token", SETUP),
+    "client_unknown": ("the emulator, which started {ago} ago, does not know CLIENT_ID", SETUP),
+    "application_deleted": ("the application of CLIENT_ID was deleted", SETUP),
+    "project_removed": ("the project of CLIENT_ID was removed", SETUP),
+    "user_unknown": ("the emulator, which started {ago} ago, does not know the user of this key file", SETUP),
+    "emulator_restarted": ("the emulator was restarted {ago} ago, and lost what zdemo setup created", SETUP),
 }
-GONE = {
-    "token_unknown": "the emulator, which started {ago} ago, does not know this token",
-    "client_unknown": "the emulator, which started {ago} ago, does not know CLIENT_ID",
-    "application_deleted": "the application of CLIENT_ID was deleted",
-    "project_removed": "the project of CLIENT_ID was removed",
-    "user_unknown": "the emulator, which started {ago} ago, does not know the user of this key file",
-}
-RESTARTED = "the emulator was restarted {ago} ago, and lost what zdemo setup created"
 
 
 def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNOWN) -> Finding | None:
     """Return why the emulator refused a ``token`` of this kind, a ``client`` or a ``user``, the ``area`` of the ID."""
     reason = evidence.emulators_reason
-    if reason is None or (reason.id == "token_unknown" and kind not in NO_FORM):
+    if reason is None or reason.id not in CAUSES or (reason.id == "token_unknown" and kind not in NO_FORM):
         return None
-    does = ASKS if evidence.admin_option else "creates what is missing"
-    setup: Step = Command("setup", option=evidence.admin_option, does=does)
-    if evidence.is_setups_client and reason.id == "client_unknown":
-        name, cause, fix = "emulator_restarted", RESTARTED, setup
-    elif reason.id in GONE:
-        name, cause, fix = reason.id, GONE[reason.id], setup
-    elif reason.id in CAUSES:
-        name, (cause, fix) = reason.id, CAUSES[reason.id]
-        fix = setup if fix == NEW and evidence.ids and not evidence.ids.named_by else fix  # setup made this PAT
-    else:
-        return None
+    was_restarted = evidence.is_setups_client and reason.id == "client_unknown"
+    name = "emulator_restarted" if was_restarted else reason.id
+    cause, fix = CAUSES[name]
+    is_setups_pat = evidence.ids is not None and not evidence.ids.named_by
+    if fix == SETUP or (fix == NEW and is_setups_pat):
+        fix = Command("setup", option=evidence.admin_option, does=ASKS if evidence.admin_option else CREATES)
     token = "PAT" if kind is TokenKind.PAT else "token"
     words = cause.format(ago=span(reason.seconds), name=reason.name, token=token)
     return Finding(id=f"{area}.{name}", cause=words, only_emulator=True, fix=(fix,))
 
 
-@rule(Probe.EMULATOR, when=lambda case: case.token and case.form.is_clean and _has_refused(case))
-def emulators_token(case: TokenCase) -> Finding | None:
-    """Judge a token by the emulator's record."""
-    return by_emulator(case.evidence, "token", case.form.kind)
+def _may_have_reason(case: TokenCase) -> bool:
+    return bool(case.evidence.answer(Probe.TOKEN).emulator and (case.error or case.token))
 
 
-def _has_refused(case: TokenCase) -> bool:
-    return bool(case.evidence.answer(Probe.TOKEN).emulator)
-
-
-@rule(Probe.EMULATOR, when=_has_refused)
-def emulators_client(case: TokenCase) -> Finding | None:
-    """Judge the API application by the emulator's record."""
-    return by_emulator(case.evidence, "client")
+@rule(Probe.EMULATOR, when=_may_have_reason)
+def emulators_own(case: TokenCase) -> Finding | None:
+    """Judge by the emulator's record of the introspection."""
+    kind = case.form.kind if case.form.is_clean else TokenKind.UNKNOWN
+    return by_emulator(case.evidence, "client" if case.error else "token", kind)

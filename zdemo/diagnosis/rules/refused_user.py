@@ -71,10 +71,6 @@ def _inactive(case: UserCase) -> Finding:
     return Finding(id="user.inactive", cause=f"{case.user} is deactivated or locked", fix=(fix,))
 
 
-def _emulators(case: UserCase) -> Finding | None:
-    return by_emulator(case.evidence, "user")
-
-
 # --- a key
 
 
@@ -156,5 +152,12 @@ def _other_refusal(case: UserCase) -> Finding | None:
 
 
 REFUSED_USER = table(
-    _inactive, _emulators, _key_refused, _unknown, _wrong_secret, _other_refusal, when=_is_refusal, seen=_seen
+    _inactive,
+    lambda case: by_emulator(case.evidence, "user"),
+    _key_refused,
+    _unknown,
+    _wrong_secret,
+    _other_refusal,
+    when=_is_refusal,
+    seen=_seen,
 )
