@@ -107,7 +107,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
     what, reason, scheme = "", "", uri.partition(":")[0].lower()
     if not is_registered(application, application.oidc_list("redirectUris"), uri):
         what = "The requested redirect_uri is missing in the client configuration."
-        reason = f"its redirectUris are {application.redirect_uris or 'none'}, not {uri}"
+        reason = f"{uri} is not among its redirectUris: {application.redirect_uris or 'none'}"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
         if not _loopback(uri) if _is_native(application) else application.oidc.get("applicationType", WEB) != WEB:
             what = "This client's redirect_uri is http and is not allowed."

@@ -143,7 +143,7 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
       "",
       { change: "advance", seconds: HOUR_SECONDS },
     ),
-    ...applications.map((app) => fixedRow(app.name, `client ID ${app.client_id}, redirect URIs ${app.redirect_uris}`)),
+    ...applications.map((app) => make("p.note", `${app.name}: client ID ${app.client_id}, redirect URIs ${app.redirect_uris}`)),
   ]);
 }
 
