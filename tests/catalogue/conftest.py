@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell
+from tests.support.emulator_target import as_real
 from tests.support.planting import Planter
-from zdemo.emulator import Emulator, emulate
+from zdemo.emulator import Emulator
 
 
 @pytest.fixture
@@ -18,8 +19,8 @@ def bare(tmp_path: Path) -> Shell:
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[Emulator]:
-    """An emulator for all tests: to start one takes longer than a command."""
-    with emulate() as emulator:
+    """An emulator for all tests, as a real ZITADEL: to start one takes longer than a command."""
+    with as_real() as emulator:
         yield emulator
 
 

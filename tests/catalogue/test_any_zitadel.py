@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.cli import Ran, Shell
-from tests.support.emulator_target import Server, given_or_emulated
+from tests.support.emulator_target import Server, as_real, given_or_emulated
 from tests.support.waiting import eventually
 from tests.support.workshop import App, User, Workshop
 from tests.support.zitadel_api import Api
@@ -26,7 +26,7 @@ OPEN = "it can be"
 @pytest.fixture(scope="module")
 def admin(given_target: tuple[str, str] | None) -> Iterator[Api]:
     """The administrator of the ZITADEL under test."""
-    with given_or_emulated(given_target) as (url, pat):
+    with given_or_emulated(given_target, as_real) as (url, pat):
         yield Api(Server(url), pat)
 
 

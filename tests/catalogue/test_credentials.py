@@ -16,12 +16,13 @@ import requests
 from tests.catalogue.named_causes import both, command, doctor, introspect, write
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
+from tests.support.emulator_target import as_real
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.settings import Settings
-from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, World, emulate
+from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, World
 from zdemo.emulator.seed import APPLICATION_NAME
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -102,7 +103,7 @@ def test_11_13_43_44_a_refused_client(
 
 
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
-    with emulate(World()) as other:
+    with as_real(World()) as other:
         output = doctor(bare, administered(other.url), "client.accepted")
     output.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
     output.never("CLIENT_SECRET is wrong", "inactive")

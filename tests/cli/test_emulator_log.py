@@ -35,7 +35,7 @@ def test_the_start_names_the_accounts_with_their_tokens_and_the_people() -> None
     out = io.StringIO()
     show_start(Screen(stdout=out), known_start(), "http://localhost:8484")
     lines = out.getvalue().splitlines()
-    assert {f"app            {APP_CLIENT_ID} (for people who log in)", "people         ada"} < set(lines)
+    assert {f"app            {APP_CLIENT_ID} (emulator-app)", "people         ada"} < set(lines)
     assert lines[lines.index("reader       read:messages") + 1] == f"  {READER.pat}"
 
 

@@ -17,7 +17,7 @@ from zdemo.errors.steps import GrantRole, in_words
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.records import RoleAssignment
 
-CERTAIN, _, OPEN = Certainty
+CERTAIN, _, OPEN, _ = Certainty
 
 ISSUER = "http://localhost:8080"
 CLIENT_ID, PROJECT, OTHER = "312909075212468231", "312909075212468225", "312909075212468777"

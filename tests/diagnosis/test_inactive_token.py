@@ -21,7 +21,7 @@ from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
 from zdemo.zitadel.introspection_answer import Introspection
 
-CERTAIN, LIKELY, OPEN = Certainty
+CERTAIN, LIKELY, OPEN, _ = Certainty
 
 ISSUER = "http://localhost:8080"
 PROJECT = "312909075212468225"

@@ -13,6 +13,7 @@ from tests.config.test_key_file import content
 from tests.diagnosis.test_api_response import INVALID, call
 from tests.support import connection_faults
 from tests.support.cli import Shell
+from tests.support.emulator_target import as_real
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from tests.support.secret_forms import PAT
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
@@ -22,7 +23,7 @@ from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.ask.investigate import Investigation
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, emulate
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
 from zdemo.http.api_call import Call
@@ -42,7 +43,7 @@ def test_how_long_an_answer_took_is_no_difference_between_clocks(now: float, sec
 
 @pytest.fixture
 def planter() -> Iterator[Planter]:
-    with emulate() as emulator:
+    with as_real() as emulator:
         yield Planter(emulator)
 
 
@@ -113,7 +114,7 @@ def explained(what: Call, token: str | None, settings: Settings | None = None, a
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with emulate() as running:
+    with as_real() as running:
         yield Settings(issuer=running.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=2)
 
 

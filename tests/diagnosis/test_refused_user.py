@@ -16,7 +16,7 @@ from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
 from zdemo.diagnosis.rules.rule import decide
 
-CERTAIN, LIKELY, OPEN = Certainty
+CERTAIN, LIKELY, OPEN, _ = Certainty
 
 ORIGIN, NOW = "http://127.0.0.1:8080", 1_800_000_000.0
 SECRET, APPLICATION = "s3cr" * 16, {"CLIENT_ID": "312909075212468229", "CLIENT_SECRET": "a3cr" * 16}

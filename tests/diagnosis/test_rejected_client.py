@@ -22,7 +22,7 @@ from zdemo.errors.steps import SetVariable, does
 from zdemo.zitadel.introspection_response import answer_error
 from zdemo.zitadel.records import Application, Credential, Organization, Project
 
-CERTAIN, LIKELY, OPEN = Certainty
+CERTAIN, LIKELY, OPEN, _ = Certainty
 
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 DISCOVERED = {Probe.DISCOVERY: answer(200, {"issuer": ORIGIN})}

@@ -23,7 +23,7 @@ from zdemo.errors.steps import SetVariable, in_words
 from zdemo.http.failure_messages import failed
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
-CERTAIN, LIKELY, OPEN = Certainty
+CERTAIN, LIKELY, OPEN, _ = Certainty
 
 ORIGIN = "http://127.0.0.1:8080"
 SETTINGS = Settings(issuer=ORIGIN, client_id="312909075212468231", client_secret="s3cr" * 16)

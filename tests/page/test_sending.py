@@ -190,7 +190,7 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "delete_pat")
     answer = sent(own_site, explain=False)
     why = answer["why"]
-    assert (why["certainty"], lines_of(why["fix"])) == ("certain", ["press Restore PAT"])
+    assert (why["certainty"], lines_of(why["fix"])) == ("emulator", ["press Restore PAT"])
     assert why["sentence"].startswith("the PAT was deleted")
     before = len(own_site.emulator.requests)
     assert sent(own_site, explain=False)["why"] == why
@@ -203,4 +203,4 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     change(own_site, "deactivate")
     why = sent(own_site, explain=False)["why"]
     press = "press Reactivate, then Restore PAT: deactivating ended the PAT"
-    assert (why["certainty"], lines_of(why["fix"])) == ("certain", [press])
+    assert (why["certainty"], lines_of(why["fix"])) == ("emulator", [press])

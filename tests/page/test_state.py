@@ -8,9 +8,14 @@ import pytest
 
 from tests.support.page_site import SECRETS, PageSite, page_options, page_site
 from zdemo.emulator import READER, VISITOR, emulate, new_fault
+from zdemo.emulator.seed import APP_CLIENT_ID, APP_NAME, APP_REDIRECT_URIS
 from zdemo.page import PageContext
 from zdemo.page.page_state import changes_document, state
 from zdemo.server import create_app
+
+HOST, *OTHERS = APP_REDIRECT_URIS
+URIS = " ".join([HOST, *(uri.removeprefix(HOST) for uri in OTHERS)])
+APP = {"client_id": APP_CLIENT_ID, "name": APP_NAME, "redirect_uris": URIS}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +51,7 @@ def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageS
         "why_not": "",
         "fix": [],
         "users": [reader, {**reader, "id": VISITOR.id, "name": "visitor", "roles": []}],
-        "emulator": {"stopped": False, "slow_seconds": 0, "advanced_seconds": 0},
+        "emulator": {"stopped": False, "slow_seconds": 0, "advanced_seconds": 0, "applications": [APP]},
     }
 
 

@@ -1,15 +1,17 @@
 """The server under test as a bare HTTP client sees it, and short forms of its answers to compare."""
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
 
-from zdemo.emulator import ADMIN, emulate
+from zdemo.emulator import ADMIN, Emulator, World, emulate, known_world
+from zdemo.emulator.control import Refused
+from zdemo.serving.embedded import LOOPBACK, serving
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
@@ -57,13 +59,31 @@ def oauth_refusal(error: str, description: str | None = None) -> tuple[int, dict
 
 
 @contextmanager
-def given_or_emulated(given: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
+def given_or_emulated(
+    given: tuple[str, str] | None, run: Callable[[], AbstractContextManager[Emulator]] = emulate
+) -> Iterator[tuple[str, str]]:
     """Yield a URL and an administrator's PAT: those on the command line, or those of a new emulator."""
     if given is not None:
         yield given
         return
-    with emulate() as emulator:
+    with run() as emulator:
         yield emulator.url, ADMIN.pat
+
+
+class _Silent(Emulator):
+    def _answer(self, name: str, environ: dict[str, Any]) -> dict[str, Any]:
+        if name == "requests":
+            raise Refused("it tells nobody", 404)
+        return super()._answer(name, environ)
+
+
+@contextmanager
+def as_real(world: World | None = None) -> Iterator[Emulator]:
+    """Run an emulator that tells nobody why it refuses, as a real ZITADEL."""
+    emulator = _Silent(world or known_world())
+    with serving(emulator, LOOPBACK, 0) as port:
+        emulator.url = f"http://localhost:{port}"
+        yield emulator
 
 
 class Server:

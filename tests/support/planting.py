@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.emulator_target import TOKEN, Server, basic
+from tests.support.emulator_target import TOKEN, Server, as_real, basic
 from tests.support.workshop import FOREVER
 from tests.support.zitadel_api import Api
 from zdemo.config.address import ZitadelAddress
@@ -27,7 +27,6 @@ from zdemo.emulator import (
     READER,
     VISITOR,
     Emulator,
-    emulate,
 )
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
@@ -111,7 +110,7 @@ class KeySite(NamedTuple):
 def key_site(file: Path, *, lifetime_milliseconds: int = 86_400_000) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
     with (
-        emulate() as emulator,
+        as_real() as emulator,
         closing(ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5)) as client,
     ):
         configuration = resources.api_configuration(Auth.KEY)

@@ -102,8 +102,8 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
     screen.behind(f"{_heading(screen, report.id, result.outcome)}  ", why(result))
     for problem in result.problems[1 : None if verbose else MOST_PROBLEMS]:
         screen.behind(" " * (HEADING_WIDTH + 2), problem.text)
-    decided = result.certainty is Certainty.CERTAIN and result.seen
-    theirs = [step for note in notes if not decided for step in note.result.fix]
+    is_decided = (result.certainty is Certainty.CERTAIN and result.seen) or result.only_emulator
+    theirs = [step for note in notes if not is_decided for step in note.result.fix]
     own = result.steps if verbose else result.fix[:MOST_STEPS]
     texts = [*(problem.text for problem in result.because), *(in_full(note.result) for note in notes)]
     screen.pairs([("note", text) for text in texts[: None if verbose else MOST_NOTES]], **BLOCK)

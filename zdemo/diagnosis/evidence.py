@@ -87,6 +87,15 @@ class PatRecords(PatIds):
         return max(events, key=lambda event: event.sequence, default=None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmulatorsReason:
+    """Why zdemo's emulator refused; for what is unknown there, ``seconds`` is how long it has been running."""
+
+    id: str
+    seconds: float
+    name: str
+
+
 class Probe(StrEnum):
     """A question to ZITADEL; the value is its label in a line of evidence.
 
@@ -102,6 +111,7 @@ class Probe(StrEnum):
         return probe
 
     TOKEN = "introspection", 0  # a label, not a password
+    EMULATOR = "emulator's record", 0
     DISCOVERY = "discovery", 1
     READY = "readiness", 1
     HEALTH = "health", 2
@@ -138,6 +148,8 @@ class Evidence:
     ids: PatIds | None = None  # of the token's user and the PAT, if they are known
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
+    emulators_reason: EmulatorsReason | None = None
+    is_setups_client: bool = False  # whether setup wrote CLIENT_ID
 
     # what the replies mean
     refused: frozenset[Probe] = field(init=False)  # with ZITADEL's JSON: a proxy's 401 says nothing about a token

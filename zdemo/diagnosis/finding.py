@@ -30,6 +30,7 @@ class Certainty(StrEnum):
     CERTAIN = "certain"
     LIKELY = "likely"
     OPEN = "open"
+    EMULATOR = "emulator"  # as certain, but only zdemo's emulator tells it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class Finding:
     id: str = ""  # stable and dotted
     cause: str  # only what is known, when the cause is open; of a check where nothing is wrong, the evidence
     likely: bool = False
+    only_emulator: bool = False  # whether a real ZITADEL would not tell
     candidates: tuple[str, ...] = ()  # most likely first: possible causes, or the alternatives to a likely one
     seen: tuple[tuple[str, str], ...] = ()  # the evidence: label and text
     fix: tuple[Step, ...] = ()  # the least harmful
@@ -70,6 +72,8 @@ class Finding:
     @property
     def certainty(self) -> Certainty:
         """How certain the cause is."""
+        if self.only_emulator:
+            return Certainty.EMULATOR
         if self.likely:
             return Certainty.LIKELY
         return Certainty.OPEN if self.candidates else Certainty.CERTAIN

@@ -39,7 +39,7 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     """
     area = (finding.id or name).partition(".")[0]
     deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
-    is_certain = finding.certainty is Certainty.CERTAIN  # a form is less than what ZITADEL shows
+    is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR)  # a form is less than what ZITADEL shows
     problems = (p for p in known if not (p.kind is ProblemKind.ODD and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

@@ -12,11 +12,13 @@ from zdemo.text.printable import printable
 
 OPEN = "one of these; they cannot be told apart from outside"
 ALTERNATIVES = "it can also be"
+ONLY_EMULATOR = "only the emulator tells: a real ZITADEL would not"
 
 
 def why(finding: Finding) -> str:
-    """Return the cause, marked as likely when it is."""
-    return f"most likely, {finding.cause}" if finding.likely else finding.cause
+    """Return the cause, marked when it is likely, or when only the emulator tells it."""
+    mark = f" ({ONLY_EMULATOR})" if finding.only_emulator else ""
+    return f"most likely, {finding.cause}" if finding.likely else f"{finding.cause}{mark}"
 
 
 def brief(finding: Finding) -> Finding:

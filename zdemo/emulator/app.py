@@ -20,7 +20,8 @@ from zdemo.emulator.api.protocols import as_json
 from zdemo.emulator.faults import Faults, Faulty, is_control
 from zdemo.emulator.incoming.body import MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
-from zdemo.emulator.incoming.request_records import RequestRecord, RequestRecords, masked, note, notes_of
+from zdemo.emulator.incoming.reasons import Reason
+from zdemo.emulator.incoming.request_records import NUMBER, RequestRecord, RequestRecords, masked, note, notes_of
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, add_headers, is_preflight, not_found
 from zdemo.emulator.world import World
 
@@ -89,7 +90,8 @@ class _Front:
 
         path = environ["PATH_INFO"]
         body = self._answer(environ, path, start)
-        notes = {name: text[:LONGEST_NOTE] for name, text in notes_of(environ).items()}
+        notes = {name: str(fact)[:LONGEST_NOTE] for name, fact in notes_of(environ).items()}
+        reason = notes_of(environ).get("reason")
         status = int(statuses[-1]) if statuses else 0  # nothing was sent
         record = RequestRecord(
             at=at,
@@ -97,6 +99,9 @@ class _Front:
             path=_shown(path),
             status=status,
             milliseconds=(time.perf_counter() - started) * 1000,
+            number=environ.get(NUMBER, 0),
+            why=reason.why.name if isinstance(reason, Reason) else "",
+            details=reason[1:3] if isinstance(reason, Reason) else (),
             **{"reason": REASONS.get(status, "")} | notes,
         )
         if not is_control(environ):

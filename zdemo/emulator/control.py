@@ -6,6 +6,7 @@ can send only after a CORS preflight, which is refused. A request with a browser
 """
 
 import copy
+import itertools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, is_dataclass
@@ -17,7 +18,7 @@ from zdemo.emulator.app import create_app
 from zdemo.emulator.entities import NEVER
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
-from zdemo.emulator.incoming.request_records import RequestRecords
+from zdemo.emulator.incoming.request_records import NUMBER, RequestRecords
 from zdemo.emulator.sessions import set_auto_login
 from zdemo.emulator.signing_keys import rotate
 from zdemo.emulator.world import World
@@ -25,6 +26,7 @@ from zdemo.serving.loopback import is_loopback_address, names_loopback
 
 PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
+NUMBER_HEADER = "X-Zdemo-Request"  # of the answer in the records
 UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 MOST_DAYS = 36_500
 
@@ -41,7 +43,7 @@ class Refused(ValueError):
 
 
 class Emulator:
-    """An emulator with the control interface in front of it; every answer names it.
+    """An emulator with the control interface in front of it; every answer names it, and its own number.
 
     It keeps the first state of its world. ``advanced`` is how much older its objects were made since.
     """
@@ -50,6 +52,7 @@ class Emulator:
 
     def __init__(self, world: World) -> None:
         self.world, self.requests, self.faults, self.advanced = world, RequestRecords(), Faults(), timedelta()
+        self._numbers = itertools.count(1)
         self._app, self._first = create_app(world, self.requests, self.faults), copy.deepcopy(_objects(world))
 
     @property
@@ -61,8 +64,10 @@ class Emulator:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            return start_response(status, [*headers, (NAME_HEADER, self.world.name)], *rest)
+            own = (NAME_HEADER, self.world.name), (NUMBER_HEADER, str(environ[NUMBER]))
+            return start_response(status, [*headers, *own], *rest)
 
+        environ[NUMBER] = next(self._numbers)
         path = environ["PATH_INFO"]
         if not f"{path}/".startswith(PREFIX):
             return self._app(environ, start)
@@ -107,6 +112,10 @@ class Emulator:
                 for a in self.world.authorizations.values()
                 if a.active
             ]
+            applications = [
+                {"client_id": a.client_id, "name": a.name, "redirect_uris": a.redirect_uris}
+                for a in self.world.applications.values()
+            ]
         faults = [
             {"fault": fault.kind} | {name: value for name in FAULT if (value := getattr(fault, name, None))}
             for fault in self.faults.active()
@@ -119,6 +128,7 @@ class Emulator:
             "requests": len(self.requests),
             "auto_login": self.world.auto_login,
             "projects": projects,
+            "applications": applications,
             "users": users,
             "assignments": assignments,
         }

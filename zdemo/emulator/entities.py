@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from zdemo.emulator.incoming.reasons import Why
+
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
 ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
@@ -126,6 +128,12 @@ class Application(Switchable):
         """Return a setting that is a list, such as ``redirectUris``."""
         values = self.oidc.get(name)
         return [str(value) for value in values] if isinstance(values, list) else []
+
+    @property
+    def redirect_uris(self) -> str:
+        """The registered redirect URIs, for a person: those below the first one by their rest."""
+        first, *others = self.oidc_list("redirectUris") or [""]
+        return " ".join((first, *(uri.removeprefix(first) if uri.startswith(f"{first}/") else uri for uri in others)))
 
 
 @dataclass(kw_only=True)
@@ -305,7 +313,7 @@ class EndedToken:
 
     token: Token
     username: str
-    why: str
+    why: Why
 
 
 @dataclass

@@ -6,6 +6,7 @@ from flask import Request, Response
 
 from zdemo.emulator.entities import AuthRequest, LoginSession, Organization, User
 from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text, sealed
 from zdemo.emulator.world import World, keep
 
@@ -68,7 +69,7 @@ def keep_session(world: World, session: LoginSession) -> LoginSession:
     """Add a new session to the world, with a token."""
     new_session_token(world, session)
     for old in keep(world.login_sessions, session.id, session):
-        _end_tokens(world, old, "the emulator keeps no more logins")
+        _end_tokens(world, old, Why.SESSION_DROPPED)
     return session
 
 
@@ -87,7 +88,7 @@ def live_session(world: World, session_id: str) -> LoginSession | None:
     return session if not session.user_id or (user and user.state == "ACTIVE") else None
 
 
-def end_session(world: World, session: LoginSession, why: str) -> None:
+def end_session(world: World, session: LoginSession, why: Why) -> None:
     """End a session, its access tokens and its refresh tokens."""
     if session.ended:
         return
@@ -96,7 +97,7 @@ def end_session(world: World, session: LoginSession, why: str) -> None:
     _end_tokens(world, session, why)
 
 
-def _end_tokens(world: World, session: LoginSession, why: str) -> None:
+def _end_tokens(world: World, session: LoginSession, why: Why) -> None:
     world.end_tokens(lambda token: token.session_id == session.id, why)
 
 

@@ -5,16 +5,23 @@ from typing import Any
 
 from zdemo.emulator.entities import Token
 from zdemo.emulator.incoming.origin import current_origin
-from zdemo.emulator.incoming.request_records import ago, note
+from zdemo.emulator.incoming.reasons import Reason, Why
+from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.signing_keys import signing_keys
 from zdemo.emulator.token_texts import LINE_ENDS, canonical, decoded
 from zdemo.emulator.world import World
 
-UNKNOWN = "unknown token"
-
 
 class TokenRefused(Exception):
     """A token, JWT or assertion that is refused, and exactly why."""
+
+    def __init__(self, reason: Reason | str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def about(self, what: str) -> Reason | str:
+        """Return the reason with what it is about."""
+        return self.reason._replace(about=what) if isinstance(self.reason, Reason) else what + self.reason
 
 
 def live_token(world: World, text: str) -> Token:
@@ -24,21 +31,27 @@ def live_token(world: World, text: str) -> Token:
     token = world.session_tokens.get(token_id) or (user.pats.get(token_id) if user else None)
     if token is None or user is None or token.user_id != user.id:
         note(user=ended.username if ended else "")
-        raise TokenRefused(ended.why if ended else UNKNOWN)
+        raise TokenRefused(Reason(ended.why, name=ended.username) if ended else unknown(world))
     note(user=user.username)
     if ":" in user.id and text.count(".") != 2:
         raise TokenRefused("ZITADEL cannot read an opaque token of a user whose ID has a colon")
     if user.state != "ACTIVE" or token.dead:
         state = "locked" if user.state == "LOCKED" else "deactivated"
-        raise TokenRefused(ended.why if ended else f"the user is {state}")
+        why = Why.USER_WAS_OFF if user.state == "ACTIVE" else ended and ended.why
+        raise TokenRefused(Reason(why, name=user.username) if why else f"the user is {state}")
     if token.expires <= world.now():
-        raise TokenRefused(f"expired {ago(world.now() - token.expires)}")
+        raise TokenRefused(Reason(Why.EXPIRED, world.now() - token.expires))
     return token
+
+
+def unknown(world: World, why: Why = Why.TOKEN_UNKNOWN) -> Reason:
+    """Return that something is unknown, and for how long the emulator has been running."""
+    return Reason(why, world.now() - world.started)
 
 
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if text.count(".") != 2:
-        raise TokenRefused(UNKNOWN)
+        raise TokenRefused(unknown(world))
     claims = own_claims(world, text)
     return claims.get("jti", ""), claims["sub"]
 
@@ -61,7 +74,7 @@ def verify_with(key: Any, token: str, algorithms: list[str]) -> None:
     import jwt
 
     if key is None:
-        raise TokenRefused("its key is unknown here, or was deleted")
+        raise TokenRefused(Reason(Why.KEY_DELETED))
     try:
         jwt.PyJWS().decode(token, key, algorithms=algorithms)
     except (jwt.PyJWTError, TypeError, ValueError) as error:

@@ -30,6 +30,7 @@ from zdemo.emulator.entities import (
     User,
     new_name,
 )
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 
 E = TypeVar("E", bound=Entity)
@@ -49,6 +50,7 @@ class World:
 
     def __init__(self, external_domain: str = "localhost") -> None:
         self.now: Callable[[], float] = time.time
+        self.started = self.now()
         self.lock = threading.RLock()
         self.new_id = IdGenerator(self.now).new_id
         self.external_domain = external_domain
@@ -77,7 +79,7 @@ class World:
         self.events: list[Event] = []  # what happened to users
         self._event_counts = Counter[str]()  # by user
         self.ended_tokens: dict[str, EndedToken] = {}  # before their time
-        self.ended_clients: dict[str, str] = {}  # why a client ID is not known any more
+        self.ended_clients: dict[str, Why] = {}  # why a client ID is not known any more
         self.removed: dict[str, float] = {}  # when a project, an authorization or an administrator was removed
         self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
 
@@ -92,7 +94,7 @@ class World:
         self._event_counts[user.id] = sequence = self._event_counts[user.id] + 1
         self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
 
-    def _end_token(self, token: Token, user: User, why: str) -> None:
+    def _end_token(self, token: Token, user: User, why: Why) -> None:
         ended_before = self.ended_tokens.get(token.id)
         for ended in keep(self.ended_tokens, token.id, ended_before or EndedToken(token, user.username, why)):
             if not isinstance(ended.token, PersonalAccessToken):  # a PAT can be restored
@@ -166,7 +168,7 @@ class World:
     def remove_project(self, project: Project) -> None:
         """Remove a project and what is in it. ZITADEL does not free the IDs of its applications."""
         for application in [a for a in self.applications.values() if a.project_id == project.id]:
-            self.remove_application(application, "the project was removed")
+            self.remove_application(application, Why.PROJECT_REMOVED)
             self._kept_taken.add(application.id)
         self._remove_authorizations(lambda a: a.project_id == project.id)
         _remove(self.administrators, lambda a: a.resource == Resource("project", project.id))
@@ -212,7 +214,7 @@ class World:
 
     # --- applications ---
 
-    def remove_application(self, application: Application, why: str = "the application was deleted") -> None:
+    def remove_application(self, application: Application, why: Why = Why.APPLICATION_DELETED) -> None:
         """Remove an application, and remember why its client ID is not known any more."""
         del self.applications[application.id]
         self.ended_clients[application.client_id] = why
@@ -276,13 +278,13 @@ class World:
         """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""
         user.state = state
         if state != "ACTIVE":
-            self._end_all(user, f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}")
+            self._end_all(user, Why.USER_LOCKED if state == "LOCKED" else Why.USER_DEACTIVATED)
         self.log(user, event, by)
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
-        self._end_all(user, "the user was removed")
+        self._end_all(user, Why.USER_REMOVED)
         _remove(self.login_sessions, lambda session: session.user_id == user.id)
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
@@ -290,13 +292,13 @@ class World:
         self.log(user, "user.removed", by)
         return self.touch(user)
 
-    def _end_all(self, user: User, why: str) -> None:
+    def _end_all(self, user: User, why: Why) -> None:
         for pat in user.pats.values():
             pat.dead = True
             self._end_token(pat, user, why)
         self.end_tokens(lambda token: token.user_id == user.id, why)
 
-    def end_tokens(self, matches: Callable[[Token], bool], why: str) -> None:
+    def end_tokens(self, matches: Callable[[Token], bool], why: Why) -> None:
         """End the access tokens that match, and the refresh tokens that belong to such."""
         for token in [token for token in self.session_tokens.values() if matches(token)]:
             self.end_access_token(token, why)
@@ -313,7 +315,7 @@ class World:
         if text := canonical(token.token):  # a JWT has none
             self.token_ids[text] = (token.id, token.user_id)
 
-    def end_access_token(self, token: Token, why: str) -> None:
+    def end_access_token(self, token: Token, why: Why) -> None:
         """End a token of the token endpoint, if it has not ended yet."""
         if self.session_tokens.pop(token.id, None):
             self._end_token(token, self.users[token.user_id], why)
@@ -340,7 +342,7 @@ class World:
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
-        self._end_token(user.pats[pat_id], user, "the PAT was deleted")
+        self._end_token(user.pats[pat_id], user, Why.DELETED)
         del user.pats[pat_id]
         self.log(user, "user.pat.removed", by, tokenId=pat_id)
 

@@ -227,6 +227,7 @@ def _emulator(state: Mapping[str, Any]) -> dict[str, Any]:
         "stopped": STOPPED in state["faults"],
         "slow_seconds": max((fault["seconds"] for fault in delays(state)), default=0),
         "advanced_seconds": state["advanced_seconds"],
+        "applications": [app for app in state["applications"] if app["redirect_uris"]],
     }
 
 

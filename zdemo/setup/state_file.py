@@ -169,6 +169,13 @@ def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None
     return None
 
 
+def is_setups(env_path: Path | None, name: str, value: str) -> bool:
+    """Return whether setup gave a setting this value; false also when the state file cannot be used."""
+    with suppress(SettingsError):
+        return read_state(env_path or Path(".env")).wrote(name, value)
+    return False
+
+
 def _key(env_path: Path) -> str:
     return Path(os.path.realpath(env_path)).name
 

@@ -153,6 +153,16 @@ def test_an_unknown_organization_is_told_to_the_application(public: Client) -> N
 REGISTERED = ["http://localhost/callback", "com.example.app:/callback", "http://app.example/x", "https://app.example/x"]
 
 
+def test_the_record_lists_what_is_registered(own: Emulator) -> None:
+    client = add_client(own, redirectUris=[f"{CALLBACK}", f"{CALLBACK}/a", "https://app.example/x"])
+    client.authorize(redirect_uri="http://localhost/wrong")
+    listed = f"redirectUris: {CALLBACK} /a https://app.example/x"
+    assert own.requests[-1].reason == f"http://localhost/wrong is not among its {listed}"
+    client.authorize(client_id="1" * 18)
+    others = f"{APP_CLIENT_ID} (emulator-app), {client.client_id} ({client.application.name})"
+    assert own.requests[-1].reason == f"unknown client; the client IDs here are {others}"
+
+
 def test_a_native_application_may_use_any_loopback_port(shared: Client) -> None:
     """Without development mode, other applications can hardly use http."""
     settings = {"redirectUris": REGISTERED, "developmentMode": False}

@@ -5,6 +5,7 @@ import pytest
 from tests.support.introspector_doubles import Clock
 from zdemo.emulator import User, known_world
 from zdemo.emulator.entities import AuthRequest, LoginSession
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.oidc.issuing import new_token
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.emulator.sessions import add_session, callback_with_code, end_session, live_session
@@ -25,7 +26,7 @@ def test_a_session_says_what_was_checked_and_ends_by_time_by_order_and_with_its_
     world.now = clock = Clock()
     early, ended, last = (add_session(world, ada) for _ in range(3))
     early.password_checked, early.expires = None, clock.now + 10
-    end_session(world, ended, "the person logged out")
+    end_session(world, ended, Why.LOGGED_OUT)
     clock.now += 5
     last.user_checked = clock.now
     assert (early.amr, early.auth_time, last.amr, last.auth_time) == ([], clock.now - 5, ["pwd"], clock.now)

@@ -123,7 +123,9 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
         screen.say(f"it logs {start.world.auto_login} in without the login page")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
-    rows.append(("app", start.app_client_id and f"{start.app_client_id} (for people who log in)"))
+    for app in (app for app in start.world.applications.values() if app.client_id != start.client_id):
+        rows.append(("app", f"{app.client_id} ({app.name})"))
+        rows.append(("redirect URIs", app.redirect_uris))
     rows.append(("people", ", ".join(user.username for user in people(start.world))))
     screen.pairs([(label, text) for label, text in rows if text], label_width=len("CLIENT_SECRET"))
     width = max(len(user.username) for user in start.users)

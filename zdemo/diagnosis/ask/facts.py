@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.emulators_record import emulators_reason
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe, active_token
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
@@ -21,7 +22,7 @@ from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
-from zdemo.setup.state_file import issued_pat
+from zdemo.setup.state_file import is_setups, issued_pat
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
@@ -94,6 +95,7 @@ class Facts:
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
             ids=ids,
+            is_setups_client=is_setups(environment.file, "CLIENT_ID", settings.client_id),
         )
         self.introspection: Introspection | None = None  # of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
@@ -102,6 +104,7 @@ class Facts:
             Probe.TOKEN: partial(introspect, self.token),
             **{probe: partial(get, path) for probe, path in PATHS.items()},
             Probe.MADE_UP_CLIENT: lambda: introspect(random_token(), authorization=made_up_pair()),
+            Probe.EMULATOR: self._emulators_reason,
             Probe.ASSIGNMENTS: self._assignments,
             Probe.OWN_RIGHTS: self._own_rights,
         }
@@ -199,6 +202,10 @@ class Facts:
         own = basic_credentials(self.settings.client_id, self.settings.client_secret)
         form = {"grant_type": "client_credentials", "scope": "openid"}
         return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)
+
+    def _emulators_reason(self) -> Mapping[str, Any]:
+        refusal, transport = self.known.answer(Probe.TOKEN), self._client.transport
+        return {"emulators_reason": emulators_reason(transport, refusal, self._seconds_left())}
 
     # --- records, with the token itself
 

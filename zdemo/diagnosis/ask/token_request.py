@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from zdemo.config.settings import UserSettings
+from zdemo.diagnosis.ask.emulators_record import emulators_reason
 from zdemo.diagnosis.ask.facts import PATHS, clock_ahead_seconds
 from zdemo.diagnosis.ask.failed_command import explained
 from zdemo.diagnosis.evidence import Evidence, Probe
@@ -35,7 +36,9 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
                     replies[probe] = transport.send("GET", PATHS[probe], timeout_seconds=left)
                 except ConnectionFailed as failure:
                     replies[probe] = failure
-        evidence = Evidence(replies=replies, clock_ahead_seconds=clock_ahead_seconds(answer, now))
+        reason = emulators_reason(transport, answer, end - time.monotonic())
+        ahead = clock_ahead_seconds(answer, now)
+        evidence = Evidence(replies=replies, clock_ahead_seconds=ahead, emulators_reason=reason)
     except ConnectionFailed as failure:
         unreached = introspection_error(failure)
         raise explained(unreached, finding_for_error(unreached)) from failure

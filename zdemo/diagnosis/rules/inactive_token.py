@@ -6,6 +6,7 @@ from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.dead_token import DEAD_JWT, NOT_SEEN, REFRESHED, USE_LAST, USER_OFF, by_records
+from zdemo.diagnosis.rules.emulators_reason import emulators_own
 from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
@@ -265,6 +266,7 @@ def _seen(case: TokenCase) -> Lines:
 
 
 INACTIVE = (
+    *table(emulators_own, seen=_seen),
     _database_away,
     rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
     *table(

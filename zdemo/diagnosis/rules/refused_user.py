@@ -8,6 +8,7 @@ from zdemo.config.key_file import SERVICE_USER
 from zdemo.config.settings import USER_ID, USER_SECRET, UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.rules.emulators_reason import by_emulator
 from zdemo.diagnosis.rules.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_away
@@ -150,4 +151,13 @@ def _other_refusal(case: UserCase) -> Finding | None:
     return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 
-REFUSED_USER = table(_inactive, _key_refused, _unknown, _wrong_secret, _other_refusal, when=_is_refusal, seen=_seen)
+REFUSED_USER = table(
+    _inactive,
+    lambda case: by_emulator(case.evidence, "user"),
+    _key_refused,
+    _unknown,
+    _wrong_secret,
+    _other_refusal,
+    when=_is_refusal,
+    seen=_seen,
+)

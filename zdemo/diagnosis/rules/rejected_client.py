@@ -6,6 +6,7 @@ from zdemo.config.address import without_default_port
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.evidence import NO_SETTINGS, ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.rules.emulators_reason import emulators_own
 from zdemo.diagnosis.rules.odd_values import (
     CERTAINLY_COPY_SECRET,
     COPY_SECRET,
@@ -333,6 +334,7 @@ REFUSED_CLIENT = table(
     _other_status,
     *table(_emulators, _service_account, _misplaced, when=_has_secret),
     _other_audience,
+    emulators_own,
     *table(_by_records, seen=_seen_in_records),
     _everything_refused,
     _clock,

@@ -11,6 +11,7 @@ from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details, unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.sessions import callback_with_code, callback_with_error, decide, waiting_device
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, sealed
 from zdemo.emulator.world import World
@@ -134,7 +135,7 @@ def _delete_session(call: Call) -> Answer:
     if session is None:
         return {"details": {"resourceOwner": call.world.id}}
     if not session.ended:
-        sessions.end_session(call.world, session, "the session was deleted")
+        sessions.end_session(call.world, session, Why.SESSION_DELETED)
     return {"details": details(session, call.world.id)}
 
 

@@ -17,15 +17,18 @@ NOTES = "zdemo.emulator.notes"  # key in a request's environment
 NAME = r"(?!(\D*\d){4})[A-Za-z][\w .@-]{,29}"  # no key has so few digits
 CLIENT_ID = re.compile(rf"\d{{1,20}}(@[\w.-]{{1,60}})?|{NAME}", re.ASCII)
 REQUESTS_LOG = "zdemo.emulator.requests"
-MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s"
-UNITS = ((172_800, 86_400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))
+MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s%.0s%.0s%.0s"
+NUMBER = "zdemo.emulator.number"  # key in a request's environment for the number that its answer names
 
 log = logging.getLogger(REQUESTS_LOG)
 
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was."""
+    """A request to the emulator; ``at`` is when it came, in epoch seconds, ``user`` whose ``token`` it was.
+
+    ``why`` is the ID of a reason with its ``details``, seconds and a name; ``number`` counts the requests of a process.
+    """
 
     method: str
     path: str
@@ -36,6 +39,9 @@ class RequestRecord:
     token: str = ""  # masked
     reason: str = ""
     at: float = 0.0
+    number: int = 0
+    why: str = ""
+    details: tuple[object, ...] = ()
 
 
 FIELDS = tuple(field.name for field in fields(RequestRecord))
@@ -53,14 +59,14 @@ class RequestRecords(deque[RequestRecord]):
         log.info(MESSAGE, *astuple(record))
 
 
-def note(**facts: str) -> None:
+def note(**facts: object) -> None:
     """Note facts about the current request, by the names of the fields of ``RequestRecord``."""
     notes_of(request.environ).update(facts)
 
 
-def notes_of(environ: dict[str, Any]) -> dict[str, str]:
+def notes_of(environ: dict[str, Any]) -> dict[str, object]:
     """Return what is noted about a request."""
-    notes: dict[str, str] = environ.setdefault(NOTES, {})
+    notes: dict[str, object] = environ.setdefault(NOTES, {})
     return notes
 
 
@@ -73,9 +79,3 @@ def shown_client(client_id: object) -> str:
     """Return an unknown client ID; it is masked if it looks neither so nor like a name, since it may be a secret."""
     text = str(client_id or "")
     return text if not text or CLIENT_ID.fullmatch(text) else masked(text)
-
-
-def ago(seconds: float) -> str:
-    """Return how long ago something was."""
-    size, unit = next(((size, unit) for least, size, unit in UNITS if seconds >= least), (1, "s"))
-    return f"{int(seconds / size)} {unit} ago"

@@ -9,6 +9,7 @@ from flask import Response, request
 from zdemo.emulator import sessions
 from zdemo.emulator.entities import Application, AuthRequest
 from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc.client_authentication import NOT_OIDC, Form, find_active
 from zdemo.emulator.oidc.issuing import known_scopes
@@ -66,7 +67,9 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         raise OAuthError("invalid_request", "auth request is missing client_id")
     application, why_not = find_active(world, form.last("client_id"))
     if application is None or application.kind != "oidc":
-        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not or NOT_OIDC)
+        known = ", ".join(f"{a.client_id} ({a.name})" for a in world.applications.values() if a.kind == "oidc")
+        reason = f"{why_not or NOT_OIDC}; the client IDs here are {known or 'none'}"
+        raise OAuthError("invalid_request", "Errors.App.NotFound", reason=reason)
     if not redirect_uri:
         raise OAuthError("server_error", "auth request is missing redirect_uri", status=500)
     if "none" in prompt.split() and prompt.split() != ["none"]:
@@ -104,7 +107,7 @@ def check_redirect_uri(application: Application, uri: str) -> None:
     what, reason, scheme = "", "", uri.partition(":")[0].lower()
     if not is_registered(application, application.oidc_list("redirectUris"), uri):
         what = "The requested redirect_uri is missing in the client configuration."
-        reason = f"{uri} is not among its redirectUris"
+        reason = f"{uri} is not among its redirectUris: {application.redirect_uris or 'none'}"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
         if not _loopback(uri) if _is_native(application) else application.oidc.get("applicationType", WEB) != WEB:
             what = "This client's redirect_uri is http and is not allowed."
@@ -159,7 +162,7 @@ def end_session(world: World, form: Form) -> Response:
     for session in list(world.login_sessions.values()):
         if session.id == session_id if hint else browser and session.browser == browser:
             note(user=world.users[session.user_id].username if session.user_id in world.users else "")
-            sessions.end_session(world, session, "the person logged out")
+            sessions.end_session(world, session, Why.LOGGED_OUT)
     if state := form.last("state"):
         location += ("&" if "?" in location else "?") + urlencode({"state": state})
     return redirect(location)

@@ -12,9 +12,10 @@ from flask import request
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.incoming.body import TOO_LARGE
 from zdemo.emulator.incoming.origin import current_origin
-from zdemo.emulator.incoming.request_records import ago, note, shown_client
+from zdemo.emulator.incoming.reasons import Reason, Why
+from zdemo.emulator.incoming.request_records import note, shown_client
 from zdemo.emulator.oidc.responses import BODY_METHODS, FORM, OAuthError
-from zdemo.emulator.tokens import TokenRefused, key_id_of, unverified_claims, verify_with
+from zdemo.emulator.tokens import TokenRefused, key_id_of, unknown, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 # --- the parameters of a request ---
@@ -123,10 +124,11 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
         try:
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
-            raise _unauthorized(reason=f"client assertion: {error}") from error
+            raise _unauthorized(reason=error.about("client assertion: ")) from error
     elif application.secret != credentials.client_secret:
-        what = "wrong client secret" if application.secret else "the application has no client secret"
-        raise _unauthorized(reason=what)
+        owners = [a.name for a in world.applications.values() if a.secret == credentials.client_secret]
+        what = Reason(Why.ANOTHERS_SECRET, name=owners[0]) if owners else Reason(Why.WRONG_SECRET)
+        raise _unauthorized(reason=what if application.secret else "the application has no client secret")
     return application
 
 
@@ -156,18 +158,19 @@ def oidc_client(world: World, form: Form) -> Application:
     return application
 
 
-def find_active(world: World, client_id: object) -> tuple[Application | None, str]:
+def find_active(world: World, client_id: object) -> tuple[Application | None, Reason | str]:
     """Return the active application with a client ID, or why there is none."""
     application = world.application_of(client_id) if isinstance(client_id, str) else None
     if application is None:
         note(client=shown_client(client_id))
-        return None, world.ended_clients.get(str(client_id), "unknown client")
+        ended = world.ended_clients.get(str(client_id))
+        return None, Reason(ended) if ended else unknown(world, Why.CLIENT_UNKNOWN)
     note(client=application.name)
     project = world.projects[application.project_id]
     organization = world.organizations.get(project.organization_id)
     for name, entity in (("application", application), ("project", project), ("organization", organization)):
         if entity is None or not entity.active:
-            return None, f"the {name} is deactivated"
+            return None, Reason(Why.INACTIVE, name=name)
     return application, ""
 
 
@@ -182,7 +185,7 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
         raise TokenRefused("delegation not allowed, issuer and sub must be identical")
     key = keys.get(key_id_of(assertion))
     if key and key.expires <= now:
-        raise TokenRefused(f"its key expired {ago(now - key.expires)}")
+        raise TokenRefused(Reason(Why.KEY_EXPIRED, now - key.expires))
     verify_with(key and key.pem, assertion, ALGORITHMS)
 
 

@@ -6,6 +6,7 @@ from flask import Response, request
 
 from zdemo.emulator.entities import Application, PersonalAccessToken, Token
 from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
@@ -30,7 +31,7 @@ def introspect(world: World, form: Form) -> Response:
         answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
         return json_response({name: value for name, value in answer.items() if value is not ...})
     except TokenRefused as refusal:
-        note(reason=str(refusal))
+        note(reason=refusal.reason)
         return json_response({"active": False})
 
 
@@ -89,7 +90,7 @@ def userinfo(world: World, form: Form) -> Response:
     try:
         token = live_token(world, text)
     except TokenRefused as refusal:
-        raise OAuthError("access_denied", "access token invalid", status=401, reason=refusal) from refusal
+        raise OAuthError("access_denied", "access token invalid", status=401, reason=refusal.reason) from refusal
     user = world.users[token.user_id]
     roles = requested_roles(world, user, token.scopes, world.application_of(token.client_id))
     return json_response({"sub": user.id} | user_claims(world, user, token.scopes) | roles)
@@ -110,5 +111,5 @@ def revoke(world: World, form: Form) -> Response:
         raise OAuthError("invalid_client", "token was not issued for this client", status=401)
     if refresh_token:
         refresh_token.ended = True
-    world.end_access_token(token, "the token was revoked")
+    world.end_access_token(token, Why.REVOKED)
     return Response(status=200, content_type=JSON)

@@ -35,7 +35,7 @@ class OAuthError(Exception):
     def __init__(self, error: str, description: str = "", *, status: int = 400, reason: object = "") -> None:
         super().__init__(error, description)
         self.error, self.description, self.status = error, description, status
-        self.reason = str(reason or description or error)
+        self.reason = reason or description or error
 
     def answer(self) -> Response:
         """Return the response; the reason is noted for the records, with a body that is not read."""

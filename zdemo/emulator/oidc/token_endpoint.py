@@ -9,6 +9,7 @@ from flask import Response
 
 from zdemo.emulator.entities import Application, AuthRequest, User
 from zdemo.emulator.incoming.origin import current_origin
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import note, shown_client
 from zdemo.emulator.oidc import user_claims as claims
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
@@ -17,7 +18,7 @@ from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.oidc.token_exchange import token_exchange
 from zdemo.emulator.sessions import DEVICE_SECONDS, ORGANIZATION_PREFIXES, live_session, organization_scopes
 from zdemo.emulator.token_texts import canonical, encoded
-from zdemo.emulator.tokens import TokenRefused, unverified_claims
+from zdemo.emulator.tokens import TokenRefused, unknown, unverified_claims
 from zdemo.emulator.world import World, keep
 
 DEVICE_PAGE = "/device"
@@ -77,7 +78,7 @@ def _jwt_bearer(world: World, form: Form) -> dict[str, Any]:
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
     except TokenRefused as error:
-        reason = f"assertion: {error if user else 'no user has the ID in iss'}"
+        reason = (error if user else TokenRefused(unknown(world, Why.USER_UNKNOWN))).about("assertion: ")
         raise OAuthError("invalid_grant", "invalid assertion", reason=reason) from error
     assert user is not None  # noqa: S101 - without keys, no assertion is good
     note(user=user.username)
@@ -172,7 +173,7 @@ def _refresh_token(world: World, form: Form, application: Application) -> dict[s
     user = active(world.users[old.user_id])
     note(user=user.username)
     held.ended = True
-    world.end_access_token(old, "the token was replaced by a refresh")
+    world.end_access_token(old, Why.REFRESHED)
     login = {name: getattr(old, name) for name in ("amr", "auth_time", "session_id", "nonce", "actor")}
     token = new_token(world, user, old.client_id, scopes, old.audience, **login)
     return token_answer(world, token, application, login_scopes=held.scopes)

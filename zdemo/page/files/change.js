@@ -119,7 +119,7 @@ function patRow(user) {
   );
 }
 
-function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced }) {
+function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced, applications }) {
   return group("ZITADEL (emulator)", [
     row(
       "emulator-runs",
@@ -143,6 +143,7 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
       "",
       { change: "advance", seconds: HOUR_SECONDS },
     ),
+    ...applications.map((app) => make("p.note", `${app.name}: client ID ${app.client_id}, redirect URIs ${app.redirect_uris}`)),
   ]);
 }
 

@@ -1,0 +1,170 @@
+"""The catalogue of faults at zdemo's own emulator, whose record has the reason: one row per kind of fault.
+
+The other files of the catalogue run at an emulator that tells nobody, as a real ZITADEL.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.catalogue.named_causes import call, doctor, flat, introspect
+from tests.support.cli import Shell, settings
+from tests.support.logins import add_client
+from tests.support.planting import Planter
+from tests.support.secret_forms import jwe
+from tests.support.upstream import Received, answer, depending, json_body, upstream
+from zdemo.emulator import ADMIN, APPLICATION_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
+
+MOST_LINES_OF_INTROSPECT, MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 20, 8, 3
+MARK = "only the emulator tells: a real ZITADEL would not"
+APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
+
+
+@pytest.fixture
+def planter() -> Iterator[Planter]:
+    with emulate() as emulator:
+        yield Planter(emulator)
+
+
+def expired(planter: Planter) -> dict[str, str]:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    pat = str(planter.user("AddPersonalAccessToken", expirationDate=tomorrow)["token"])
+    planter.emulator.advance(timedelta(days=10, minutes=1))
+    return {"PAT": pat}
+
+
+def refreshed(planter: Planter) -> dict[str, str]:
+    app = add_client(planter.emulator)
+    tokens = app.log_in(scope="openid offline_access")
+    assert app.refresh(tokens).status_code == 200
+    return {"PAT": tokens["access_token"]}
+
+
+def does(method: str, **ids: str) -> Callable[[Planter], dict[str, str]]:
+    def plant(planter: Planter) -> dict[str, str]:
+        planter.api.do(method, **ids)
+        return {}
+
+    return plant
+
+
+def user(method: str, **ids: str) -> Callable[[Planter], dict[str, str]]:
+    return does(f"UserService/{method}", userId=READER.id, **ids)
+
+
+FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
+    "an expired PAT": (expired, "token.expired", "the PAT expired 9 days ago"),
+    "a deleted PAT": (
+        user("RemovePersonalAccessToken", tokenId=READER.token_id),
+        "token.deleted",
+        "the PAT was deleted; its user is reader",
+    ),
+    "a user who was deactivated": (user("DeactivateUser"), "token.user_deactivated", "the user reader was deactivated"),
+    "a user who is active again": (
+        lambda planter: user("DeactivateUser")(planter) | user("ReactivateUser")(planter),
+        "token.user_was_off",
+        "the user reader was deactivated or locked; its older PATs stay dead",
+    ),
+    "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
+    "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),
+    "a token that a refresh ended": (refreshed, "token.refreshed", "a refresh replaced the token"),
+    "an unknown token": (lambda _: {"PAT": jwe("PAT")}, "token.token_unknown", "which started .* know this token"),
+    "an unknown client": (lambda _: {"CLIENT_ID": "1" * 18}, "client.client_unknown", "does not know CLIENT_ID"),
+    "a wrong secret": (lambda _: {"CLIENT_SECRET": "x" * 64}, "client.wrong_secret", "CLIENT_ID is right"),
+    "another's secret": (
+        lambda planter: {"CLIENT_ID": planter.app(planter.project()).client_id, "CLIENT_SECRET": CLIENT_SECRET},
+        "client.anothers_secret",
+        "is that of another application, emulator-api",
+    ),
+    "a deleted application": (
+        does("ApplicationService/DeleteApplication", **APP),
+        "client.application_deleted",
+        "the application of CLIENT_ID was deleted",
+    ),
+    "an inactive application": (
+        does("ApplicationService/DeactivateApplication", **APP),
+        "client.inactive",
+        "the application of CLIENT_ID is deactivated",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, planter: Planter, fault: str) -> None:
+    plant, finding, words = FAULTS[fault]
+    env = settings(planter.url) | plant(planter)
+    planter.emulator.requests.clear()
+    failing = "client.accepted" if finding.startswith("client") else "token.active"
+    for output in (doctor(bare, env, failing), introspect(bare, env)):
+        output.names(words, MARK).never("cannot be told apart", "it can also be")
+    assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
+    assert f"\nfinding       {finding}\n" in bare("introspect", "-v", **env).out
+    assert len(bare("introspect", **env).out.splitlines()) <= MOST_LINES_OF_INTROSPECT
+
+
+def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:
+    with serving(create_app(planter.settings)) as port:
+        env = settings(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}") | expired(planter)
+        planter.emulator.requests.clear()
+        call(bare, env, "scoped").names("the PAT expired 9 days ago", MARK)
+        by_the_api, for_the_record = 1, 1
+        assert len(planter.emulator.requests) - by_the_api + for_the_record <= MOST_REQUESTS_OF_A_REFUSED_CALL
+        assert json.loads(bare("call", "scoped", "--json", **env).out)["certainty"] == "emulator"
+
+
+def test_a_deleted_key_of_a_service_account_is_named(bare: Shell, planter: Planter) -> None:
+    file = planter.key_file(bare.folder)
+    planter.user("RemoveKey", keyId=file.stem)
+    ran = bare("token", **settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_USER_KEY_FILE=file.name))
+    assert f"the key was deleted, or keyId in its file was changed ({MARK})" in flat(ran.err), ran.all
+
+
+def test_setup_repairs_what_a_restart_of_the_emulator_lost(bare: Shell, planter: Planter) -> None:
+    administrator = {"ZITADEL_ADMIN_PAT": ADMIN.pat}
+    assert bare("setup", "--yes", ZITADEL_DOMAIN=planter.url, **administrator).code == 0
+    planter.emulator.reset()  # which forgets as much
+    introspect(bare, {}).names("the emulator was restarted .* lost what zdemo setup created", "fix zdemo setup --admin")
+    introspect(bare, administrator).names("fix zdemo setup creates what is missing")
+    assert bare("setup", "--yes", **administrator).code == 0
+    assert bare("introspect").code == 0
+
+
+CONTROL = "/_zdemo/requests"
+NAMED = {"Content-Type": "application/json", "X-Zdemo-Emulator": "amber-otter-27", "X-Zdemo-Request": "7"}
+RECORDS: dict[str, Any] = {
+    "no list": {"requests": 7},
+    "no records": {"requests": ["7", None]},
+    "no details": {"requests": [{"number": 7, "why": "DELETED", "details": None}]},
+    "no number": {"requests": [{"number": 7, "why": "DELETED", "details": ["nan", "x"]}]},
+    "no reason": {"requests": [{"number": 7, "why": "{name}", "details": [1, "x"]}]},
+    "too many seconds": {"requests": [{"number": 7, "why": "EXPIRED", "details": [10**400, "x"]}]},
+}
+
+
+@pytest.mark.parametrize("records", [*RECORDS, "elsewhere"])
+def test_a_stranger_that_calls_itself_an_emulator_breaks_nothing(bare: Shell, records: str) -> None:
+    def replies(request: Received) -> Any:
+        if request.target != CONTROL:
+            return answer(json_body({"active": False}), headers=NAMED)
+        if records == "elsewhere":
+            return answer(b"", 302, headers=NAMED | {"Location": "/other"})
+        return answer(json_body(RECORDS[records]), headers=NAMED)
+
+    with upstream(depending(replies)) as stranger:
+        bare("introspect", **settings(stranger.url)).out.index("active        no")
+        asked = [request for request in stranger.requests if request.target == CONTROL]
+        assert len(asked) == 1
+        assert not {"authorization", "cookie"} & {name.lower() for name in asked[0].headers}
+        assert "/other" not in [request.target for request in stranger.requests]
+
+
+def test_what_does_not_call_itself_an_emulator_is_not_asked(bare: Shell) -> None:
+    headers = {name: value for name, value in NAMED.items() if name != "X-Zdemo-Emulator"}
+    with upstream(answer(json_body({"active": False}), headers=headers)) as stranger:
+        bare("introspect", **settings(stranger.url))
+        assert CONTROL not in [request.target for request in stranger.requests]
