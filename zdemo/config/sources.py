@@ -17,9 +17,8 @@ def source_problems(environment: Environment) -> tuple[Problem, ...]:
 def folder_problem(environment: Environment) -> Iterator[Problem]:
     """Yield that ``.env`` is a folder, which Docker makes of a file that is missing."""
     if environment.folder:
-        text = f"{environment.folder} is a folder, so it is not read"
         step = "write the settings to a file with another name, and name it with --env-file"
-        yield Problem(text=text, kind=ProblemKind.FILE, steps=(step,))
+        yield Problem(text=f"{environment.folder} is a folder, so it is not read", kind=ProblemKind.FILE, steps=(step,))
 
 
 def hiding_problems(environment: Environment) -> Iterator[Problem]:

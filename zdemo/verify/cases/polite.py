@@ -31,7 +31,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 sections 2 and 3.1",
         fix="answer 400 invalid_request when a token is sent in two ways",
         ask=lambda run: run.api.send(f"Bearer {MADE_UP}", query=MADE_UP),
-        judge=judgments.invalid_request,
+        judge=judgments.refused_as("invalid_request", 400),
     ),
     final_case(
         id="polite.body",
@@ -93,6 +93,6 @@ CASES: tuple[Case, ...] = (
         source="Fetch standard, CORS-preflight fetch: it has no Authorization header",
         fix="guard no OPTIONS requests",
         ask=lambda run: run.api.send(method="OPTIONS", headers=PREFLIGHT),
-        judge=judgments.preflight,
+        judge=judgments.one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500),
     ),
 )
