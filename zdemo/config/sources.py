@@ -6,7 +6,7 @@ from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
 from zdemo.config.names import NEAR_VARIABLE, did_you_mean, rename_steps
 from zdemo.config.variables import BY_NAME
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import Shell
+from zdemo.errors.steps import UnsetVariable
 
 
 def source_problems(environment: Environment) -> tuple[Problem, ...]:
@@ -37,7 +37,7 @@ def hidden_values(environment: Environment) -> Iterator[Problem]:
     for name in filter(is_setting, environment.hidden):
         place = environment.shadowed[name]
         text = f"{name} in {EXPORTED} hides the one in {place}"
-        step = Shell(f"unset {name}", does=f"if you want the value in {place}")
+        step = UnsetVariable(name, does=f"if you want the value in {place}")
         yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
 
 

@@ -130,11 +130,9 @@ def _settings(
     if client_secret not in (None, ASK, token_input.FROM_STDIN):
         hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
-    given = (
-        token_input.given_token("--client-secret", token_input.FROM_STDIN, what="client secret")
-        if client_secret == token_input.FROM_STDIN
-        else None
-    )
+    given = None
+    if client_secret == token_input.FROM_STDIN:
+        given = token_input.given_token("--client-secret", client_secret, what="client secret")
     options = {USER_ID: ("--client-id", client_id), USER_SECRET: ("--client-secret", given)}
     environment = read_environment(env_file, {**options, USER_KEY_FILE: ("--key-file", key_file)})
     if client_id is not None or client_secret is not None:

@@ -40,7 +40,7 @@ NAMES = {group.value: f"all cases of the group {group.value}" for group in Group
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)
-EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
+EXAMPLE = Command("verify --path /messages -- flask --app app run --port {port}", uses_settings=False)
 
 
 def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
