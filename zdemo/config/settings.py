@@ -13,10 +13,9 @@ from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
-from zdemo.config.names import assignment, rename_steps
+from zdemo.config.names import assignment, folder_problem, misnamed_problems, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
-from zdemo.config.sources import folder_problem, misnamed_problems
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, is_public
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind

@@ -20,10 +20,10 @@ from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others
+from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import are_emulators, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
-from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import is_public
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
