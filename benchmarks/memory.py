@@ -40,8 +40,8 @@ def _filled(size: int, tokens: list[str], roles: int) -> tuple[CachingIntrospect
         ttl_seconds=3600,
         size=size,
         timeout_seconds=5,
-        bulkhead=Bulkhead(1, waiters=0, wait_seconds=0),
-        pacer=Pacer(1),
+        bulkhead=Bulkhead(size=1, waiters=0, wait_seconds=0),
+        pacer=Pacer(per_second=1),
     )
     for token in tokens:
         cache.introspect(token)

@@ -14,9 +14,8 @@ from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
-from zdemo.config.names import rename_steps
+from zdemo.config.names import rename_steps, source_problems
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
-from zdemo.config.sources import source_problems
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
 from zdemo.emulator import READER

@@ -50,9 +50,13 @@ class Setup:
             size=self.size,
             timeout_seconds=self.timeout_seconds,
             bulkhead=Bulkhead(
-                self.slots, reserve=self.reserved_slots, waiters=100, wait_seconds=self.wait_seconds, clock=self.clock
+                size=self.slots,
+                reserve=self.reserved_slots,
+                waiters=100,
+                wait_seconds=self.wait_seconds,
+                clock=self.clock,
             ),
-            pacer=Pacer(PER_SECOND, clock=self.clock, sleep=self.waits.append),
+            pacer=Pacer(per_second=PER_SECOND, clock=self.clock, sleep=self.waits.append),
             clock=self.clock,
             wall_clock=self.wall_clock,
         )

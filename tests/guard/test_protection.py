@@ -44,10 +44,14 @@ class Setup:
 
     def __post_init__(self) -> None:
         self.bulkhead = Bulkhead(
-            self.flights, reserve=self.reserved_flights, waiters=100, wait_seconds=self.wait_seconds, clock=self.clock
+            size=self.flights,
+            reserve=self.reserved_flights,
+            waiters=100,
+            wait_seconds=self.wait_seconds,
+            clock=self.clock,
         )
         self.protected = ProtectedIntrospector(
-            self.inner, flights=self.bulkhead, timeout_seconds=TIMEOUT, clock=self.clock
+            inner=self.inner, flights=self.bulkhead, timeout_seconds=TIMEOUT, clock=self.clock
         )
         self.counters = self.protected.counters
 

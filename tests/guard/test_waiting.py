@@ -20,7 +20,7 @@ def queued(crowd: ThreadPoolExecutor, bulkhead: Bulkhead, *, known: bool = False
 
 
 def test_waiting_callers_get_free_slots_in_turn() -> None:
-    bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
+    bulkhead = Bulkhead(size=1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     held = bulkhead.acquire()
     assert held is not None
     with ThreadPoolExecutor(3) as crowd:
@@ -32,7 +32,7 @@ def test_waiting_callers_get_free_slots_in_turn() -> None:
 
 
 def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
-    bulkhead = Bulkhead(1, waiters=10**6, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)  # not the hour
+    bulkhead = Bulkhead(size=1, waiters=10**6, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)  # not the hour
     held = bulkhead.acquire()
     assert held is not None
     assert bulkhead.acquire() is None
@@ -43,14 +43,14 @@ def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
 
 class TestKnownTokens:
     def test_the_last_slots_are_theirs(self) -> None:
-        bulkhead = Bulkhead(5, reserve=2, waiters=0, wait_seconds=0)
+        bulkhead = Bulkhead(size=5, reserve=2, waiters=0, wait_seconds=0)
         unknown = [bulkhead.acquire() for _ in range(4)]
         assert [slot is not None for slot in unknown] == [True, True, True, False]
         known = [bulkhead.acquire(known=True) for _ in range(3)]
         assert [slot is not None for slot in known] == [True, True, False]
 
     def test_a_slot_that_becomes_free_stays_in_the_reserve(self) -> None:
-        bulkhead = Bulkhead(2, reserve=1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
+        bulkhead = Bulkhead(size=2, reserve=1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
         unknown, known = bulkhead.acquire(), bulkhead.acquire(known=True)
         assert unknown is not None
         assert known is not None
@@ -62,7 +62,7 @@ class TestKnownTokens:
             assert waiting.result(PATIENCE_SECONDS) is not None
 
     def test_they_overtake_and_take_the_place_of_the_last_unknown_one_in_a_full_queue(self) -> None:
-        bulkhead = Bulkhead(1, waiters=2, wait_seconds=HOUR_SECONDS)
+        bulkhead = Bulkhead(size=1, waiters=2, wait_seconds=HOUR_SECONDS)
         held = bulkhead.acquire()
         assert held is not None
         with ThreadPoolExecutor(3) as crowd:
@@ -78,7 +78,7 @@ class TestKnownTokens:
 
 def test_it_is_stalled_while_no_slot_for_unknown_tokens_is_free_and_none_is_released() -> None:
     clock = Clock()
-    bulkhead = Bulkhead(2, reserve=1, waiters=0, wait_seconds=0, clock=clock)
+    bulkhead = Bulkhead(size=2, reserve=1, waiters=0, wait_seconds=0, clock=clock)
     clock.advance(HOUR_SECONDS)
     assert bulkhead.seconds_stalled() == 0
     slot = bulkhead.acquire()
@@ -92,7 +92,7 @@ def test_it_is_stalled_while_no_slot_for_unknown_tokens_is_free_and_none_is_rele
 
 
 def test_new_slots_go_to_waiting_callers() -> None:
-    bulkhead = Bulkhead(2, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
+    bulkhead = Bulkhead(size=2, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     bulkhead.acquire()
     bulkhead.acquire()
     with ThreadPoolExecutor(3) as crowd:
@@ -115,7 +115,7 @@ def test_new_slots_go_to_waiting_callers() -> None:
 )
 def test_paced_callers_leave_at_an_even_rate(pauses: list[float], waits: list[float]) -> None:
     clock, waited = Clock(), list[float]()
-    pacer = Pacer(4, clock=clock, sleep=waited.append)
+    pacer = Pacer(per_second=4, clock=clock, sleep=waited.append)
     for pause in pauses:
         clock.advance(pause)
         pacer.wait()

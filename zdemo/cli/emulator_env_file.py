@@ -34,10 +34,9 @@ def _at_port(port: int) -> str:
 
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
     """Return a file for the emulator's settings, if possible the preferred one, and whether it has them already."""
-    names = (Path(f"emulator{'' if number == 1 else number}.env") for number in count(1))
     return next(
         (path, exists)
-        for path in chain([preferred], names)
+        for path in chain([preferred], (Path(f"emulator{'' if number == 1 else number}.env") for number in count(1)))
         if not (exists := os.path.lexists(path) and not is_skeleton(path)) or has_emulators_settings(path, port)
     )
 

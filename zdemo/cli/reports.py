@@ -113,8 +113,7 @@ def _show_check(screen: Screen, report: CheckReport, notes: Sequence[CheckReport
         screen.say(f"{' ' * INDENT}{heading(result)}")
     for text in candidates:
         screen.behind(" " * 2 * INDENT, text, hang=INDENT)
-    seen = result.seen if verbose else () if texts or result.candidates else result.seen[:MOST_SEEN]
-    screen.pairs(seen, **BLOCK)
+    screen.pairs(result.seen if verbose else () if texts or result.candidates else result.seen[:MOST_SEEN], **BLOCK)
 
 
 # --- verify: what failed, then a grade for each group
@@ -201,8 +200,7 @@ def _rows(report: CaseReport, *, verbose: bool = True) -> list[tuple[str, str]]:
     case, seen = report.case, report.verdict.seen
     if not verbose and len(seen) > MOST_SEEN_OF_CASE:
         seen = f"{seen[:MOST_SEEN_OF_CASE]}…"
-    must = f"{case.must} ({case.source})" if verbose else case.must
-    return [("seen", seen), ("must", must), ("fix", case.fix)]
+    return [("seen", seen), ("must", f"{case.must} ({case.source})" if verbose else case.must), ("fix", case.fix)]
 
 
 def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str, Any]:

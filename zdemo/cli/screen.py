@@ -50,14 +50,10 @@ class Screen:
                 raise
             drop(stream)  # the answer and the exit code are the same without the message
 
-    def width(self, stream: IO[str] | None = None) -> int:
-        """Return how wide text on a stream is, by default on standard output."""
-        return columns_of(stream or self.stdout)
-
     def say(self, text: str = "", *, whole: bool = False) -> None:
         """Print a line of the answer, unbroken if it is ``whole``; what is from elsewhere must be ``printable``."""
         text = self.redaction(text)
-        for line in [text] if whole else wrapped(text, self.width()):
+        for line in [text] if whole else wrapped(text, columns_of(self.stdout)):
             self._put(self.stdout, line)
 
     def tell(self, message: Step) -> None:
@@ -77,12 +73,12 @@ class Screen:
         stream, text = stream or self.stdout, printable(self.redaction(text))
         if colour and shows_colour(stream):
             text = typer.style(text, fg=colour)
-        for line in behind(lead, text, self.width(stream), hang=hang):
+        for line in behind(lead, text, columns_of(stream), hang=hang):
             self._put(stream, line.rstrip())
 
     def headline(self, left: str, right: str) -> None:
         """Print a line with a text at both ends."""
-        for line in headline(self.redaction(left), right, self.width()):
+        for line in headline(self.redaction(left), right, columns_of(self.stdout)):
             self._put(self.stdout, line)
 
     def table(self, rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:
@@ -90,12 +86,12 @@ class Screen:
         stream, gap = stream or self.stdout, " " * BELOW
         rows = [[self.redaction(cell) for cell in row] for row in rows]
         widths = [max(map(cells, "\n".join(column).split("\n"))) for column in zip(*rows, strict=True)]
-        widest, room = widths.index(max(widths[1:] or widths)), self.width(stream) - BELOW * (len(widths) - 1)
+        widest, room = widths.index(max(widths[1:] or widths)), columns_of(stream) - BELOW * (len(widths) - 1)
         room -= sum(widths) - widths[widest]
         has_columns = room >= min(LEAST_ROOM, widths[widest])
         widths[widest] = min(widths[widest], room)
         for first, *others in rows:
-            lines = behind(f"{first}{gap}", "\n".join(filter(None, others)), self.width(stream))
+            lines = behind(f"{first}{gap}", "\n".join(filter(None, others)), columns_of(stream))
             if has_columns:
                 parts = zip_longest(*map(wrapped, (first, *others), widths), fillvalue="")
                 lines = [gap.join(map(pad, line, widths)) for line in parts]
@@ -149,12 +145,7 @@ class Screen:
         return typer.style(text, fg=colour) if shows_colour(self.stdout) else text
 
     def pairs(
-        self,
-        rows: Iterable[tuple[str, str]],
-        *,
-        indent: int = 0,
-        label_width: int = 12,
-        stream: IO[str] | None = None,
+        self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12, stream: IO[str] | None = None
     ) -> None:
         """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:

@@ -17,8 +17,8 @@ from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
+from zdemo.config.names import hidden_values
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
-from zdemo.config.sources import hidden_values
 from zdemo.config.variables import SECRETS
 from zdemo.errors import MissingTokenError, SettingsError, UsageError
 from zdemo.errors.steps import Command

@@ -167,7 +167,10 @@ def run_with_emulator(
 
 
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
-    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for."""
+    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for.
+
+    Raises UsageError for a text of ``--env`` that is not NAME=TEXT, or has a misspelled placeholder.
+    """
     known = placeholders(values, port)
     return {**values, **dict(_extra(text, known) for text in others)}
 
@@ -181,12 +184,6 @@ def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
 def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
     """Return words with their placeholders replaced; other braces stay as they are."""
     return [PLACEHOLDER.sub(lambda match: known[match[0][1:-1]], word) for word in words]
-
-
-def check_extra(others: Iterable[str]) -> None:
-    """Raise UsageError for a text of ``--env`` that is not NAME=TEXT, or has a misspelled placeholder."""
-    for text in others:
-        _extra(text, dict.fromkeys(NAMES, ""))
 
 
 def check_command(words: Sequence[str]) -> None:

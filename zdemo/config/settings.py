@@ -13,14 +13,13 @@ from zdemo.config import address
 from zdemo.config.environment import KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
-from zdemo.config.names import assignment, rename_steps
+from zdemo.config.names import assignment, folder_problem, misnamed_problems, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
-from zdemo.config.sources import folder_problem, misnamed_problems
-from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES
+from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, is_public
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import Repair, Shell, Step, repair_in
+from zdemo.errors.steps import Repair, Step, UnsetVariable, repair_in
 from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
@@ -71,8 +70,8 @@ class _Reader:
     def dotenv_warning(self) -> Problem | None:
         """Return a warning if others can read or change a ``.env`` with secrets."""
         file = self.environment.file
-        values = self.environment.layers.get(str(file), {})
-        holds_secret = any(variable.is_secret(values.get(variable.name, "")) for variable in VARIABLES)
+        secrets = (self.environment.layers.get(str(file), {}).get(name, "").strip() for name in SECRETS)
+        holds_secret = any(text and not is_public(text) for text in secrets)  # the emulator's need not be kept
         return open_to_others(str(file), file) if file and holds_secret else None
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
@@ -106,7 +105,7 @@ class _Reader:
         steps: list[Step] = []
         if name in self.environment.hidden:
             problem += f" (it hides the one in {self.environment.shadowed[name]})"
-            steps.append(Shell(f"unset {name}"))
+            steps.append(UnsetVariable(name))
         else:
             if error.corrected:
                 steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))

@@ -48,10 +48,6 @@ class Variable:
         """The text that means the default; empty if there is none."""
         return "" if self.default is None else self.default if isinstance(self.default, str) else f"{self.default:g}"
 
-    def is_secret(self, value: str) -> bool:
-        """Return whether this value of the setting must be kept from others; the emulator's need not."""
-        return self.secret and value.strip() != "" and not is_public(value)
-
 
 VARIABLES = (
     Variable(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from zdemo.config.environment import Environment
-from zdemo.config.sources import source_problems
+from zdemo.config.names import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.errors.problem import Problem, ProblemKind

@@ -61,6 +61,14 @@ class RenameVariable:
 
 
 @dataclass(frozen=True)
+class UnsetVariable:
+    """Take a variable out of this shell's environment."""
+
+    name: str
+    does: str = ""
+
+
+@dataclass(frozen=True)
 class TightenMode:
     """Let only its owner read a file."""
 
@@ -78,7 +86,7 @@ class GrantRole:
     env_file: Path | None = None
 
 
-Paste = Command | Shell | TightenMode | GrantRole  # what a shell takes as it is
+Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
 Step = str | Paste | SetVariable | RenameVariable
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 
@@ -141,6 +149,8 @@ def in_words(step: Step, blank: str = " ") -> str:
             words = in_words(Command("role grant", (user, role), option, env_file), blank)
         case Command():
             words = _of_zdemo(step).replace(" ", blank)
+        case UnsetVariable(name=name):
+            words = f"unset {name}".replace(" ", blank)
         case TightenMode(path=path):
             words = f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
         case Shell(text=text):

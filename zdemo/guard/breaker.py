@@ -9,7 +9,7 @@ began after the refusal ends that.
 
 import threading
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal
 
@@ -38,7 +38,7 @@ class Permit:
     is_probe: bool
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Breaker:
     """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between, or by a ``refusal``. Thread-safe.
 
@@ -46,7 +46,6 @@ class Breaker:
     """
 
     timeout_seconds: float
-    _: KW_ONLY
     counters: Counters = field(default_factory=Counters)
     gauge: Literal["breaker_state", "shared_breaker"] = "breaker_state"
     clock: Callable[[], float] = running_clock

@@ -90,7 +90,7 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
         seconds = timeout_seconds - flight_seconds
         client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
     flights = Bulkhead(
-        limits.flights,
+        size=limits.flights,
         reserve=limits.reserved_flights,
         waiters=limits.slots,
         wait_seconds=flight_seconds,
@@ -98,7 +98,7 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
         clock=clock,
     )
     slots = Bulkhead(
-        limits.slots,
+        size=limits.slots,
         reserve=limits.reserved_slots,
         waiters=limits.waiters,
         wait_seconds=LONGEST_WAIT_SECONDS,
@@ -107,21 +107,21 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
     )
     inner: PriorityIntrospector
     inner = guarded = ProtectedIntrospector(
-        client, flights=flights, timeout_seconds=timeout_seconds, counters=counters, clock=clock
+        inner=client, flights=flights, timeout_seconds=timeout_seconds, counters=counters, clock=clock
     )
     shared = None
     if settings.cache_url and settings.cache_ttl_seconds:
         shared = shared_answers(settings, counters=counters)
         from zdemo.guard.shared.answers import SharedIntrospector  # here, because most APIs have no store
 
-        inner = SharedIntrospector(guarded, shared, timeout_seconds=timeout_seconds, clock=clock)
+        inner = SharedIntrospector(inner=guarded, answers=shared, timeout_seconds=timeout_seconds, clock=clock)
     return CachingIntrospector(
         inner,
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=timeout_seconds,
         bulkhead=slots,
-        pacer=Pacer(limits.failures_per_second, clock=clock),
+        pacer=Pacer(per_second=limits.failures_per_second, clock=clock),
         shared=shared,
         counters=counters,
         clock=clock,
@@ -143,5 +143,5 @@ def shared_answers(settings: Settings, *, counters: Counters | None = None) -> S
     from zdemo.guard.shared.sealing import Sealer
 
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
-    store = RedisStore(url, operation_seconds=seconds, counters=counters or Counters())
-    return SharedAnswers(store, Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)
+    store = RedisStore(url=url, operation_seconds=seconds, counters=counters or Counters())
+    return SharedAnswers(store=store, sealer=Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)

@@ -16,7 +16,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard.breaker import Breaker, Permit
@@ -34,7 +34,7 @@ STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit
 log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class ProtectedIntrospector:
     """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
 
@@ -42,7 +42,6 @@ class ProtectedIntrospector:
     """
 
     inner: Introspector
-    _: KW_ONLY
     flights: Bulkhead
     timeout_seconds: float
     counters: Counters = field(default_factory=Counters)

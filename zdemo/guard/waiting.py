@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.guard.instruments import running_clock
@@ -25,7 +25,7 @@ class _Waiter:
     generation: int | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
@@ -37,7 +37,6 @@ class Bulkhead:
     """
 
     size: int
-    _: KW_ONLY
     waiters: int
     wait_seconds: float
     shortest_wait_seconds: float | None = None
@@ -117,7 +116,7 @@ class Bulkhead:
                 waiter.called.set()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Pacer:
     """Makes callers take turns, at most ``per_second``. Nobody waits while fewer come. Thread-safe.
 
@@ -125,7 +124,6 @@ class Pacer:
     """
 
     per_second: float
-    _: KW_ONLY
     clock: Callable[[], float] = running_clock
     sleep: Callable[[float], None] = time.sleep
 

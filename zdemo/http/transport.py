@@ -68,11 +68,10 @@ class Transport:
     @classmethod
     def to_zitadel(cls, zitadel: ZitadelAddress, *, connections: int = 1) -> Self:
         """Return a sender of requests to ZITADEL, wherever the settings say to connect."""
-        issuer = zitadel.issuer if zitadel.internal_url else ""
         return cls(
             zitadel.server,
             setting=zitadel.setting,
-            issuer=issuer,
+            issuer=zitadel.issuer if zitadel.internal_url else "",
             issuer_setting=zitadel.issuer_setting,
             connections=connections,
         )

@@ -43,7 +43,7 @@ class BodyReader:
     """Reads the bodies of requests; as many threads as ``slots`` may wait for one, and as many for a slot."""
 
     def __init__(self, *, slots: int, read_seconds: float = READ_SECONDS) -> None:
-        self._bulkhead = Bulkhead(slots, waiters=slots, wait_seconds=WAIT_SECONDS)
+        self._bulkhead = Bulkhead(size=slots, waiters=slots, wait_seconds=WAIT_SECONDS)
         self._read_seconds = read_seconds
 
     def __call__(self, environ: dict[str, Any]) -> None:

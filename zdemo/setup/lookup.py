@@ -139,7 +139,6 @@ def _current_user(
     listed, issued = expiries(resources.list_pats(client, user.id)), fields.issued(files.state)
     in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
     dead = [p.id for p in issued if p is in_file and listed.get(p.id) == p.expires and pat is CredentialState.REFUSED]
-    lost = {*lost_credentials(issued, listed, token), *dead}
     assignments = resources.list_assignments(client, project_id=project.id, user_id=user.id) if project else ()
     return CurrentUser(
         fields=fields,
@@ -148,5 +147,5 @@ def _current_user(
         assignment=next((a for a in assignments if project and a.organization_id == project.organization_id), None),
         pat=pat,
         pat_expires=in_file.expires if in_file else None,
-        lost=tuple(sorted(lost)),
+        lost=tuple(sorted({*lost_credentials(issued, listed, token), *dead})),
     )

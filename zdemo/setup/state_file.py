@@ -162,11 +162,9 @@ def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None
         state = read_state(env_path or Path(".env"))
     except SettingsError:
         return None
-    for setting, pats in (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats)):
-        for pat in pats:
-            if pat.digest and pat.digest == digest(token.strip()):
-                return setting, pat.owner_id, pat.id
-    return None
+    pats = (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats))
+    known = {pat.digest: (setting, pat.owner_id, pat.id) for setting, issued in pats for pat in issued if pat.digest}
+    return known.get(digest(token.strip()))
 
 
 def is_setups(env_path: Path | None, name: str, value: str) -> bool:

@@ -155,9 +155,7 @@ def _unknown(
 ) -> Iterator[Item]:
     """Yield the credentials that setup did not issue; each of its own has a time of expiry that no other has."""
     known = {credential.expires for credential in issued}
-    for credential in listed:
-        if credential.expires not in known:
-            yield Item(what=what, name=_named(owner, credential.id))
+    yield from (Item(what=what, name=_named(owner, other.id)) for other in listed if other.expires not in known)
 
 
 @dataclass(frozen=True, kw_only=True)

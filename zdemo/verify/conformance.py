@@ -149,10 +149,9 @@ def _accepts(target: Target) -> Finding:
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:
     """Return a check that asks and judges as a case of ``zdemo verify`` does; that of a polite case only warns."""
-    wrong = warned if case.startswith("polite.") else failed
     group = {"both_ways": QUERY, "caching": "caching"}.get(name, REFUSALS)
     make = check(f"api.{name}", need, what=what, verdict=verdict, group=group)
-    return make(lambda target: _judged(target, BY_ID[case], wrong))
+    return make(lambda target: _judged(target, BY_ID[case], warned if case.startswith("polite.") else failed))
 
 
 IN_SMALL_LETTERS = "bearer is Bearer: case does not matter", "bearer in small letters"

@@ -26,12 +26,12 @@ def in_words(replies: Sequence[ApiReply]) -> str:
     return "; ".join(dict.fromkeys(reply.in_words() for reply in replies))
 
 
-def _one(right: Test) -> OnReply:
+def one(right: Test) -> OnReply:
     """Return the judgment that a reply must pass a test."""
     return lambda reply: unless("" if right(reply) else reply.in_words(), reply.in_words())
 
 
-def _every(right: Test, seen: str = "", problem: str = "{}") -> OnReplies:
+def every(right: Test, seen: str = "", problem: str = "{}") -> OnReplies:
     """Return the judgment that each reply must pass a test.
 
     ``seen`` is said if all pass, with their number; ``problem`` is said of those that do not pass.
@@ -46,11 +46,9 @@ def _every(right: Test, seen: str = "", problem: str = "{}") -> OnReplies:
 
 # --- who is let in, and how a refusal looks
 
-accepted = _one(lambda reply: 200 <= reply.status < 300)
-refused = _one(lambda reply: not reply.let_in)  # how it is refused is for other cases
-preflight = _one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500)
-none_let_in = _every(lambda reply: not reply.let_in)
-ambiguous = _every(lambda reply: reply.status in (400, 401))  # two tokens: 400, or as for one that is not valid
+accepted = one(lambda reply: 200 <= reply.status < 300)
+refused = one(lambda reply: not reply.let_in)  # how it is refused is for other cases
+none_let_in = every(lambda reply: not reply.let_in)
 
 
 def impersonated(reply: ApiReply) -> Verdict:
@@ -76,7 +74,7 @@ def no_way_around(replies: Sequence[ApiReply]) -> Verdict:
     return unless(in_words(wrong), f"{len(others)} spellings, none let in")
 
 
-def _refused_as(code: str, *statuses: int) -> OnReply:
+def refused_as(code: str, *statuses: int) -> OnReply:
     """Return the judgment that a request is refused with this error code, and one of these statuses."""
 
     def judge(reply: ApiReply) -> Verdict:
@@ -87,11 +85,7 @@ def _refused_as(code: str, *statuses: int) -> OnReply:
     return judge
 
 
-unchallenged = _refused_as("", 401)  # without a token: a challenge without an error code
-invalid_token = _refused_as("invalid_token", 401)
-insufficient_scope = _refused_as("insufficient_scope", 403, 401)
-invalid_request = _refused_as("invalid_request", 400)
-all_malformed = _every(lambda reply: reply.status == 400 and reply.error == "invalid_request")
+unchallenged = refused_as("", 401)  # without a token: a challenge without an error code
 
 
 def same(replies: Sequence[ApiReply]) -> Verdict:
@@ -172,9 +166,9 @@ def like_get(replies: Sequence[ApiReply]) -> Verdict:
 
 # --- under load, over time, and while ZITADEL fails
 
-no_crash = _every(lambda reply: reply.status != 500, "{} answers, none is 500")
-no_failure = _every(lambda reply: reply.status < 500 and not reply.let_in and not reply.timed_out)  # may also break off
-too_long = _one(lambda reply: reply.status in (400, 401, 413, 431) or not (reply.status or reply.timed_out))
+
+no_failure = every(lambda reply: reply.status < 500 and not reply.let_in and not reply.timed_out)  # may also break off
+too_long = one(lambda reply: reply.status in (400, 401, 413, 431) or not (reply.status or reply.timed_out))
 
 
 def outage(reply: ApiReply) -> Verdict:
@@ -187,9 +181,8 @@ def prompt(reply: ApiReply | None) -> Verdict:
     """Judge the answer to a request that needs no ZITADEL, while others wait for it."""
     if reply is None:
         return Verdict(Mark.SKIP, "--public was not given")
-    right = 0 < reply.status < 500 and reply.seconds <= PUBLIC_SECONDS
     seen = f"{reply.in_words()} after {reply.seconds:.1f} s" if reply.status else reply.in_words()
-    return unless("" if right else seen, seen)
+    return unless("" if 0 < reply.status < 500 and reply.seconds <= PUBLIC_SECONDS else seen, seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +246,7 @@ def nothing_leaked(seen: tuple[Sequence[str], str, str]) -> Verdict:
     return unless(f"{' and '.join(leaks)} in {where}" if leaks else "", f"none in {looked_at}")
 
 
-no_trace = _every(
+no_trace = every(
     lambda reply: not any(sign in reply.whole for sign in LIKE_A_TRACE),
     "no stack trace",
     "a stack trace in the answer: {}",
@@ -275,12 +268,12 @@ def kept_private(reply: ApiReply) -> Verdict:
     return unless(f"Cache-Control: {control}" if shared and not _forbids_storing(reply) else "", control)
 
 
-say_private = _every(
+say_private = every(
     lambda reply: _forbids_storing(reply) or bool(re.search(VARIES, reply.header("vary"))),
     "shared caches must not keep the answers",
     "shared caches may keep the answer: {}",
 )
-no_borrowed_rights = _every(
+no_borrowed_rights = every(
     lambda reply: (
         not reply.header("access-control-allow-origin")
         or reply.header("access-control-allow-credentials").lower() != "true"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from sys import getsizeof
 from typing import Any, NoReturn, Protocol
 
@@ -144,10 +144,7 @@ def _in_log(name: str) -> str:
 
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
     """Return the API application's project in a PAT's audience: the entry after the client ID (ZITADEL)."""
-    for first, second in itertools.pairwise(audience):
-        if first == client_id and isinstance(second, str):
-            return second
-    return None
+    return next((after for first, after in pairwise(audience) if first == client_id and isinstance(after, str)), None)
 
 
 def _is_grant(value: object) -> bool:

@@ -58,7 +58,9 @@ class Worker:
 
     def ask(self, token: str = A_TOKEN) -> Introspection:
         zitadel = cast(ProtectedIntrospector, self)
-        shared = SharedIntrospector(zitadel, self.answers, timeout_seconds=TIMEOUT, clock=self.now, sleep=self.sleep)
+        shared = SharedIntrospector(
+            inner=zitadel, answers=self.answers, timeout_seconds=TIMEOUT, clock=self.now, sleep=self.sleep
+        )
         return shared.introspect(token, known=False)
 
 
@@ -66,8 +68,8 @@ class Worker:
 def worker(url: str, *, settings: Settings = SETTINGS) -> Iterator[Worker]:
     sharer = Worker()
     sharer.answers = SharedAnswers(
-        RedisStore(url, operation_seconds=OPERATION_SECONDS, clock=sharer.now),
-        Sealer(settings),
+        store=RedisStore(url=url, operation_seconds=OPERATION_SECONDS, clock=sharer.now),
+        sealer=Sealer(settings),
         ttl_seconds=TTL,
         listen_seconds=LISTEN_SECONDS,
         clock=sharer.now,

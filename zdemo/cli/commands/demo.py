@@ -140,9 +140,8 @@ def _introspections(result: StepResult) -> Iterator[tuple[str, str]]:
 
 def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:
     """Show the total, and what to do next."""
-    good = sum(result.passed for result in results)
     screen.say()
-    screen.headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s")
+    screen.headline(f"{sum(result.passed for result in results)} of {len(results)} as expected", f"{seconds:.1f} s")
     then: Step = Shell(f"{_command()} serve --emulator", does="runs both, and says what to try")
     if live:
         then = Command("setup", does="creates objects to keep, and writes .env")

@@ -89,7 +89,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             option_given = "--json" if as_json else "--until-stdin-closes"
             hint = f"leave out {option_given}: standard input and output belong to the command"
             raise UsageError(f"{option_given} cannot be combined with a command", hint=hint)
-        with_emulator.check_extra(env or [])
+        with_emulator.variables({}, 0, env or [])  # raises an error for one that is wrong
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=Command(f"emulator --env {shlex.quote(env[0])} -- COMMAND"))

@@ -14,9 +14,9 @@ from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import flag, option
 from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file, replace_file
+from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton
 from zdemo.config.settings import API_URL
-from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file

@@ -11,17 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli import token_input
 from zdemo.cli.common_options import AdminKey, AdminPat, Caller, EnvFile, Pat
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import (
-    environment_with_token,
-    tell_hidden,
-    tell_mixed_sources,
-    tell_warnings,
-    token_of,
-    with_admin,
-)
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
@@ -75,19 +68,19 @@ def introspect(
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
-    environment = environment_with_token(
-        screen, pat, env_file, token_of(caller, pat, env_file), check=Settings.from_env
+    environment = token_input.environment_with_token(
+        screen, pat, env_file, token_input.token_of(caller, pat, env_file), check=Settings.from_env
     )
-    environment = with_admin(screen, environment, admin_pat, admin_key)
+    environment = token_input.with_admin(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
-    tell_warnings(screen, settings)
+    token_input.tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
         hint = rename_steps(environment, "PAT") or "give one with --pat, or set PAT in .env"
         raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
-    tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
+    token_input.tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
     if as_json or quiet:
         return _without_words(screen, settings, token, require, show=not quiet, now=now)
@@ -108,7 +101,7 @@ def introspect(
     if is_read:
         show_unverified(screen, token, settings, now=now, verbose=verbose)
     screen.told |= {*finding.because} if finding else set()
-    tell_hidden(screen, environment)
+    token_input.tell_hidden(screen, environment)
     if introspection is None:
         return error.exit_code if error else ExitCode.NO
     return _judge(introspection, settings, require, now=now)

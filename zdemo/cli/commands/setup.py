@@ -12,26 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import (
-    agreed,
-    at_terminal,
-    hide_secrets,
-    tell_mixed_sources,
-    tell_warnings,
-    typed_line,
-    with_admin,
-)
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others
+from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import are_emulators, usable_at
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
-from zdemo.config.sources import hiding_problems
 from zdemo.config.variables import is_public
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
@@ -114,19 +106,19 @@ def setup(
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
-        asks = at_terminal() and admin_pat != "-" and not yes
+        asks = token_input.at_terminal() and admin_pat != "-" and not yes
         environment = setup_environment(screen, files, domain, asks=asks)
         if asks and ADMIN_PAT not in environment and admin_pat is None and admin_key is None:
             admin_pat = ASK
-        environment = with_admin(screen, environment, admin_pat, admin_key)
-        tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
+        environment = token_input.with_admin(screen, environment, admin_pat, admin_key)
+        token_input.tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
         place = environment.source(INTERNAL_URL)
         if not teardown and ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
             what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
             hint = f"remove {INTERNAL_URL} from {place}, or name another file with --env-file"
             raise SettingsError([what], hint=hint)
         settings = AdminSettings.from_env(environment)
-        tell_warnings(screen, settings)
+        token_input.tell_warnings(screen, settings)
         with _management(settings) as client:
             client.organization_id = org
             run = SetupRun(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -155,16 +147,18 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     """
     given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
     environment = _layers(given, options, files)
-    hide_secrets(screen, environment)
+    token_input.hide_secrets(screen, environment)
     is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
         emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
-        given["ZITADEL_DOMAIN"] = typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator
+        given["ZITADEL_DOMAIN"] = (
+            token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator
+        )
     elif asks and "ZITADEL_DOMAIN" not in environment:
-        given["ZITADEL_DOMAIN"] = typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
+        given["ZITADEL_DOMAIN"] = token_input.typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
     if environment.get(ISSUER) and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
         screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for another ZITADEL")
@@ -245,10 +239,10 @@ class SetupRun:
             question = f"{linked}. {question}"
         if self.yes:
             return True
-        if not at_terminal():
+        if not token_input.at_terminal():
             hint = f"add --yes to {what}, or --dry-run to only show them"
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        return agreed(question)
+        return token_input.agreed(question)
 
     def _confirm_rotation(self, rotation: Rotation | None, application: str) -> None:
         """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
@@ -256,10 +250,10 @@ class SetupRun:
             return
         new = "or add --rotate-secret: it creates a new one, and the old one stops working wherever it is in use"
         hint = (rotation.instead, new, NOTHING_CHANGED)
-        if self.yes or not at_terminal():
+        if self.yes or not token_input.at_terminal():
             raise ZdemoError(rotation.why, hint=hint)
         self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
-        if not agreed(f"Create a new client secret for {application}?", word="yes"):
+        if not token_input.agreed(f"Create a new client secret for {application}?", word="yes"):
             raise ZdemoError(rotation.why, hint=hint)
 
     def tear_down(self) -> int:

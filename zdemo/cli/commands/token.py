@@ -17,19 +17,9 @@ from urllib.parse import urljoin
 
 import typer
 
+from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import (
-    FROM_STDIN,
-    TO_BE_TYPED,
-    at_terminal,
-    given_token,
-    hide_secrets,
-    tell_hidden,
-    tell_mixed_sources,
-    tell_warnings,
-    token_question,
-)
 from zdemo.cli.usage import SETTINGS_GROUP, flag, option
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
@@ -88,7 +78,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
             with_what = "--login" if login else "--device"
             raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
-        hide_secrets(screen, environment)
+        token_input.hide_secrets(screen, environment)
         issued, who = _of_person(screen, environment, requested, device=device)
     else:
         issued, who = _of_service_account(screen, env_file, (client_id, client_secret, key_file), requested)
@@ -107,8 +97,10 @@ def _of_service_account(
     screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
 ) -> tuple[IssuedToken, str]:
     settings, environment = _settings(screen, env_file, *given)
-    tell_warnings(screen, settings)
-    tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
+    token_input.tell_warnings(screen, settings)
+    token_input.tell_mixed_sources(
+        screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable
+    )
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
     from zdemo.diagnosis.wording import audience_scope, usual_scopes
@@ -124,7 +116,7 @@ def _of_service_account(
             issued = request_token(settings, scopes, now=time.time())
     finally:
         names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
-        tell_hidden(screen, environment, *names)
+        token_input.tell_hidden(screen, environment, *names)
     return issued, f"user {settings.key.subject}" if settings.key else settings.client_id
 
 
@@ -135,24 +127,26 @@ def _settings(
     if key_file is not None and (client_id is not None or client_secret is not None):
         hint = "leave out --key-file or the others"
         raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
-    if client_secret not in (None, ASK, FROM_STDIN):
+    if client_secret not in (None, ASK, token_input.FROM_STDIN):
         hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
-    given = given_token("--client-secret", FROM_STDIN, what="client secret") if client_secret == FROM_STDIN else None
+    given = None
+    if client_secret == token_input.FROM_STDIN:
+        given = token_input.given_token("--client-secret", client_secret, what="client secret")
     options = {USER_ID: ("--client-id", client_id), USER_SECRET: ("--client-secret", given)}
     environment = read_environment(env_file, {**options, USER_KEY_FILE: ("--key-file", key_file)})
     if client_id is not None or client_secret is not None:
         environment = environment.without(USER_KEY_FILE)
     elif key_file is not None:
         environment = environment.without(USER_SECRET).without(USER_ID)
-    hide_secrets(screen, environment)
+    token_input.hide_secrets(screen, environment)
     if client_secret == ASK:
         environment = environment.without(USER_SECRET)
     owner = read_environment(env_file).get(USER_ID)
     if given is None and client_id not in (None, owner) and USER_SECRET in environment:
         why = f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
         unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {why}"
-        if not at_terminal():
+        if not token_input.at_terminal():
             option = f"--client-id {shlex.quote(client_id)} --client-secret -"
             reads = Command("token", option=option, does="reads that user's secret from standard input")
             raise MissingTokenError(unused, hint=reads)
@@ -163,14 +157,14 @@ def _settings(
 
 def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
     is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
-    if not asks and not (is_missing and at_terminal()):
+    if not asks and not (is_missing and token_input.at_terminal()):
         return UserSettings.from_env(environment)
     typed = partial(environment.giving, USER_SECRET, "the typed secret")
-    settings = UserSettings.from_env(typed(TO_BE_TYPED))
-    question = token_question(
+    settings = UserSettings.from_env(typed(token_input.TO_BE_TYPED))
+    question = token_input.token_question(
         f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
     )
-    secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
+    secret = (token_input.given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
     return UserSettings.from_env(typed(secret))
 
@@ -186,7 +180,7 @@ def _of_person(
     from zdemo.zitadel.login import NO_APP, Login, LoginRefused
 
     settings = LoginSettings.from_env(environment)
-    tell_warnings(screen, settings)
+    token_input.tell_warnings(screen, settings)
     try:
         with closing(Login(settings, requested or usual_scopes(settings.project_id))) as login:
             token = _as_device(screen, login) if device else _in_browser(screen, login)
@@ -198,7 +192,7 @@ def _of_person(
         message = f"{error}: CLIENT_ID is of an API application, not of an OIDC client"
         raise ZdemoError(message, hint=error.steps) from error
     finally:
-        tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
+        token_input.tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")
 
 
 def _in_browser(screen: Screen, login: Login) -> IssuedToken:

@@ -40,7 +40,7 @@ NAMES = {group.value: f"all cases of the group {group.value}" for group in Group
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)
-EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
+EXAMPLE = Command("verify --path /messages -- flask --app app run --port {port}", uses_settings=False)
 
 
 def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
@@ -114,7 +114,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         if run.answer.status == HTTPStatus.NOT_FOUND:
             raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
         done = list(examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
-        printed = run.about_refusal
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
     if junit_file:
@@ -122,7 +121,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     if as_json:
         screen.document(reports.cases_as_document(done, seconds))
     elif junit_file != reports.STANDARD_OUTPUT:
-        reports.show_cases(screen, done, seconds, printed, verbose=verbose)
+        reports.show_cases(screen, done, seconds, run.about_refusal, verbose=verbose)
     return exit_code(done, names)
 
 
@@ -155,7 +154,7 @@ def _check(target: GradedApi) -> None:
         hint = f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}"
         raise UsageError(f"--external-domain does not resolve to this machine: {target.external_domain}", hint=hint)
     with_emulator.check_command(target.command)
-    with_emulator.check_extra(target.env)
+    with_emulator.variables({}, 0, target.env)  # raises an error for one that is wrong
 
 
 # --- the API and the emulator

@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 from zdemo.config.environment import is_setting
+from zdemo.config.names import folder_problem, hiding_problems
 from zdemo.config.new_dotenv import completion
-from zdemo.config.sources import folder_problem, hiding_problems
 from zdemo.config.variables import VARIABLES
 from zdemo.diagnosis.checks.check import check, failed, passed, with_problems
 from zdemo.diagnosis.checks.doctor_context import DoctorContext

@@ -44,9 +44,7 @@ def _update_machine(call: Call) -> Answer:
 
 @MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret", userId=Text())
 def _generate_machine_secret(call: Call) -> Answer:
-    user = call.world.users.get(call.body["userId"])
-    if user is None:
-        raise unknown_user()
+    user = existing(call.world.users.get(call.body["userId"]), unknown_user())
     if user.organization_id != call.organization_id:
         raise NotFound("User could not be found", "MANAG-fpo4B")
     if not user.machine:

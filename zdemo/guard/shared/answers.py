@@ -11,7 +11,7 @@ ends, and ask for themselves when they have waited for as long as a lease lasts.
 
 import time
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zdemo.guard.forget import hash_of
@@ -54,13 +54,12 @@ class Look(NamedTuple):
     answer: Introspection | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class SharedAnswers:
     """The answers in a store, as far as they can be believed. Thread-safe; it starts a thread at its first use."""
 
     store: RedisStore
     sealer: Sealer
-    _: KW_ONLY
     ttl_seconds: float
     listen_seconds: float = LISTEN_SECONDS
     clock: Callable[[], float] = running_clock
@@ -68,7 +67,9 @@ class SharedAnswers:
 
     def __post_init__(self) -> None:
         keep, listen = self.ttl_seconds + LATE_SECONDS, self.listen_seconds
-        self.orders = OrderFeed(self.store, self.sealer, keep_seconds=keep, clock=self.clock, listen_seconds=listen)
+        self.orders = OrderFeed(
+            store=self.store, sealer=self.sealer, keep_seconds=keep, clock=self.clock, listen_seconds=listen
+        )
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
@@ -153,13 +154,12 @@ class SharedAnswers:
         self.store.close()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class SharedIntrospector:
     """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
 
     inner: ProtectedIntrospector
     answers: SharedAnswers
-    _: KW_ONLY
     timeout_seconds: float
     clock: Callable[[], float] = running_clock
     sleep: Callable[[float], None] = time.sleep

@@ -7,7 +7,7 @@ that loses its connection cannot know whether the store has lost orders, so it f
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zdemo.guard.forget import Forget
@@ -34,13 +34,12 @@ class _Received(NamedTuple):
     stored_at: float | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class OrderFeed:
     """Reads, publishes and remembers orders. Thread-safe; ``listen`` starts a thread."""
 
     store: RedisStore
     sealer: Sealer
-    _: KW_ONLY
     keep_seconds: float
     clock: Callable[[], float]
     listen_seconds: float = LISTEN_SECONDS

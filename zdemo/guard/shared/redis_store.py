@@ -6,7 +6,7 @@ The time limits are redis-py's: they bound each wait for the network, and not th
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from redis import ConnectionPool, Redis, exceptions
@@ -92,12 +92,11 @@ def state_after(error: Exception, address: str) -> SharedState:
     return SharedState(f"the store at {address} {fault.meaning}{untrusted}", fault.hint, reads=fault in REFUSED_WRITES)
 
 
-@dataclass(eq=False, repr=False)  # the URL may have a password
+@dataclass(eq=False, kw_only=True, repr=False)  # the URL may have a password
 class RedisStore:
     """Runs operations on a store while it works. Thread-safe. ``operation_seconds`` limits each wait for the store."""
 
     url: str
-    _: KW_ONLY
     operation_seconds: float
     counters: Counters = field(default_factory=Counters)
     clock: Callable[[], float] = running_clock
@@ -108,7 +107,7 @@ class RedisStore:
         self._address = shown_address(self.url)
         self._client = self.client(self.operation_seconds, retries=1)
         self._breaker = Breaker(
-            self.operation_seconds, counters=self.counters, gauge="shared_breaker", clock=self.clock
+            timeout_seconds=self.operation_seconds, counters=self.counters, gauge="shared_breaker", clock=self.clock
         )
         self._log = RateLimitedLog(logging.getLogger(__name__))
 

@@ -87,7 +87,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1",
         fix="answer 400 invalid_request to a malformed Bearer header",
         ask=lambda run: [run.api.send(value) for value in MALFORMED],
-        judge=judgments.all_malformed,
+        judge=judgments.every(lambda reply: reply.status == 400 and reply.error == "invalid_request"),
     ),
     Case(
         id="correct.repeated",
@@ -98,7 +98,7 @@ CASES: tuple[Case, ...] = (
         ask=lambda run: [  # in both orders: an API must not choose one of them
             run.api.send(*pair) for pair in permutations((f"Bearer {run.known.token}", f"Bearer {random_token()}"))
         ],
-        judge=judgments.ambiguous,
+        judge=judgments.every(lambda reply: reply.status in (400, 401)),
     ),
     api_case(
         id="correct.invalid_token",
@@ -107,7 +107,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1",
         fix='answer 401 with error="invalid_token" to a token that is not active',
         ask=lambda run: run.refused_garbage,
-        judge=judgments.invalid_token,
+        judge=judgments.refused_as("invalid_token", 401),
         basis=(GUARDED, UNKNOWN),
     ),
     role_case(
@@ -117,7 +117,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 section 3.1",
         fix='answer 403 with error="insufficient_scope" to a valid token without the role',
         ask=lambda run: run.refused_visitor,
-        judge=judgments.insufficient_scope,
+        judge=judgments.refused_as("insufficient_scope", 403, 401),
     ),
     final_case(
         id="correct.challenge",

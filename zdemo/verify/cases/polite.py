@@ -1,11 +1,21 @@
 """Cases about what helps clients, caches and browsers."""
 
+from functools import partial
+
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
-from zdemo.verify.case import Case, Stage, api_case, final_case, role_case
+from zdemo.verify.case import Case, Needs, Stage, api_case, final_case, role_case
 from zdemo.verify.cases.safe import PREFLIGHT
 
 MADE_UP = random_token()
+_private = partial(
+    Case,
+    must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
+    source="RFC 9111 sections 5.2.2 and 4.1",
+    fix="send Cache-Control: no-store on every route that requires a token",
+    judge=judgments.say_private,
+)
+
 CASES: tuple[Case, ...] = (
     final_case(
         id="polite.realm",
@@ -31,7 +41,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 6750 sections 2 and 3.1",
         fix="answer 400 invalid_request when a token is sent in two ways",
         ask=lambda run: run.api.send(f"Bearer {MADE_UP}", query=MADE_UP),
-        judge=judgments.invalid_request,
+        judge=judgments.refused_as("invalid_request", 400),
     ),
     final_case(
         id="polite.body",
@@ -49,23 +59,12 @@ CASES: tuple[Case, ...] = (
         fix="switch the debug mode off, and write errors to the log",
         judge=judgments.no_trace,
     ),
-    Case(
-        id="polite.cache",
-        asked="the answer to a valid token",
-        must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
-        source="RFC 9111 sections 5.2.2 and 4.1",
-        fix="send Cache-Control: no-store on every route that requires a token",
-        ask=lambda run: [run.answer],
-        judge=judgments.say_private,
-    ),
-    api_case(
+    _private(id="polite.cache", asked="the answer to a valid token", ask=lambda run: [run.answer]),
+    _private(
         id="polite.cached_refusal",
+        needs=Needs.NOTHING,
         asked="the answer to a token that nobody issued",
-        must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
-        source="RFC 9111 sections 5.2.2 and 4.1",
-        fix="send Cache-Control: no-store on every route that requires a token",
         ask=lambda run: [run.refused_garbage],
-        judge=judgments.say_private,
     ),
     Case(
         id="polite.retry_after",
@@ -93,6 +92,6 @@ CASES: tuple[Case, ...] = (
         source="Fetch standard, CORS-preflight fetch: it has no Authorization header",
         fix="guard no OPTIONS requests",
         ask=lambda run: run.api.send(method="OPTIONS", headers=PREFLIGHT),
-        judge=judgments.preflight,
+        judge=judgments.one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500),
     ),
 )

@@ -104,7 +104,7 @@ CASES: tuple[Case, ...] = (
         source="RFC 9110 section 15.6.1",
         fix="expect every token; the API's log says what it did not expect",
         ask=lambda run: run.api.replies_in_service,
-        judge=judgments.no_crash,
+        judge=judgments.every(lambda reply: reply.status != 500, "{} answers, none is 500"),
         basis=(GUARDED,),
     ),
     api_case(

@@ -25,9 +25,8 @@ def _near_misses(run: VerifyRun) -> list[ApiReply]:
 
 def _other_project(run: VerifyRun) -> list[ApiReply]:
     """Ask for a user with the role elsewhere, and with an answer that shows the roles there, as JWTs can."""
-    claims = {roles_claim_of("999"): {run.role: GRANTED}}
     absent = dict.fromkeys((roles_claim_of(run.project_id), ROLES_CLAIM), ...)
-    token = run.zitadel.person(run.role, claims={**claims, **absent}).token
+    token = run.zitadel.person(run.role, claims={roles_claim_of("999"): {run.role: GRANTED}, **absent}).token
     return [
         run.api.bearer(run.zitadel.person(run.role, elsewhere=True).token),
         run.api.bearer(token).about("the claim of another project alone"),
