@@ -13,6 +13,7 @@ FIRST, API, TOKENS, ZITADEL = "First steps", "Your API", "Why a token is refused
 COMMANDS = {  # name: summary and panel in `zdemo --help`; the module in zdemo.cli.commands has the same name
     "demo": ("See an API check ZITADEL tokens, with nothing configured.", FIRST),
     "init": ("Write a first .env, for the emulator or for your ZITADEL.", FIRST),
+    "commands": ("List the commands, their options and exit codes.", FIRST),
     "serve": ("Run the API: three routes, guarded by token introspection.", API),
     "call": ("Send one request to an API, and explain the response.", API),
     "token": ("Print an access token of a service account or a person.", API),
