@@ -20,6 +20,7 @@ COMMANDS = {  # name: summary and panel in `zdemo --help`; the module in zdemo.c
     "verify": ("Grade any API that takes bearer tokens, in any language.", API),
     "introspect": ("Ask ZITADEL about a token, and explain the answer.", TOKENS),
     "doctor": ("Find out what is wrong, and how to fix it.", TOKENS),
+    "mcp": ("Give the diagnosis to an MCP client, over standard input and output.", TOKENS),
     "emulator": ("Run the built-in ZITADEL emulator, alone or for one command.", ZITADEL),
     "setup": ("Connect zdemo to your ZITADEL, and write .env.", ZITADEL),
     "role": ("Show and change who has which role in the project.", ZITADEL),
