@@ -66,7 +66,7 @@ dist:
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
 	$(PYTHON) -m uv venv -q --clear --python $(PYTHON) $(FLOORS)
-	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[asgi,redis]' --group dev
+	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[asgi,mcp,redis]' --group dev
 	$(FLOORS)/bin/python -m pytest -q -n auto $(LIBRARIES)
 
 # The tests on each Python from 3.11 on that is installed, each in a new environment
@@ -74,7 +74,7 @@ pythons:
 	@for python in $(PYTHONS); do \
 		echo "+ $$python -m pytest $(TESTS)"; \
 		$(PYTHON) -m uv venv -q --clear --python $$python $(OTHER) && \
-		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[asgi,redis]' --group dev && \
+		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[asgi,mcp,redis]' --group dev && \
 		$(OTHER)/bin/python -m pytest -q -n auto $(TESTS) || exit 1; \
 	done
 

@@ -47,6 +47,7 @@ HOMES: dict[str, set[str]] = {
     "granian": {"serving"},
     "setproctitle": {"serving"},
     "redis": {"guard.shared.redis_store"},
+    "mcp": {"cli.commands.mcp"},
     "uwsgidecorators": {"serving.forks"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},

@@ -33,6 +33,7 @@ SECURITY = ROOT / "SECURITY.md"
 WITH_LINKS = [
     *PAGES,
     *sorted((DOCS / "guides").glob("*.md")),
+    ROOT / "AGENTS.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     SECURITY,
@@ -96,6 +97,14 @@ def test_the_readme_is_short_begins_with_the_demo_and_ends_with_the_tests() -> N
     assert first.endswith(" && .venv/bin/zdemo demo")
     assert last.endswith(" && .venv/bin/python -m pytest -q -n auto")
     assert TEXT.index(first) < min(TEXT.index(other) for other in ("```", "$ zdemo", "activate"))
+
+
+def test_the_page_for_agents_is_short_and_installs_what_the_readme_installs() -> None:
+    text = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 60
+    installation = re.findall(r"^    (python3 -m venv .*)$", text, re.MULTILINE)
+    assert len(installation) == 1
+    assert f"    {installation[0]} && " in TEXT
 
 
 def test_the_readme_leads_to_every_page() -> None:
@@ -226,7 +235,7 @@ def test_json_documents_have_the_keys_that_are_documented() -> None:
     with stage(DOCS / "commands.md") as place:
         domain = valid_dotenv(place.folder / ".env").values["ZITADEL_DOMAIN"]
         for words, keys in rows:
-            if not words.startswith("emulator"):
+            if not words.startswith(("emulator", "init")):
                 # setup does not guess which ZITADEL is meant where .env has the emulator's settings
                 meant = f" --domain {domain}" if words.startswith("setup") else ""
                 lines = run(Command(line=f"zdemo {words}{meant}", output=""), place).output.splitlines()

@@ -56,6 +56,8 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
     assert module.in_new_process("init", "--emulator").code == 0
     assert (folder / ".env").read_bytes() == (ROOT / ".env.example").read_bytes()
     assert "The name resolves" in zdemo.in_new_process("doctor", "--explain", "net.connect").out
+    assert zdemo.in_new_process("commands", "--skill").out.startswith("---\nname: zdemo\n")
+    assert "pip install 'zdemo[mcp]'" in zdemo.in_new_process("mcp").err
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip(f"port {DEFAULT_PORT} is taken on this machine")

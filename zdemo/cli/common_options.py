@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, option_of
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
@@ -28,12 +28,12 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
     return value
 
 
-def _token(what: str, name: str, default: str) -> Any:
-    how = f"- reads it from standard input; a bare {name} at the end of the line asks for it."
-    return option("TEXT", f"{what} {how} Default: {default}.", name, panel=SETTINGS_GROUP, callback=token_text)
+def _token(what: str, name: str, setting: str) -> Any:
+    text = f"{what} - reads it from standard input; a bare {name} at the end of the line asks for it."
+    return option_of(setting, "TEXT", text, name, callback=token_text)
 
 
-Pat = Annotated[str | None, _token("The token.", "--pat", "PAT in the environment or .env")]
+Pat = Annotated[str | None, _token("The token.", "--pat", "PAT")]
 Caller = Annotated[Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")]
 AdminPat = Annotated[str | None, _token("An administrator's token.", "--admin-pat", "ZITADEL_ADMIN_PAT")]
 AdminKey = Annotated[

@@ -157,10 +157,7 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
 
 def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     """Return a typed word as the type of its parameter; ``hint`` is its annotation."""
-    info, kind = hint.__metadata__[0], hint.__origin__
-    if get_origin(kind) in (Union, UnionType):  # with None
-        kind = get_args(kind)[0]
-    choices = list(get_args(kind) if get_origin(kind) is Literal else kind if isinstance(kind, EnumType) else ())
+    info, kind, choices = described(hint)
     if choices:
         typed = word if info.case_sensitive else word.upper()
         takes = f"{', '.join(choices[:-1])} or {choices[-1]}"
@@ -178,11 +175,28 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     raise UsageError(f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}", hint=hint)
 
 
+def described(hint: Any) -> tuple[Any, Any, list[Any]]:
+    """Return what an annotation says of a parameter: Typer's description, the type, and the values if they are few."""
+    info, kind = hint.__metadata__[0], hint.__origin__
+    if get_origin(kind) in (Union, UnionType):  # with None
+        kind = get_args(kind)[0]
+    choices = list(get_args(kind) if get_origin(kind) is Literal else kind if isinstance(kind, EnumType) else ())
+    return info, kind, choices
+
+
 def option(
     takes: str, text: str, *names: str, panel: str | None = None, shows_default: bool = False, **more: Any
 ) -> Any:
     """Return an option with a value. The help shows what it takes; ``text`` names the default, or it is shown."""
     return typer.Option(*names, metavar=takes, help=text, show_default=shows_default, rich_help_panel=panel, **more)
+
+
+def option_of(setting: str, takes: str, text: str, *names: str, **more: Any) -> Any:
+    """Return an option that takes the place of a setting, or of one of several, separated by blanks."""
+    text = f"{text} Default: {setting.replace(' ', ' or ')}."
+    info = option(takes, text, *names, panel=SETTINGS_GROUP, **more)
+    info.settings = setting.split()
+    return info
 
 
 def flag(text: str, *names: str, panel: str | None = None) -> Any:

@@ -66,6 +66,14 @@ def document(finding: Finding) -> dict[str, Any]:
     }
 
 
+def reason(finding: Finding | None) -> dict[str, Any]:
+    """Return why a token is refused, for the documents of ``call`` and ``introspect``; for an accepted one, nothing."""
+    if finding is None:
+        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
+    steps = [printable(in_words(step)) for step in finding.steps]
+    return {**document(finding), "why": printable(why(finding)), "next": steps}
+
+
 def step_document(step: Step) -> dict[str, Any]:
     """Return a step for the page."""
     return {"line": in_words(step), "remark": does(step), "is_command": isinstance(step, Paste)}

@@ -25,16 +25,16 @@ from zdemo.cli.token_input import (
     token_line,
     token_of,
 )
-from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, verbose_flag
+from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
-from zdemo.diagnosis.view import brief, document, why
+from zdemo.diagnosis.view import brief, reason
 from zdemo.errors import ExitCode, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command, in_words
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
@@ -95,7 +95,7 @@ def call(  # the options
     ] = Method.GET,
     pat: Pat = None,
     caller: Caller = None,
-    url: Annotated[str | None, option("URL", "Where the API is. Default: ZDEMO_API_URL.", panel=SETTINGS_GROUP)] = None,
+    url: Annotated[str | None, option_of(API_URL, "URL", "Where the API is.")] = None,
     as_json: Json = False,
     verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
@@ -182,7 +182,7 @@ class _Outcome:
         tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
-            screen.document(call_document(result, {**_reason(explanation), **more}))
+            screen.document(call_document(result, {**reason(explanation.finding if explanation else None), **more}))
             return
         status = screen.mark(str(result.answer.status), "green" if result.accepted else "red")
         screen.headline(f"{result.method} {result.url}", f"{status}  {result.answer.seconds * 1000:.0f} ms")
@@ -215,14 +215,6 @@ class _Outcome:
             return None, ""
         finding = explanation.finding.with_env_file(self.env_file)
         return replace(explanation, finding=finding), explanation.username
-
-
-def _reason(explanation: Explanation | None) -> dict[str, object]:
-    if explanation is None:
-        return {"finding": None, "because": [], "why": None, "certainty": None, "candidates": [], "next": []}
-    finding = explanation.finding
-    steps = [printable(in_words(step)) for step in finding.steps]
-    return {**document(finding), "why": printable(why(finding)), "next": steps}
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:

@@ -71,8 +71,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
       zdemo emulator --export world.toml
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM, or exported; 1 the port is taken, or a missing permission; 3 a setting is
-    missing or wrong; 4 no answer from ZITADEL; with COMMAND: its exit code, 128 plus the number of the signal that
-    ended it, 127 not found, 126 not executable
+    missing or wrong; 4 no answer from ZITADEL; with COMMAND, its exit code; 126 it is not executable; 127 it is not
+    found; 128 plus the number of the signal that ended it
 
     More: docs/emulator.md
     """

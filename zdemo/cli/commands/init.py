@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import EmulatorPort, EnvFile, check_address, check_needs
+from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address, check_needs
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
@@ -19,7 +19,7 @@ from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, ske
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_words, with_env_file
 from zdemo.text.masking import without_tokens
 from zdemo.text.printable import printable
 
@@ -33,6 +33,7 @@ def init(
     ] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
+    as_json: Json = False,
     env_file: EnvFile = None,
 ) -> int:
     """Write a first .env, for the emulator or for your ZITADEL.
@@ -65,17 +66,23 @@ def init(
         if not (emulator and is_skeleton(path)):
             raise _refusal(path, emulator_port if emulator else None, api_url) from None
         replace_file(path, text, like=path.stat())
-    screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
+    what = "the settings of the emulator" if emulator else "a skeleton to fill in"
+    if not as_json:
+        screen.say(printable(f"wrote {path}: {what}"))
     warn_of_git(screen, path)
     for problem in hiding_problems(read_environment(path)):
         screen.warn(problem.in_full)
-    steps = [
+    steps: list[Step] = [
         Command("setup", does="creates what is needed in your ZITADEL, and fills it in"),
         Command("doctor", does="says what is missing, if you fill it in by hand"),
     ]
     if emulator:
         steps = [replace(serve_emulator(emulator_port, api_url), does="runs the API and the emulator")]
-    screen.steps("next", [with_env_file(step, path) for step in steps], label_width=4)
+    steps = [with_env_file(step, path) for step in steps]
+    if as_json:
+        screen.document({"wrote": str(path), "what": what, "next": [in_words(step) for step in steps]})
+    else:
+        screen.steps("next", steps, label_width=4)
     return ExitCode.YES
 
 

@@ -22,7 +22,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.evidence import active_token, refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
-from zdemo.diagnosis.view import brief, why
+from zdemo.diagnosis.view import brief, reason, why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.http.example_api import ROLE, Route
@@ -34,13 +34,15 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.introspection_response import introspection_error, read_answer
 from zdemo.zitadel.records import NEVER
 
+AS_JSON = "Print ZITADEL's answer unchanged; with -v, the cause of a refusal too."
+
 
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
     caller: Caller = None,
     verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
-    as_json: Annotated[bool, flag("Print ZITADEL's answer unchanged.", "--json", panel=OUTPUT_GROUP)] = False,
+    as_json: Annotated[bool, flag(AS_JSON, "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
     quiet: Annotated[
         bool, flag("Print nothing; the exit code is the answer.", "--quiet", "-q", panel=OUTPUT_GROUP)
@@ -82,7 +84,7 @@ def introspect(
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     token_input.tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
-    if as_json or quiet:
+    if (as_json and not verbose) or quiet:
         return _without_words(screen, settings, token, require, show=not quiet, now=now)
     with screen.waiting(f"asking {settings.zitadel}"):
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
@@ -90,9 +92,12 @@ def introspect(
         investigation = replace(investigation, finding=investigation.finding.with_env_file(env_file))
     error, finding, introspection = investigation.error, investigation.finding, investigation.introspection
     is_unknown = introspection is None or (verbose and not introspection.active)
-    is_read = is_unknown and token_form(token).kind is TokenKind.JWT
+    is_read = is_unknown and not as_json and token_form(token).kind is TokenKind.JWT
     says_more = verbose or (finding and (finding.candidates or finding.seen or finding.because))
-    if error and finding and not says_more:  # two lines say all of it
+    if as_json:
+        answer, notes = investigation.answer, [*investigation.notes.values()]
+        screen.document({"answer": answer.json() if answer else None, **reason(finding), "notes": notes})
+    elif error and finding and not says_more:  # two lines say all of it
         screen.error(why(brief(finding)), steps=brief(finding).steps)
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)

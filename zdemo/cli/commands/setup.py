@@ -16,7 +16,7 @@ from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import flag, option, option_of
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others
@@ -52,7 +52,7 @@ def setup(
         bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
     ] = False,
     app: Annotated[bool, flag("Also create an application for people: zdemo token --login.", "--app")] = False,
-    domain: Annotated[str | None, option("URL", "Your ZITADEL. Default: ZITADEL_DOMAIN.", panel=SETTINGS_GROUP)] = None,
+    domain: Annotated[str | None, option_of("ZITADEL_DOMAIN", "URL", "Your ZITADEL.")] = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
     auth: Annotated[Auth | None, option("METHOD", METHOD, panel=CREATED)] = None,

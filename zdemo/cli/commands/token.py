@@ -20,7 +20,7 @@ import typer
 from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import SETTINGS_GROUP, flag, option
+from zdemo.cli.usage import flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
     from zdemo.zitadel.login import Login
 
-CLIENT_ID = """The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID. Of a person's
-token, the client ID of the application. Default: ZDEMO_APP_CLIENT_ID."""
-ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it. "
-KEY_FILE = "A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE."
+CLIENT_ID = "The client ID: a service account's is its login name; a person's token needs the application's."
+ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
+KEY_FILE = "A key file of the service account, instead of the two above."
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
@@ -43,11 +42,9 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
     login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
     device: Annotated[bool, flag("The same with a browser on another device.", "--device")] = False,
-    client_id: Annotated[str | None, option("NAME", CLIENT_ID, panel=SETTINGS_GROUP)] = None,
-    client_secret: Annotated[
-        str | None, option("-", f"{ASKS}Default: ZDEMO_USER_CLIENT_SECRET.", panel=SETTINGS_GROUP, callback=token_text)
-    ] = None,
-    key_file: Annotated[str | None, option("FILE", KEY_FILE, panel=SETTINGS_GROUP)] = None,
+    client_id: Annotated[str | None, option_of(f"{USER_ID} {APP_CLIENT_ID}", "NAME", CLIENT_ID)] = None,
+    client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS, callback=token_text)] = None,
+    key_file: Annotated[str | None, option_of(USER_KEY_FILE, "FILE", KEY_FILE)] = None,
     env_file: EnvFile = None,
     scope: Annotated[
         list[str] | None, option("SCOPE", "Request this scope instead of the usual ones; can be repeated.")

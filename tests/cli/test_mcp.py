@@ -1,0 +1,158 @@
+"""``zdemo mcp``, asked by the SDK's own client: the values of the commands, nothing changed, and no secret repeated."""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from mcp import Client, StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, Tool
+
+from tests.support.cli import BASE, Shell
+from tests.support.processes import LONGEST_SECONDS
+from tests.support.upstream import hang, upstream
+from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
+
+DEAD = "zdemoDeadTokenThatNobodyKnows0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
+SECRETS = (CLIENT_SECRET, CLIENT_SECRET[::-1], READER.pat, VISITOR.pat, ADMIN.pat, DEAD)
+Call = tuple[str, Mapping[str, Any]]
+
+
+class Session(NamedTuple):
+    tools: list[Tool]
+    answers: list[Any]  # documents, or the error of the protocol
+    errors: list[bool]
+    version: str
+
+
+def session(shell: Shell, *calls: Call, options: Sequence[str] = (), mode: str = "auto", **env: str) -> Session:
+    """Make calls through the SDK's client, which starts the server. Nothing that it writes may hold a secret."""
+    args, env = ["-P", "-m", "zdemo", "mcp", *options], {**BASE, **shell.env, **env}
+    server = StdioServerParameters(command=sys.executable, args=args, env=env, cwd=shell.folder)
+
+    async def talk() -> Session:
+        transport = stdio_client(server, errlog=log)
+        async with Client(transport, read_timeout_seconds=LONGEST_SECONDS, mode=mode) as client:
+            seen = Session((await client.list_tools()).tools, [], [], client.protocol_version)
+            for name, arguments in calls:
+                try:
+                    result = await client.call_tool(name, dict(arguments))
+                except MCPError as error:
+                    seen.answers.append(error.message)
+                    seen.errors.append(True)
+                else:
+                    text = json.loads(result.content[0].model_dump()["text"])
+                    assert text == result.structured_content
+                    seen.answers.append(text)
+                    seen.errors.append(result.is_error)
+            return seen
+
+    with tempfile.TemporaryFile("w+") as log:
+        seen = asyncio.run(talk())
+        log.seek(0)
+        written = log.read() + str(seen)
+    assert not [secret for secret in SECRETS if secret in written]
+    return seen
+
+
+def lasting(document: Any) -> Any:
+    """Return a document without what two runs do not share: how long doctor and its requests took, and when."""
+    document = json.loads(re.sub(r"started [^,]* ago", "started", json.dumps(document)))
+    checks = [[check["id"], check["outcome"], check["fix"]] for check in document.get("checks", ())]
+    return {**document, "seconds": 0, "checks": checks}
+
+
+def test_a_tool_gives_what_its_command_prints(shell: Shell) -> None:
+    visitor = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
+    rows: Mapping[str, Call] = {
+        "introspect -v": ("introspect", {}),
+        "introspect -v --as visitor": ("introspect", {"setting": "ZDEMO_VISITOR_PAT", "token": None}),
+        "introspect -v --require admin": ("introspect", {"role": "admin", "setting": "PAT"}),
+        "introspect -v --pat -": ("introspect", {"token": DEAD}),
+        "doctor": ("doctor", {}),
+        "doctor --only role": ("doctor", {"only": "role"}),
+        "doctor --only nothing": ("doctor", {"only": "nothing"}),
+        "doctor --explain net.tls": ("explain", {"check": "net.tls"}),
+    }
+    seen = session(shell, *rows.values(), **visitor)
+    documents = [shell(*line.split(), "--json", stdin=DEAD, **visitor).document for line in rows]
+    assert [lasting(answer) for answer in seen.answers] == [lasting(document) for document in documents]
+    findings = [answer["finding"] for answer in seen.answers[:4]]
+    assert findings == [None, "role.not_granted", "role.not_granted", "token.token_unknown"]
+    assert seen.errors == [False] * 6 + [True, False]
+
+
+def test_the_tools_say_that_they_change_nothing(shell: Shell) -> None:
+    tools = session(shell).tools
+    assert [tool.name for tool in tools] == ["introspect", "doctor", "explain"]
+    hints = [
+        tool.annotations and (tool.annotations.read_only_hint, tool.annotations.destructive_hint) for tool in tools
+    ]
+    assert hints == [(True, False)] * 3
+
+
+def test_a_wrong_secret_and_a_hanging_zitadel_are_causes_and_not_errors(shell: Shell) -> None:
+    seen = session(shell, ("introspect", {}), ("doctor", {}), CLIENT_SECRET=CLIENT_SECRET[::-1])
+    assert (seen.answers[0]["finding"], seen.answers[1]["passed"]) == ("client.wrong_secret", False)
+    with upstream(hang) as silent:
+        hanging = session(shell, ("introspect", {}), ZITADEL_DOMAIN=silent.url, ZDEMO_TIMEOUT="0.3")
+    assert (hanging.answers[0]["answer"], hanging.answers[0]["finding"]) == (None, "net.timeout")
+    assert seen.errors + hanging.errors == [False] * 3
+
+
+WRONG: Sequence[Call] = (
+    *(("introspect", {"setting": name}) for name in ("ZITADEL_API_CLIENT_SECRET", "CLIENT_SECRET", "reader", DEAD)),
+    *(("introspect", {"token": token}) for token in ([DEAD], "", 5)),
+    *(("introspect", {"role": role}) for role in (DEAD * 3, "\0", "", {DEAD: 1})),
+    ("introspect", {"setting": "PAT", "token": DEAD}),
+    ("introspect", {DEAD: DEAD}),
+    ("introspect", {"env_file": "/etc/passwd"}),
+    *(("doctor", {"only": check}) for check in ("role --fix", DEAD, "\ud7ff", ["role"])),
+    *(("doctor", {name: True}) for name in ("fix", "yes", "api")),
+    *(("explain", arguments) for arguments in ({}, {"check": DEAD}, {"check": "token.active", "fix": "1"})),
+    *(("repair", {}), (DEAD, {"token": DEAD})),
+)
+
+
+def test_wrong_calls_are_refused_and_repeat_nothing(shell: Shell) -> None:
+    seen = session(shell, *WRONG, ("introspect", {"token": "-"}), mode="legacy")
+    assert seen.errors == [True] * len(WRONG) + [False]
+    assert seen.version < "2026"
+
+
+def test_lines_that_are_no_protocol_are_not_repeated(shell: Shell) -> None:
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "introspect", "arguments": [DEAD]}}
+    lines = [DEAD, f'["{DEAD}"]', f'{{"method": 5, "params": "{DEAD}"}}', "\0", json.dumps(call)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command, env = [*shell.program, "mcp"], {**BASE, **shell.env}
+    with subprocess.Popen(command, cwd=shell.folder, env=env, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
+        process.stdin.write("\n".join([*lines, ""]))
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        rest = process.communicate(timeout=LONGEST_SECONDS)
+    assert json.loads(answer)["error"]["code"] == INVALID_PARAMS
+    assert (process.returncode, rest, DEAD in answer) == (0, ("", ""), False)
+
+
+def test_it_reads_the_file_that_is_named_and_runs_no_code_of_its_folder(shell: Shell, bare: Shell) -> None:
+    (bare.folder / "zdemo.py").write_text("raise SystemExit('not this one')")
+    (bare.folder / "my api.env").write_text("".join(f"{name}={value}\n" for name, value in shell.env.items()))
+    seen = session(bare, ("introspect", {}), options=["--env-file", "my api.env"])
+    assert (seen.answers[0]["finding"], seen.errors) == (None, [False])
+
+
+@pytest.mark.parametrize("reason", ["ModuleNotFoundError", "ImportError('version 1 has no MCPError')"])
+def test_without_the_extra_it_says_what_to_install(bare: Shell, reason: str) -> None:
+    (bare.folder / "mcp.py").write_text(f"raise {reason}")
+    ran = bare.in_new_process("mcp")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.lines == [
+        "error: zdemo mcp needs the package mcp, version 2, which is not installed",
+        "hint:  pip install 'zdemo[mcp]'",
+    ]
