@@ -1,16 +1,19 @@
 # zdemo in a container. Two targets: `docker build --target emulator .` and `docker build --target api .`
 # docs/guides/containers.md explains both; compose.emulator.yaml runs them together.
 
-FROM python:3.11-slim AS build
+# Any Debian with Python from 3.11 on and its venv and pip: `make container` makes one of Debian's own packages.
+ARG BASE=python:3.11-slim
+
+FROM $BASE AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY docs docs
 COPY zdemo zdemo
 # Without pip in it, the environment holds only what runs. The extra redis is for ZDEMO_CACHE_URL.
-RUN python -m venv --without-pip /opt/zdemo && \
-    pip --python /opt/zdemo/bin/python install --no-cache-dir '.[redis]'
+RUN python3 -m venv --without-pip /opt/zdemo && \
+    pip3 --python /opt/zdemo/bin/python install --no-cache-dir '.[redis]'
 
-FROM python:3.11-slim AS zdemo
+FROM $BASE AS zdemo
 RUN useradd --create-home --uid 10001 zdemo
 COPY --from=build /opt/zdemo /opt/zdemo
 ENV PATH=/opt/zdemo/bin:$PATH

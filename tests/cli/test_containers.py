@@ -1,6 +1,6 @@
-"""The Dockerfile and compose.emulator.yaml, as far as they can be checked without a Docker engine.
+"""The Dockerfile and compose.emulator.yaml, as far as they can be checked without running them.
 
-``test_installation.py`` builds zdemo from what the Dockerfile copies.
+``test_installation.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
 """
 
 import fnmatch
@@ -44,7 +44,7 @@ def stages() -> dict[str, Stage]:
         if instruction == "FROM":
             base, name = arguments.split(" AS ")
             by_name[name] = Stage(base, list(by_name[base].instructions) if base in by_name else [])
-        elif line:
+        elif line and by_name:
             by_name[name].instructions.append((instruction, arguments))
     return by_name
 

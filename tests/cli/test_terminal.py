@@ -38,6 +38,12 @@ def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: S
     assert waiting.rfind("\x1b[?25h") > waiting.rfind("\x1b[?25l")
 
 
+@pytest.mark.thorough
+def test_the_demo_shows_that_it_starts_before_it_loads_the_servers(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "demo")
+    assert (code, "starting" in screen.split("ZITADEL (emulator)")[0]) == (0, True)
+
+
 VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b"  # durations, times, request IDs
 SCREENS = (
     *("call scoped -v", "call nonsense", f"introspect --pat {'A' * 71}", "introspect --env-file missing.env", "doctor"),

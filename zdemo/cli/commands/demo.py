@@ -57,7 +57,8 @@ def demo(
     check_needs(ctx, "live", "admin_pat", "admin_key")
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
-    from zdemo.demo.environments import emulated_demo, live_demo  # here, because help needs no server
+    with screen.waiting("starting"):  # the first start after an installation compiles what it loads
+        from zdemo.demo.environments import emulated_demo, live_demo  # here, because help needs no server
 
     if not live:
         return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
