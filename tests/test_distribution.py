@@ -1,10 +1,8 @@
 """What is published: the same bytes each time, with the right content, installed by four programs on each Python."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 from functools import cache
@@ -13,39 +11,11 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, run_online
 from tests.test_packaging import PINNED, PROJECT, REQUIREMENTS
 from zdemo import __version__
 
-LONGEST_SECONDS = 300
-OFFLINE = r"(?i)failed to fetch|connection error|timed out|dns|name resolution"
-PYTHONS = subprocess.run(  # the Makefile knows where they are
-    ["make", "-s", "--eval", "names: ; @echo $(PYTHONS)", "names"],  # noqa: S607
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=True,
-).stdout.split()
-
 pytestmark = pytest.mark.thorough
-
-
-def run(*command: str | Path, folder: Path, **variables: str) -> str:
-    """Return what a program prints; skip the test if it needs a package index and there is none."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run(  # noqa: S603  # make, uv and what they install
-        [*map(str, command)],
-        cwd=folder,
-        env=environment | variables,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-    if done.returncode and re.search(OFFLINE, done.stderr):
-        pytest.skip("there is no package index")
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
 
 
 @cache
@@ -53,7 +23,7 @@ def sources() -> list[str]:
     """Return the files of the repository, which are those of an sdist too."""
     if not (ROOT / ".git").exists():
         pytest.skip("this is no checkout")
-    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT).splitlines()
+    listed = run_online("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
     return [name for name in listed if (ROOT / name).is_file()]
 
 
@@ -69,7 +39,7 @@ def test_a_release_is_the_same_bytes_twice_and_has_all_that_is_needed(tmp_path: 
     here = copied(tmp_path / "here" / "zdemo")
     (here / ".env").write_text("PAT=secret\n")
     for folder, mask in ((shutil.copytree(here, tmp_path / "there" / "zdemo"), "077"), (here, "022")):
-        run("sh", "-c", f"umask {mask} && make dist PYTHON={sys.executable}", folder=folder)
+        run_online("sh", "-c", f"umask {mask} && make dist PYTHON={sys.executable}", folder=folder)
         built.append({path.name: path.read_bytes() for path in (folder / "dist").iterdir()})
     assert built[0].keys() == {f"zdemo-{__version__}-py3-none-any.whl", f"zdemo-{__version__}.tar.gz"}
     assert built[0] == built[1]
@@ -90,18 +60,24 @@ def test_a_release_is_the_same_bytes_twice_and_has_all_that_is_needed(tmp_path: 
         assert {path.partition("/")[2] for path in sdist.getnames()} == {*sources(), "PKG-INFO"}
 
 
-@pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).name)
-def test_pip_uv_pipx_and_uvx_install_a_zdemo_that_runs(python: str, tmp_path: Path) -> None:
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, folder=copied(tmp_path / "sources"))
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_pip_uv_pipx_and_uvx_install_a_zdemo_that_runs(version: str, tmp_path: Path) -> None:
+    pythons = run_online("make", "-s", "--eval", "names: ; @echo $(PYTHONS)", "names").split()
+    python = next((path for path in pythons if path.endswith(version)), "")
+    if not python:
+        pytest.skip(f"Python {version} is not installed")
+    run_online(
+        sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, folder=copied(tmp_path / "sources")
+    )
     (wheel,) = tmp_path.glob("*.whl")
     uv = (sys.executable, "-m", "uv")
-    run(python, "-m", "venv", tmp_path / "pip", folder=tmp_path)
-    run(tmp_path / "pip" / "bin" / "pip", "install", "--quiet", wheel, folder=tmp_path)
-    run(*uv, "venv", "--quiet", "--python", python, tmp_path / "uv", folder=tmp_path)
-    run(*uv, "pip", "install", "--quiet", "--python", tmp_path / "uv", wheel, folder=tmp_path)
+    run_online(python, "-m", "venv", tmp_path / "pip", folder=tmp_path)
+    run_online(tmp_path / "pip" / "bin" / "pip", "install", "--quiet", wheel, folder=tmp_path)
+    run_online(*uv, "venv", "--quiet", "--python", python, tmp_path / "uv", folder=tmp_path)
+    run_online(*uv, "pip", "install", "--quiet", "--python", tmp_path / "uv", wheel, folder=tmp_path)
     places = {"PIPX_HOME": str(tmp_path / "pipx"), "PIPX_BIN_DIR": str(tmp_path / "pipx" / "bin")}
-    run(*uv, "tool", "run", "pipx", "install", "--python", python, wheel, folder=tmp_path, **places)
+    run_online(*uv, "tool", "run", "pipx", "install", "--python", python, wheel, folder=tmp_path, **places)
     uvx = (*uv, "tool", "run", "--isolated", "--python", python, "--from", wheel, "zdemo")
     for program in *((tmp_path / name / "bin" / "zdemo",) for name in ("pip", "uv", "pipx")), uvx:
-        assert run(*program, "--version", folder=tmp_path) == f"zdemo {__version__}\n"
-    assert "11 of 11 as expected" in run(*uvx, "demo", folder=tmp_path)
+        assert run_online(*program, "--version", folder=tmp_path) == f"zdemo {__version__}\n"
+    assert "11 of 11 as expected" in run_online(*uvx, "demo", folder=tmp_path)

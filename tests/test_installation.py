@@ -1,9 +1,7 @@
 """zdemo as a wheel in an empty environment, in a folder far from the repository: as pip, pipx and uv install it."""
 
 import os
-import re
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -14,30 +12,19 @@ import requests
 
 from tests.cli.test_containers import copy_sources
 from tests.support.cli import Shell
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, run_online
 from zdemo.emulator import DEFAULT_PORT
 
 LONGEST_SECONDS = 120
 UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet")
-OFFLINE = r"(?i)failed to fetch|connect|timed out|dns|name resolution"
-
-
-def _run(*command: str | Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(  # noqa: S603  # uv and venv
-        command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
-    )
-    if done.returncode and re.search(OFFLINE, done.stderr):
-        pytest.skip("uv cannot reach a package index to build the wheel")
-    assert done.returncode == 0, done.stderr
 
 
 def _install_wheel(folder: Path) -> Path:
     """Build the wheel from what the Dockerfile copies; return the ``bin`` of an environment with what it requires."""
     copy_sources(folder / "sources")
-    _run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
+    run_online(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
     python = folder / "environment" / "bin" / "python"
-    _run(*UV, "--python", python, folder / "sources")
+    run_online(*UV, "--python", python, folder / "sources")
     return python.parent
 
 

@@ -2,6 +2,8 @@
 
 import atexit
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,8 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
+LONGEST_INSTALLATION_SECONDS = 300
+OFFLINE = r"(?i)failed to fetch|could not find a version|connection|timed out|dns|name resolution"
 
 
 class Ended(NamedTuple):
@@ -98,6 +104,24 @@ def run_python(script: str, *arguments: str, environment: Mapping[str, str] | No
     done = run_script(script, folder, *arguments, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
     assert done.code == 0, done.err.decode()
     return done.out.decode()
+
+
+def run_online(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
+    """Return what a program prints; skip the test if it needs a package index that cannot be reached."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(  # noqa: S603  # make, uv and what they install
+        [*map(str, command)],
+        cwd=folder,
+        env=environment | {"PIP_NO_COMPILE": "1"} | variables,  # which takes longer than all else
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_INSTALLATION_SECONDS,
+        check=False,
+    )
+    if done.returncode and re.search(OFFLINE, done.stderr):
+        pytest.skip("there is no package index")
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
 
 
 @contextmanager
