@@ -49,9 +49,10 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
             return InvalidRequest("more than one Authorization header field", hint="send exactly one")
         is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
         if is_broken or BEARER.match(authorization):
-            what = "is empty or has bytes beyond ASCII" if is_broken else "has no token"
+            what = "is empty or has bytes beyond ASCII" if is_broken else "has no token after Bearer"
             return InvalidRequest(f"the Authorization header field {what}", hint="send Authorization: Bearer TOKEN")
-    return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    what = "no bearer token" if authorization is None else "the Authorization header field does not begin with Bearer"
+    return NoToken(what, hint="send the header field Authorization: Bearer TOKEN")
 
 
 def refuse_second_token(query_or_form: bytes) -> None:
