@@ -44,8 +44,8 @@ def is_skeleton(path: Path) -> bool:
 
 
 def proposed(variable: Variable) -> str:
-    """Return the line of a setting that is commented out, with an example."""
-    return f"# {variable.name}={variable.example or variable.shown_default}"
+    """Return the line of a setting that is commented out, with an example; ``export $(cat .env)`` does not set it."""
+    return f"#{variable.name}={variable.example or variable.shown_default}"
 
 
 def completion(environment: Environment, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:

@@ -6,17 +6,21 @@ other end of a pipe, such as a pager, may need it. Then the system stops the pro
 """
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from shutil import which
 
 from zdemo.serving.signals import SIGNALLED, handled
 
 GRACE_SECONDS = 5  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
 SUPPORTED = os.name == "posix"
+BUILTINS = ("cd", "export", "source", ".", "set", "alias", "ulimit")  # of shells
 _OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")  # a terminal sends them to a whole group
 _PASSED_ON = (*_OF_THE_KEYBOARD, "SIGTERM", "SIGHUP")
 
@@ -79,6 +83,21 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         process.returncode = code = os.waitstatus_to_exitcode(status)
         _hand_terminal(process.pid, os.getpgrp())
         return code if code >= 0 else SIGNALLED - code
+
+
+def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
+    """Return why a program cannot be run, and what to do about it."""
+    program, script = command[0], shlex.quote(shlex.join(command))
+    if not isinstance(error, FileNotFoundError):
+        closed = isinstance(error, PermissionError) and os.path.isfile(program)
+        fix = f"chmod +x {shlex.quote(program)}" if closed else "check that it is a program"
+        return f"{program} cannot be executed: {error.strerror}", fix
+    if which(program):
+        fix = "correct its first line (#!), and end all lines with LF, not CRLF"
+        return f"{program} names an interpreter that does not exist", fix
+    if program in BUILTINS or re.match(r"\w+=", program):
+        return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
+    return f"command not found: {program}", "check its spelling, or give its path"
 
 
 def _has_all_streams() -> bool:

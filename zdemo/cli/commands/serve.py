@@ -101,6 +101,7 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
+        common_options.check_ports(port, emulator_port)
         environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
