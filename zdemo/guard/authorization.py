@@ -76,8 +76,13 @@ class RequiredRoles:
 NO_ROLE = RequiredRoles()
 
 
-def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True) -> RequiredRoles:
+def required_roles(
+    *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True, **other: Any
+) -> RequiredRoles:
     """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
+    if other:
+        hint = 'write role="a", any_of=["a", "b"] or all_of=["a", "b"]'
+        raise GuardError(f"requires_token has no argument {next(iter(other))}", hint=hint)
     if not isinstance(actor, bool):
         hint = "write actor=False to refuse impersonated tokens, or leave it out"
         raise GuardError(f"actor is {type(actor).__name__}, not True or False", hint=hint)
