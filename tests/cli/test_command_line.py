@@ -124,6 +124,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call /messages#top", "a fragment (#) is not sent to an API", "leave out # and what follows it"),
         ("call /a -X PUT --watch", "--watch repeats the request, which may be wrong for PUT", "leave out --watch"),
         ("serve --emulator-port 9000", "--emulator-port needs --emulator", "add --emulator"),
+        ("doctor --json --fix", "--fix cannot be combined with --json", "leave out --json"),
         ("demo --admin-key x", "--admin-key needs --live", "add --live"),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list"),

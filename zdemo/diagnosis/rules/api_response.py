@@ -308,10 +308,10 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited)
+BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_is_zitadel, _verifies_jwts, _token_in_query),
+    *table(_verifies_jwts, _token_in_query),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
