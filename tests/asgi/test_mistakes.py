@@ -229,7 +229,6 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
     "an app of Flask": (lambda: guarded(Flask(__name__)), "write from zdemo.server import protect"),
-    "the class of an app": (lambda: guarded(FastAPI), "write protect(FastAPI())"),
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
     "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),

@@ -98,13 +98,6 @@ def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
             raise UsageError(f"--{name.replace('_', '-')} needs --{needed}", hint=f"add --{needed}")
 
 
-def check_ports(port: int, emulator_port: int) -> None:
-    """Refuse one port for both the API and the emulator."""
-    if port == emulator_port:
-        hint = f"choose another one: --emulator-port {port + 1 if port < HIGHEST_PORT else port - 1}"
-        raise UsageError(f"the API and the emulator would have the same port: {port}", hint=hint)
-
-
 @contextmanager
 def port_explained(host: str, port: int, option: str = "--port") -> Iterator[None]:
     """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port."""

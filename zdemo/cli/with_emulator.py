@@ -166,10 +166,7 @@ def run_with_emulator(
 
 
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
-    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for.
-
-    Raises UsageError for a text of ``--env`` that is not NAME=TEXT, or has a misspelled placeholder.
-    """
+    """Return the variables of a command: the emulator's, and those of ``--env``. Raises UsageError for a wrong one."""
     known = placeholders(values, port)
     return {**values, **dict(_extra(text, known) for text in others)}
 

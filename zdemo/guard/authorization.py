@@ -24,6 +24,7 @@ ACCESS_TOKEN = re.compile(
 NOT_BEFORE_LEEWAY_SECONDS = 5
 REALM = "zdemo"
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
+WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
 UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake
 
 
@@ -81,8 +82,7 @@ def required_roles(
 ) -> RequiredRoles:
     """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
     if other:
-        hint = 'write role="a", any_of=["a", "b"] or all_of=["a", "b"]'
-        raise GuardError(f"requires_token has no argument {next(iter(other))}", hint=hint)
+        raise GuardError(f"requires_token has no argument {next(iter(other))}", hint=WRITE_LISTS)
     if not isinstance(actor, bool):
         hint = "write actor=False to refuse impersonated tokens, or leave it out"
         raise GuardError(f"actor is {type(actor).__name__}, not True or False", hint=hint)
@@ -92,8 +92,7 @@ def required_roles(
         hint = "give one of them, or write one guard above the other"
         raise GuardError(f"{' and '.join(given)} are given together", hint=hint)
     if isinstance(role, list | tuple | set | frozenset):
-        hint = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
-        raise GuardError("role is a list", hint=hint)
+        raise GuardError("role is a list", hint=WRITE_LISTS)
     if role is not UNSET:
         return RequiredRoles(all_of=(_role("role is", role),), actor=actor)
     return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()}, actor=actor)

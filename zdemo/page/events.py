@@ -91,8 +91,8 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     if trace.is_past:
         return showable(event, hidden, without_tokens)  # ZITADEL may have repeated the token, which is not known
     own = Redaction()  # what is secret in this request alone
-    own.hide((trace.authorization or "").strip().rpartition(" ")[2])  # also where it is not a token
-    own.hide(*(secret for exchange in trace.exchanges for secret in exchange.secrets))
+    sent = (trace.authorization or "").rpartition(" ")[2]  # also what is not a token
+    own.hide(sent, *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
 
 

@@ -150,8 +150,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         )
         return decide(REFUSED if introspection.active else INACTIVE, case) or raised
     sent = (trace.authorization or "").strip()
-    is_pasted = isinstance(error, InvalidRequest) and " " in sent
-    if is_pasted and (pasted := paste_problem(sent.partition(" ")[2])):
+    if isinstance(error, InvalidRequest) and " " in sent and (pasted := paste_problem(sent.partition(" ")[2])):
         return pasted
     if raised and (trace.is_past or sent or isinstance(error, InvalidRequest)):
         return raised  # more exact than what can be seen from outside

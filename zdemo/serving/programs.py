@@ -6,7 +6,6 @@ other end of a pipe, such as a pager, may need it. Then the system stops the pro
 """
 
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -20,7 +19,6 @@ from zdemo.serving.signals import SIGNALLED, handled
 GRACE_SECONDS = 5  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
 SUPPORTED = os.name == "posix"
-BUILTINS = ("cd", "export", "source", ".", "set", "alias", "ulimit")  # of shells
 _OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")  # a terminal sends them to a whole group
 _PASSED_ON = (*_OF_THE_KEYBOARD, "SIGTERM", "SIGHUP")
 
@@ -95,7 +93,7 @@ def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
     if which(program):
         fix = "correct its first line (#!), and end all lines with LF, not CRLF"
         return f"{program} names an interpreter that does not exist", fix
-    if program in BUILTINS or re.match(r"\w+=", program):
+    if "=" in program or program in ("cd", "export", "source", ".", "set", "alias", "ulimit"):
         return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
     return f"command not found: {program}", "check its spelling, or give its path"
 

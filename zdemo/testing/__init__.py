@@ -264,7 +264,8 @@ class ZitadelEmulator:
 
     def _project(self, *roles: str) -> Project:
         """Return the project, which has these roles from now on."""
-        check_roles(roles)
+        if wrong := [role for role in roles if not isinstance(role, str)]:
+            raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')
         project = self._world.projects[self.project_id]
         for role in set(roles) - set(project.roles):
             if same := next((key for key in project.roles if key.lower() == role.lower()), None):
@@ -281,9 +282,3 @@ class ZitadelEmulator:
         if user is None:
             raise ValueError(f"unknown user: {username}")
         return user
-
-
-def check_roles(roles: Sequence[object]) -> None:
-    """Raise TypeError for a list of roles where each is an argument."""
-    if wrong := [role for role in roles if not isinstance(role, str)]:
-        raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')

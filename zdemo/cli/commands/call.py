@@ -221,8 +221,7 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
     status = result.answer.status
     if expect not in (None, status):
         steps = [SetVariable("ZDEMO_ROLE_DENIED_STATUS", str(expect), does="for the API: the status without the role")]
-        challenge = result.challenge
-        is_of_role = {expect, status} == {401, 403} and challenge and challenge.error == InsufficientScope.code
+        is_of_role = {expect, status} == {401, 403} and getattr(result.challenge, "error", "") == InsufficientScope.code
         screen.error(f"the status is {status}, not {expect}", steps=steps if is_of_role else ())
         return ExitCode.NO
     if expect is not None:

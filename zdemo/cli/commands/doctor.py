@@ -81,11 +81,9 @@ def doctor(
     screen: Screen = ctx.obj
     if explained is not None:
         return show_explanation(screen, explained, as_json=as_json)
-    if yes and not fix:
-        raise UsageError("--yes needs --fix", hint="add --fix")
-    for other, value in (("--json", as_json), ("--junit", junit_file), ("--api", api)):
-        if fix and value:
-            raise UsageError(f"--fix cannot be combined with {other}", hint=f"leave out {other}")
+    if (yes and not fix) or (fix and (as_json or junit_file or api)):
+        message = "--fix takes neither --json, --junit nor --api" if fix else "--yes needs --fix"
+        raise UsageError(message, hint=Command("doctor --fix"))
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:

@@ -4,11 +4,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address, check_needs, check_ports
+from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address, check_needs
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
@@ -55,8 +54,6 @@ def init(
     check_needs(ctx, "emulator", "emulator_port", "api_url")
     if api_url:
         api_url = check_address("--api-url", api_url, os.environ)
-    if emulator:
-        check_ports(urlsplit(api_url or DEFAULT_API_URL).port or 0, emulator_port)
     screen: Screen = ctx.obj
     path = env_file or DEFAULT_ENV_FILE
     if not emulator and at_terminal() and not os.path.lexists(path):

@@ -101,7 +101,10 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
-        common_options.check_ports(port, emulator_port)
+        if port == emulator_port:
+            raise UsageError(
+                f"the API and the emulator would have the same port: {port}", hint="change --emulator-port"
+            )
         environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

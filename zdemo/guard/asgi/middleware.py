@@ -47,8 +47,6 @@ def protect(
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
     ``open_routes`` are, or if the app is protected already, or has started.
     """
-    if isclass(app):
-        raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}())")
     if any(kind.__module__.partition(".")[0] == "flask" for kind in type(app).__mro__):
         raise GuardError(
             "zdemo.asgi cannot protect a Flask app", hint="write from zdemo.server import protect, requires_token"
