@@ -109,7 +109,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--", "./crlf.sh"), 127, "./crlf.sh names an interpreter that does not exist", "LF, not CRLF"),
         (("--", "cd", "src"), 127, "only a shell can run this: cd", "-- sh -c 'cd src'"),
         (("--", "A=1", "env"), 127, "only a shell can run this: A=1", "-- sh -c 'A=1 env'"),
-        (("--", "sh", "-c", 'test "${PORT}" != {port}; exit $(({port} / {port} + 6))'), 7, "", ""),
+        (("--", "sh", "-c", 'test "${PORT}{PORT}" != {port}; exit $(({port} / {port} + 6))'), 7, "", ""),
     ],
 )
 def test_what_is_wrong_is_explained_and_starts_nothing(

@@ -186,7 +186,7 @@ def check_command(words: Sequence[str]) -> None:
     """Raise UsageError for a command in quotes, and for a secret: everybody can read the list of processes."""
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
-    for word in words:
+    for word in (word for word in words if word.split() == [word]):  # others are programs, with braces of their own
         _check_placeholders("COMMAND", word)
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
