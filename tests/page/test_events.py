@@ -170,10 +170,10 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
 @pytest.mark.parametrize(
     ("sent", "line", "sentence"),
     [
-        (OPAQUE, "…", "the Authorization header field does not begin with Bearer"),
-        (f"{OPAQUE} x", "…", "the Authorization header field does not begin with Bearer"),
-        (f"bearer:{OPAQUE}", "…", "the Authorization header field has no token after Bearer"),
-        ("Basic aHVudGVyMg==", "Basic …", "the Authorization header field does not begin with Bearer"),
+        (OPAQUE, "…", "Authorization does not begin with Bearer"),
+        (f"{OPAQUE} x", "…", "Authorization does not begin with Bearer"),
+        (f"bearer:{OPAQUE}", "…", "no valid token follows Bearer"),
+        ("Basic aHVudGVyMg==", "Basic …", "Authorization does not begin with Bearer"),
         (f'Bearer "{OPAQUE}"', "Bearer …", "the token has quotes around it"),
         ("Bearer $TOKEN", "Bearer …", "the token is the name of a variable instead of its value"),
         ("Bearer [object Object]", "Bearer …", "the token is a word for no value"),

@@ -50,9 +50,11 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
             return InvalidRequest("more than one Authorization header field", hint="send exactly one")
         is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
         if is_broken or BEARER.match(authorization):
-            what = "is empty or has bytes beyond ASCII" if is_broken else "has no token after Bearer"
-            return InvalidRequest(f"the Authorization header field {what}", hint="send Authorization: Bearer TOKEN")
-    what = "no bearer token" if authorization is None else "the Authorization header field does not begin with Bearer"
+            empty = "the Authorization header field is empty or has bytes beyond ASCII"
+            return InvalidRequest(
+                empty if is_broken else "no valid token follows Bearer", hint="send Authorization: Bearer TOKEN"
+            )
+    what = "no bearer token" if authorization is None else "Authorization does not begin with Bearer"
     return NoToken(what, hint="send the header field Authorization: Bearer TOKEN")
 
 
