@@ -98,7 +98,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ),
         (
             "serve --emulator --port 8484",
-            "the API and the emulator would have the same port: 8484",
+            "the API and the emulator have the same port: 8484",
             "change --emulator-port",
         ),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),

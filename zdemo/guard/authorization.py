@@ -50,10 +50,9 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
             return InvalidRequest("more than one Authorization header field", hint="send exactly one")
         is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
         if is_broken or BEARER.match(authorization):
-            empty = "the Authorization header field is empty or has bytes beyond ASCII"
-            return InvalidRequest(
-                empty if is_broken else "no valid token follows Bearer", hint="send Authorization: Bearer TOKEN"
-            )
+            broken = "the Authorization header field is empty or has bytes beyond ASCII"
+            what = broken if is_broken else "no valid token follows Bearer"
+            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
     what = "no bearer token" if authorization is None else "Authorization does not begin with Bearer"
     return NoToken(what, hint="send the header field Authorization: Bearer TOKEN")
 

@@ -91,8 +91,8 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     if trace.is_past:
         return showable(event, hidden, without_tokens)  # ZITADEL may have repeated the token, which is not known
     own = Redaction()  # what is secret in this request alone
-    sent = (trace.authorization or "").rpartition(" ")[2]  # also what is not a token
-    own.hide(sent, *(secret for exchange in trace.exchanges for secret in exchange.secrets))
+    sent = (trace.authorization or "").split()  # also where it is not a token
+    own.hide(*sent, *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
 
 
@@ -199,8 +199,8 @@ def _step(start: str, end: str, title: str, **more: Any) -> Step:
 def _request_lines(trace: Trace, token: str | None) -> Lines:
     fields = [(name, value) for name, value in trace.request_headers if name not in ("Authorization", PAGE_HEADER)]
     if trace.authorization is not None:
-        scheme = SCHEME.match(trace.authorization)  # what has another form may be the token
-        text = f"Bearer {masked_unknown(token)}" if token else f"{scheme[0] if scheme else ''}…"
+        scheme = (SCHEME.match(trace.authorization) or [""])[0]  # what has another form may be the token
+        text = f"Bearer {masked_unknown(token)}" if token else f"{scheme}…"
         fields.insert(0, ("Authorization", text))
     return _header_lines(fields)
 

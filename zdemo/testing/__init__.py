@@ -222,8 +222,7 @@ class ZitadelEmulator:
     def advance(self, **duration: float) -> None:
         """Let time pass, for example ``hours=13``: everything gets older, and tokens may expire.
 
-        Takes the keywords of ``datetime.timedelta``. The clock itself stays, so new tokens are valid from now on.
-        Raises ValueError for time that would go back.
+        Takes the keywords of ``timedelta``. The clock stays, so new tokens are valid. Raises ValueError below zero.
         """
         if (passed := timedelta(**duration)) < timedelta():
             raise ValueError(f"time cannot go back: {passed.total_seconds():g} s; for a fresh start, call reset()")

@@ -50,10 +50,9 @@ def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command
 def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
     define = _grant(case, "grant --create-role", does="defines the role first")
-    if near.casefold() != case.role.casefold():
-        return (define,)
+    require = f"require {quoted(near)} in the API"
     remove = f"or, if {case.role} is right: remove {quoted(near)}, since ZITADEL refuses keys that differ only in case"
-    return (f"require {quoted(near)} in the API", remove, define)
+    return (require, remove, define) if near.casefold() == case.role.casefold() else (define,)
 
 
 # --- what introspection shows, and the rights of the token's user
