@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from flask import Flask, Response, request
 
-from tests.support.cli import Shell, Stack, administered, is_two_lines
+from tests.support.cli import Shell, Stack, administered, is_two_lines, unbroken
 from tests.support.upstream import answer, upstream
 from zdemo.cli.commands.doctor import EVERY_CHECK, show_explanation
 from zdemo.cli.screen import Screen
@@ -216,6 +216,11 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
     assert (ran.code, ran.document["summary"]["pass"]) == (0, len(API_CHECKS)), ran.out
     evidence = f"{url} has nothing at / (404), so /api/private is examined: it answers 401"
     assert ran.document["checks"][0]["evidence"].startswith(evidence)
+
+
+def test_the_address_of_zitadel_is_no_api(shell: Shell) -> None:
+    ran = shell("doctor", "--api", shell.env["ZITADEL_DOMAIN"])
+    assert (ran.code, "is ZITADEL itself (ZITADEL_DOMAIN), not an API" in unbroken(ran.out)) == (1, True)
 
 
 def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> None:

@@ -31,7 +31,7 @@ CALLS = ("call scoped", "role grant reader read:messages")
 
 def names_in(text: str) -> list[str]:
     """Return the settings of a text, also those that are commented out."""
-    return list(dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE)))
+    return list(dict.fromkeys(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE)))
 
 
 @pytest.mark.parametrize(("file", "option"), [(".env", ""), ("sub folder/my.env", " --env-file 'sub folder/my.env'")])

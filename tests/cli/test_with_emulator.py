@@ -95,7 +95,9 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
 @pytest.mark.parametrize(
     ("words", "code", "message", "hint"),
     [
-        (("--env", "A={domian}", *START), 2, "unknown placeholder: domian", "did you mean {domain}?"),
+        (("--env", "A={domian}", *START), 2, "unknown placeholder: {domian}", "did you mean {domain}?"),
+        (("--env", "A={Domain}", *START), 2, "unknown placeholder: {Domain}", "did you mean {domain}?"),
+        (("--", "touch", "{Port}"), 2, "COMMAND: unknown placeholder: {Port}", "did you mean {port}?"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
         (("npm", "test"), 2, "", ""),
@@ -103,13 +105,19 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--json", *START), 2, "--json cannot be combined with a command", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--", "no-such-program"), 127, "no-such-program", ""),
-        (("--", "./text"), 126, "./text", ""),
+        (("--", "./text"), 126, "./text", "chmod +x ./text"),
+        (("--", "./crlf.sh"), 127, "./crlf.sh names an interpreter that does not exist", "LF, not CRLF"),
+        (("--", "cd", "src"), 127, "only a shell can run this: cd", "-- sh -c 'cd src'"),
+        (("--", "A=1", "env"), 127, "only a shell can run this: A=1", "-- sh -c 'A=1 env'"),
+        (("--", "sh", "-c", 'test "${PORT}{PORT}" != {port}; exit $(({port} / {port} + 6))'), 7, "", ""),
     ],
 )
 def test_what_is_wrong_is_explained_and_starts_nothing(
     bare: Shell, words: tuple[str, ...], code: int, message: str, hint: str
 ) -> None:
     (bare.folder / "text").write_text("no program")
+    (bare.folder / "crlf.sh").write_text("#!/bin/sh\r\n")
+    (bare.folder / "crlf.sh").chmod(0o700)
     (bare.folder / "seed.json").write_text('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}')
     ran = bare("emulator", *words)
     text = unbroken(ran.all)

@@ -238,3 +238,4 @@ def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
 def test_a_near_miss_is_one_edit_or_the_case() -> None:
     others = ("read:message", "read_messages", "Read:messages", "write:messages", "read:messages", "read")
     assert [near_miss(ROLE, (other,)) for other in others] == [*others[:3], "", "", ""]
+    assert find(pat(defined=("Read:messages",))).fix[0] == "require Read:messages in the API", "it destroys nothing"

@@ -27,7 +27,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", True),
-        ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "administrator's, not a caller's", False),
+        ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),
         ({"ZITADEL_KEY_FILE": "key.json", "CLIENT_SECRET": SECRET}, "key file is used", False),
     ],
 )

@@ -205,6 +205,7 @@ WRONG_ROLES: list[dict[str, Any]] = [
     *({name: value} for name in ("any_of", "all_of") for value in NO_LISTS),
     *({name: ["a", value]} for name in ("any_of", "all_of") for value in NO_ROLES),
     *({"role": "a", "any_of": ["b"]}, {"any_of": ["a"], "all_of": ["a"]}),
+    {"roles": ["a"]},
     *({"actor": value} for value in (None, 0, "no", [False])),
 ]
 

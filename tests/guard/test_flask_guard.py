@@ -185,6 +185,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
     "a view that is open too late": (lambda: _both(_view()), "remove one of them"),
+    "the class of an app": (lambda: protect(Flask), "write protect(Flask(__name__))"),  # type: ignore[arg-type]  # as people write
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
 }
 

@@ -167,6 +167,26 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
     assert_no_secret(text)
 
 
+@pytest.mark.parametrize(
+    ("sent", "line", "sentence"),
+    [
+        (OPAQUE, "…", "Authorization does not begin with Bearer"),
+        (f"{OPAQUE} x", "…", "Authorization does not begin with Bearer"),
+        (f"bearer:{OPAQUE}", "…", "no valid token follows Bearer"),
+        ("Basic aHVudGVyMg==", "Basic …", "Authorization does not begin with Bearer"),
+        (f'Bearer "{OPAQUE}"', "Bearer …", "the token has quotes around it"),
+        ("Bearer $TOKEN", "Bearer …", "the token is the name of a variable instead of its value"),
+        ("Bearer [object Object]", "Bearer …", "the token is a word for no value"),
+        ("Bearer null", "Bearer (too short to show a part of it)", "the token is a word for no value"),
+    ],
+)
+def test_a_token_sent_in_a_wrong_way_is_named_and_hidden(api: TracedApi, sent: str, line: str, sentence: str) -> None:
+    event = api.event("/api/private", "", Authorization=sent)
+    assert ["Authorization", line] in event["steps"][0]["lines"]
+    assert event["why"]["sentence"].startswith(sentence), event["why"]
+    assert_no_secret(f"{event} {api.past()}")
+
+
 def assert_no_secret(text: str) -> None:
     """Fail if a secret is in a text, or a part of one that is long enough to help."""
     pieces = [OPAQUE[at : at + 12] for at in range(len(OPAQUE) - 12)]

@@ -8,6 +8,7 @@ import pytest
 from tests.support.emulator_target import Server
 from tests.support.processes import run_script
 from tests.support.zitadel_api import Api
+from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
 from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.zitadel.introspection_answer import Introspection
@@ -65,9 +66,9 @@ def test_another_organization_has_users_administrators_and_a_project_grant(zitad
         shop_owner.projects.GetProject(projectId=zitadel_emulator.project_id).has("project")
     with pytest.raises(ValueError, match="the name is taken: partner"):
         zitadel_emulator.organization("partner")
-    with pytest.raises(ValueError, match="unknown organization: 7"):
-        zitadel_emulator.user("x", organization="7")
-    with pytest.raises(ValueError, match="unknown role of an administrator: OWNER"):
+    with pytest.raises(ValueError, match=f"unknown organization: Partner; give an ID .*Partner is {partner}"):
+        zitadel_emulator.user("x", organization="Partner")
+    with pytest.raises(ValueError, match=r"unknown role of an administrator: OWNER .*ORG_OWNER"):
         zitadel_emulator.user("x", administrator="OWNER")
 
 
@@ -101,6 +102,8 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         (lambda: zitadel_emulator.grant("bob", ROLE), "unknown user: bob"),
         (lambda: zitadel_emulator.person("Ada"), "the username is taken: Ada"),
         (lambda: zitadel_emulator.app("/callback"), "the redirect URI has no host: /callback"),
+        (lambda: zitadel_emulator.user("bob", "Read:Messages"), "did you mean read:messages?"),
+        (lambda: zitadel_emulator.advance(hours=-13), "time cannot go back: -46800 s"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
@@ -108,3 +111,25 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         with pytest.raises(TypeError, match=r"each role is an argument, .*, not \['read:messages'\]"):
             create("bob", ["read:messages"])  # type: ignore[arg-type]  # as people write it
     assert zitadel_emulator.user("bob", ROLE), "nothing was created"
+
+
+API_TEST = """
+from flask import Flask
+from zdemo.server import protect, requires_token
+
+def test_messages(zitadel_emulator):
+    app, token = protect(Flask(__name__){env}), zitadel_emulator.user("robot", "read:messages")
+    app.add_url_rule("/messages", "messages", requires_token(role="read:messages")(lambda: "hello"))
+    ask = lambda: app.test_client().get("/messages", headers={{"Authorization": f"Bearer {{token}}"}}).status_code
+    before = ask()
+    zitadel_emulator.revoke("robot", "read:messages")
+    assert (before, ask()) == (200, 401)
+"""
+
+
+@pytest.mark.parametrize(("env", "code", "remark"), [(", zitadel_emulator.env", 0, False), ("", 1, True)])
+def test_an_api_sees_changes_at_once_if_it_got_the_env(env: str, code: int, remark: bool, tmp_path: Path) -> None:
+    (tmp_path / "test_api.py").write_text(API_TEST.format(env=env))
+    (tmp_path / ".env").write_text(emulator_text(1))  # another ZITADEL, where nothing listens
+    ran = run_script("import pytest\nraise SystemExit(pytest.main(['-q', '-p', 'no:cacheprovider', '.']))", tmp_path)
+    assert (ran.code, b"did the API get zitadel_emulator.env?" in ran.out) == (code, remark), ran

@@ -16,12 +16,12 @@ from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError
-from zdemo.cli.with_emulator import PLACEHOLDER
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
+PLACEHOLDER = re.compile("{[A-Za-z_]{1,20}}")  # not a secret, so messages may name it
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 

@@ -26,6 +26,7 @@ from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command
 from zdemo.text.columns import columns_of, shows_colour
+from zdemo.text.masking import could_be_secret, holds_token
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
 EXAMPLES = "Examples:\n"
@@ -43,6 +44,7 @@ FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 LEAST_LIKE = 0.6  # doc is like doctor
+OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"))  # by the form of a value
 EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
@@ -148,7 +150,9 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
     if value is None or value == ():
         if param.required:
-            raise UsageError(f"missing argument: {param.metavar}", hint=f"{ctx.command_path} --help")
+            taken = [text for text in ctx.params.values() if type(text) is str and not could_be_secret(text)]
+            hint = f"an option took {taken[-1]}: is a variable in front of it empty?" if taken else ""
+            raise UsageError(f"missing argument: {param.metavar}", hint=hint or f"{ctx.command_path} --help")
         value = () if param.multiple or param.nargs == -1 else None
     elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):
         value = _read(param, hints[param.name], ctx, value)
@@ -228,6 +232,12 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     elif extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
+        for form, option in OPTION_OF:
+            if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
+                rest = [other for other in arguments if other != word]
+                meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"
+        if "--pat" in options and holds_token(extra[1]):
+            meant = f"{ctx.command_path} --pat"
     else:
         for pattern, words_for_it in WORDS:
             message = re.sub(pattern, words_for_it, message)

@@ -39,7 +39,7 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
 }
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
-PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # not a secret, so messages may name it
+PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
 EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."
@@ -142,7 +142,7 @@ def run_with_emulator(
         )
     check_command(command)
     from zdemo.emulator import emulate
-    from zdemo.serving.programs import run
+    from zdemo.serving.programs import run, why_not_run
     from zdemo.serving.signals import left_by_signals
 
     screen: Screen = ctx.obj
@@ -151,26 +151,22 @@ def run_with_emulator(
         files = stack.enter_context(key_files(new))
         with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
-        given = variables({**exported(new, running.url), **files}, running.port, others)
+        values = {**exported(new, running.url), **files}
+        given, command = variables(values, running.port, others), expanded(command, placeholders(values, running.port))
         environment, withdrawn = command_environment(os.environ, given)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         if withdrawn:
             screen.note(f"the command does not get your {', '.join(withdrawn)}")
         try:
             return run(command, environment)
-        except FileNotFoundError:
-            screen.error(f"command not found: {command[0]}", steps=["check its spelling, or give its path"])
-            return NOT_FOUND
         except OSError as error:
-            screen.error(f"{command[0]} cannot be executed: {error.strerror}", steps=["check that it is a program"])
-            return NOT_EXECUTABLE
+            why, fix = why_not_run(command, error)
+            screen.error(why, steps=[fix])
+            return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 
 def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
-    """Return what a command gets: the values of the emulator by their variables, and what ``--env`` asks for.
-
-    Raises UsageError for a text of ``--env`` that is not NAME=TEXT, or has a misspelled placeholder.
-    """
+    """Return the variables of a command: the emulator's, and those of ``--env``. Raises UsageError for a wrong one."""
     known = placeholders(values, port)
     return {**values, **dict(_extra(text, known) for text in others)}
 
@@ -190,6 +186,8 @@ def check_command(words: Sequence[str]) -> None:
     """Raise UsageError for a command in quotes, and for a secret: everybody can read the list of processes."""
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
+    for word in (word for word in words if word.split() == [word]):  # others are programs, with braces of their own
+        _check_placeholders("COMMAND", word)
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
             hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"
@@ -213,7 +211,12 @@ def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         hint = "for example: --env ZITADEL_ISSUER={domain}"
         raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
-    for word in re.findall(r"{(\w+)}", template):
-        if word not in known and (meant := did_you_mean(word, known)):
-            raise UsageError(f"--env {name}: unknown placeholder: {word}", hint=f"did you mean {{{meant}}}?")
+    _check_placeholders(f"--env {name}", template)
     return name, expanded([template], known)[0]
+
+
+def _check_placeholders(where: str, text: str) -> None:
+    """Raise UsageError for a misspelled placeholder; ``${NAME}`` is a shell's."""
+    for word in re.findall(r"(?<!\$){(\w+)}", text):
+        if word not in NAMES and (meant := did_you_mean(word, NAMES)):
+            raise UsageError(f"{where}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")

@@ -8,6 +8,7 @@ from typing import Self
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
+GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
-from zdemo.config.environment import KEY_FILE, Environment, is_setting
+from zdemo.config.environment import GIVEN, KEY_FILE, Environment, is_setting
 from zdemo.config.file_io import read_file
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, VARIABLES, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
@@ -44,13 +44,15 @@ def is_skeleton(path: Path) -> bool:
 
 
 def proposed(variable: Variable) -> str:
-    """Return the line of a setting that is commented out, with an example."""
-    return f"# {variable.name}={variable.example or variable.shown_default}"
+    """Return the line of a setting that is commented out, with an example; ``export $(cat .env)`` does not set it."""
+    return f"#{variable.name}={variable.example or variable.shown_default}"
 
 
 def completion(environment: Environment, names: Sequence[str], *, by_name: bool = False) -> tuple[Step, ...]:
     """Return how to set missing variables, which a message has named unless ``by_name``."""
     what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
+    if GIVEN in environment.layers:
+        return (f"add {what} to {GIVEN}: it stands in place of the environment and .env",)
     if environment.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
         return (f"add --env-file {other}, or set {what} in the environment or in .env",)
     setting = f"set {what} in the environment or in {environment.file or '.env'}"

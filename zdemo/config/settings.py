@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from zdemo.config import address
-from zdemo.config.environment import KEY_FILE, Environment
+from zdemo.config.environment import GIVEN, KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, folder_problem, misnamed_problems, rename_steps
@@ -40,7 +40,7 @@ class _Reader:
     """The variables that are set, read as their table says, and everything that is wrong with them."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.environment = variables if isinstance(variables, Environment) else Environment({"": variables})
+        self.environment = variables if isinstance(variables, Environment) else Environment({GIVEN: variables})
         self.problems: list[Problem] = []
 
     def value(self, name: str) -> Any:

@@ -264,7 +264,7 @@ VARIABLES = (
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
 OTHER_NAMES = {  # of settings, as other programs call them
-    **dict.fromkeys(("ISSUER", "ZITADEL_ISSUER", "ZITADEL_URL", "ZITADEL_HOST"), "ZITADEL_DOMAIN"),
+    **dict.fromkeys(("DOMAIN", "ISSUER", "ZITADEL_ISSUER", "ZITADEL_URL", "ZITADEL_HOST"), "ZITADEL_DOMAIN"),
     **dict.fromkeys(("TOKEN", "ACCESS_TOKEN", "ZITADEL_TOKEN", "ZDEMO_TOKEN"), "PAT"),
     **dict.fromkeys(("ADMIN_PAT", "ZITADEL_ADMIN_TOKEN"), "ZITADEL_ADMIN_PAT"),
     "PROJECT_ID": "ZITADEL_PROJECT_ID",

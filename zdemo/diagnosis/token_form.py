@@ -51,6 +51,7 @@ NEW_TOKEN = Command("setup", does="creates a user's token; or put the token of a
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
+NO_VALUE = PasteError("is a word for no value", "look in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
 
@@ -316,6 +317,7 @@ _LOOKS: tuple[Look, ...] = (
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else None,
     _json,
     _matching("-----BEGIN", "is a private key or a certificate"),
+    _matching(r"(?i)\A(null|none|nil|undefined|\[object Object\])\Z", NO_VALUE),
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),

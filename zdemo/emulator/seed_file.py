@@ -135,6 +135,15 @@ def _text(kind: type[T], value: object) -> T:
     return kind(value)  # type: ignore[call-arg]  # all kinds are subclasses of str
 
 
+def _known_at(path: str) -> str:
+    """Return what is known at a place such as ``users[0].state``: the values of a field, or the fields of a table."""
+    kind: Any = msgspec.inspect.type_info(_Seed)
+    for name in re.findall("[a-z_]+", path):
+        kind = next(getattr(field.type, "item_type", field.type) for field in kind.fields if field.name == name)
+    known = getattr(kind, "values", ()) or [field.name for field in getattr(kind, "fields", ())]
+    return f"known: {', '.join(known)}; {SEE}" if known else SEE
+
+
 def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
@@ -161,7 +170,9 @@ class _Seeding:
             self._content = msgspec.convert(self._parsed(), _Seed, dec_hook=_text)
         except msgspec.ValidationError as error:
             what, _, path = str(error).partition(" - at ")
-            raise self.error(path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", ""), SEE) from None
+            path, what = path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", "")
+            hint = f"write [[{path}]], or a list" if "expected array, got object" in what else _known_at(path)
+            raise self.error(path, what, hint) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
 

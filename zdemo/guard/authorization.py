@@ -24,6 +24,7 @@ ACCESS_TOKEN = re.compile(
 NOT_BEFORE_LEEWAY_SECONDS = 5
 REALM = "zdemo"
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
+WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
 UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake
 
 
@@ -49,9 +50,11 @@ def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
             return InvalidRequest("more than one Authorization header field", hint="send exactly one")
         is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
         if is_broken or BEARER.match(authorization):
-            what = "is empty or has bytes beyond ASCII" if is_broken else "has no token"
-            return InvalidRequest(f"the Authorization header field {what}", hint="send Authorization: Bearer TOKEN")
-    return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+            broken = "the Authorization header field is empty or has bytes beyond ASCII"
+            what = broken if is_broken else "no valid token follows Bearer"
+            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
+    what = "no bearer token" if authorization is None else "Authorization does not begin with Bearer"
+    return NoToken(what, hint="send the header field Authorization: Bearer TOKEN")
 
 
 def refuse_second_token(query_or_form: bytes) -> None:
@@ -75,8 +78,12 @@ class RequiredRoles:
 NO_ROLE = RequiredRoles()
 
 
-def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True) -> RequiredRoles:
+def required_roles(
+    *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET, actor: Any = True, **other: Any
+) -> RequiredRoles:
     """Return what the arguments of a guard require. Raises GuardError for arguments that cannot be meant."""
+    if other:
+        raise GuardError(f"requires_token has no argument {next(iter(other))}", hint=WRITE_LISTS)
     if not isinstance(actor, bool):
         hint = "write actor=False to refuse impersonated tokens, or leave it out"
         raise GuardError(f"actor is {type(actor).__name__}, not True or False", hint=hint)
@@ -86,8 +93,7 @@ def required_roles(*, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSE
         hint = "give one of them, or write one guard above the other"
         raise GuardError(f"{' and '.join(given)} are given together", hint=hint)
     if isinstance(role, list | tuple | set | frozenset):
-        hint = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
-        raise GuardError("role is a list", hint=hint)
+        raise GuardError("role is a list", hint=WRITE_LISTS)
     if role is not UNSET:
         return RequiredRoles(all_of=(_role("role is", role),), actor=actor)
     return RequiredRoles(**{name: _roles(name, value) for name, value in given.items()}, actor=actor)

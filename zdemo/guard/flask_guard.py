@@ -84,6 +84,8 @@ def protect(
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
     Raises SettingsError if settings are missing or wrong, GuardError if ``open_routes`` are, or for a second call.
     """
+    if isclass(app):
+        raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(__name__))")
     if not isinstance(app, Flask):
         hint = "for FastAPI and Starlette, write from zdemo.asgi import protect, requires_token"  # type: ignore[unreachable]  # not all read types
         raise GuardError(f"protect of zdemo.server guards a Flask app, not {type(app).__name__}", hint=hint)

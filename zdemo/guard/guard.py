@@ -154,7 +154,8 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     if isinstance(given, Settings):
         return given
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
-        raise GuardError("settings are not texts by their names", hint='give a mapping such as {"CLIENT_ID": "…"}')
+        hint = 'give a mapping such as {"CLIENT_ID": "…"}, or dotenv_values(FILE) of the package python-dotenv'
+        raise GuardError(f"settings are a {type(given).__name__}, not texts by their names", hint=hint)
     try:
         settings = Settings.from_env(read_environment() if given is None else given)
     except SettingsError as error:

@@ -46,6 +46,7 @@ MOST_ITEMS = 40  # of a list
 CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
+SCHEME = re.compile(r"[A-Za-z-]{1,12}:? +(?=\S)")  # of an Authorization field, and what stands before its credentials
 SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
 QUESTION = f"POST {INTROSPECTION_PATH}"
 ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
@@ -90,7 +91,8 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     if trace.is_past:
         return showable(event, hidden, without_tokens)  # ZITADEL may have repeated the token, which is not known
     own = Redaction()  # what is secret in this request alone
-    own.hide(token or "", *(secret for exchange in trace.exchanges for secret in exchange.secrets))
+    sent = (trace.authorization or "").split()  # also where it is not a token
+    own.hide(*sent, *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
 
 
@@ -197,8 +199,9 @@ def _step(start: str, end: str, title: str, **more: Any) -> Step:
 def _request_lines(trace: Trace, token: str | None) -> Lines:
     fields = [(name, value) for name, value in trace.request_headers if name not in ("Authorization", PAGE_HEADER)]
     if trace.authorization is not None:
-        scheme = trace.authorization.partition(" ")[0]
-        fields.insert(0, ("Authorization", f"Bearer {masked_unknown(token)}" if token else f"{scheme[:20]} …".strip()))
+        scheme = (SCHEME.match(trace.authorization) or [""])[0]  # what has another form may be the token
+        text = f"Bearer {masked_unknown(token)}" if token else f"{scheme}…"
+        fields.insert(0, ("Authorization", text))
     return _header_lines(fields)
 
 

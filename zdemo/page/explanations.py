@@ -24,7 +24,7 @@ from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
-from zdemo.diagnosis.token_form import token_form
+from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.diagnosis.view import brief, document, heading, step_document, why
 from zdemo.errors import (
     ConnectionFailed,
@@ -149,7 +149,10 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
             now=now,
         )
         return decide(REFUSED if introspection.active else INACTIVE, case) or raised
-    if raised and (trace.is_past or isinstance(error, InvalidRequest)):
+    sent = (trace.authorization or "").strip()
+    if isinstance(error, InvalidRequest) and " " in sent and (pasted := paste_problem(sent.partition(" ")[2])):
+        return pasted
+    if raised and (trace.is_past or sent or isinstance(error, InvalidRequest)):
         return raised  # more exact than what can be seen from outside
     if own := finding_for_own_refusal(call):
         return own

@@ -6,11 +6,13 @@ other end of a pipe, such as a pager, may need it. Then the system stops the pro
 """
 
 import os
+import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from shutil import which
 
 from zdemo.serving.signals import SIGNALLED, handled
 
@@ -79,6 +81,21 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         process.returncode = code = os.waitstatus_to_exitcode(status)
         _hand_terminal(process.pid, os.getpgrp())
         return code if code >= 0 else SIGNALLED - code
+
+
+def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
+    """Return why a program cannot be run, and what to do about it."""
+    program, script = command[0], shlex.quote(shlex.join(command))
+    if not isinstance(error, FileNotFoundError):
+        closed = isinstance(error, PermissionError) and os.path.isfile(program)
+        fix = f"chmod +x {shlex.quote(program)}" if closed else "check that it is a program"
+        return f"{program} cannot be executed: {error.strerror}", fix
+    if which(program):
+        fix = "correct its first line (#!), and end all lines with LF, not CRLF"
+        return f"{program} names an interpreter that does not exist", fix
+    if "=" in program or program in ("cd", "export", "source", ".", "set", "alias", "ulimit"):
+        return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
+    return f"command not found: {program}", "check its spelling, or give its path"
 
 
 def _has_all_streams() -> bool:

@@ -61,12 +61,13 @@ class ZitadelEmulator:
 
     @property
     def env(self) -> dict[str, str]:
-        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads."""
+        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads. It sees changes at once."""
         return {
             "ZITADEL_DOMAIN": self.url,
             "CLIENT_ID": self.client_id,
             "CLIENT_SECRET": self.client_secret,
             "ZITADEL_PROJECT_ID": self.project_id,
+            "ZDEMO_CACHE_TTL": "0",
         }
 
     # --- users, roles and tokens ---
@@ -79,10 +80,10 @@ class ZitadelEmulator:
         """
         from zdemo.emulator import NEVER
         from zdemo.emulator.entities import Resource
-        from zdemo.emulator.rights import kind_of
+        from zdemo.emulator.rights import ROLES, kind_of
 
         if administrator and not kind_of(administrator):
-            raise ValueError(f"unknown role of an administrator: {administrator}")
+            raise ValueError(f"unknown role of an administrator: {administrator} (known: {', '.join(ROLES)})")
         user = self._new_user(username, roles, machine=True, organization_id=organization)
         with self._world.lock:
             if kind := kind_of(administrator):
@@ -221,9 +222,11 @@ class ZitadelEmulator:
     def advance(self, **duration: float) -> None:
         """Let time pass, for example ``hours=13``: everything gets older, and tokens may expire.
 
-        Takes the keywords of ``datetime.timedelta``. The clock itself stays, so new tokens are valid from now on.
+        Takes the keywords of ``timedelta``. The clock stays, so new tokens are valid. Raises ValueError below zero.
         """
-        self._emulator.advance(timedelta(**duration))
+        if (passed := timedelta(**duration)) < timedelta():
+            raise ValueError(f"time cannot go back: {passed.total_seconds():g} s; for a fresh start, call reset()")
+        self._emulator.advance(passed)
 
     def reset(self) -> None:
         """Put everything back as it was at the start."""
@@ -248,9 +251,10 @@ class ZitadelEmulator:
             if self._world.user_named(username):
                 raise ValueError(f"the username is taken: {username}")
             owner = organization_id or self._project().organization_id
-            check_roles(roles)
             if owner not in self._world.organizations:
-                raise ValueError(f"unknown organization: {owner}")
+                known = ", ".join(f"{o.name} is {o.id}" for o in self._world.organizations.values())
+                raise ValueError(f"unknown organization: {owner}; give an ID ({known})")
+            self._project(*roles)
             world, named = self._world, (owner, username)
             user = world.add_user(*named, username) if machine else add_person(world, *named)
         for role in roles:
@@ -259,9 +263,12 @@ class ZitadelEmulator:
 
     def _project(self, *roles: str) -> Project:
         """Return the project, which has these roles from now on."""
-        check_roles(roles)
+        if wrong := [role for role in roles if not isinstance(role, str)]:
+            raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')
         project = self._world.projects[self.project_id]
         for role in set(roles) - set(project.roles):
+            if same := next((key for key in project.roles if key.lower() == role.lower()), None):
+                raise ValueError(f"did you mean {same}? {role} differs only in case: ZITADEL refuses two such roles")
             self._world.add_role(project, role, role)
         return project
 
@@ -274,9 +281,3 @@ class ZitadelEmulator:
         if user is None:
             raise ValueError(f"unknown user: {username}")
         return user
-
-
-def check_roles(roles: Sequence[object]) -> None:
-    """Raise TypeError for a list of roles where each is an argument."""
-    if wrong := [role for role in roles if not isinstance(role, str)]:
-        raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')

@@ -1,7 +1,6 @@
 """Starts the API's command, keeps what it prints, and waits until it answers."""
 
 import os
-import shlex
 import socket
 import subprocess
 import tempfile
@@ -11,9 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
-from zdemo.errors.steps import Shell
 from zdemo.http.transport import Transport
-from zdemo.serving.programs import running
+from zdemo.serving.programs import running, why_not_run
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
@@ -71,12 +69,9 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
         output = stack.enter_context(tempfile.TemporaryFile())
         try:
             process = stack.enter_context(running(command, environment, output=output.fileno()))
-        except FileNotFoundError:
-            raise UsageError(f"command not found: {program}", hint="check its spelling, or give its path") from None
         except OSError as error:
-            what = f"{program} cannot be executed: {error.strerror}"
-            look = Shell(f"ls -l {shlex.quote(program)}", does="shows whether it is a program")
-            raise UsageError(what, hint=look) from None
+            why, fix = why_not_run(command, error)
+            raise UsageError(why, hint=fix) from None
         yield RunningApi(process, output, program)
 
 

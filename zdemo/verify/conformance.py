@@ -42,10 +42,10 @@ class Target(VerifyRun):
     moved: bool = False
 
     @classmethod
-    def at(cls, origin: str, path: str, token: str = "") -> Self:
+    def at(cls, origin: str, path: str, token: str = "", issuer_url: str = "") -> Self:
         """Return the API at this address."""
         client = ApiClient(origin, path, MOST_SECONDS, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return cls(api=client, issuer=None, role="", origin=origin, token=token)
+        return cls(api=client, issuer=None, role="", origin=origin, token=token, issuer_url=issuer_url)
 
     @cached_property
     def bare(self) -> ApiReply:
@@ -96,13 +96,13 @@ def _no_token(target: Target) -> Finding:
     if reply.status < 300:
         what = f"{_shown(target.api.path)} answers {reply.status} without a token: it is open to anyone"
         return failed(what, f"guard it, or {ANOTHER_URL}")
-    return _neither(reply)
+    return _neither(reply, target.issuer_url)
 
 
-def _neither(reply: ApiReply) -> Finding:
+def _neither(reply: ApiReply, issuer_url: str) -> Finding:
     # without a route, the whole path belongs to the address, and to one that is proposed
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
-    if before := decide(BEFORE_THE_API, ApiCase(call=call)):
+    if before := decide(BEFORE_THE_API, ApiCase(call=call, issuer=issuer_url)):
         return before
     fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
     return failed(f"{reply.status} for a request without a token, not 401", fix)

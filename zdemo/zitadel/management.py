@@ -134,7 +134,7 @@ def management_error(answer: Response) -> ZdemoError:
         message, hint = ADMIN_PAT_REFUSED
     elif error_id == NO_MEMBERSHIP:
         message = "the administrator's token is valid, but its user is not an administrator there (no membership)"
-        hint = f"{BIGGER_ROLE}, or use an administrator's PAT"
+        hint = f"use an administrator's PAT, or {BIGGER_ROLE}"
     elif error_id == NO_ORGANIZATION:
         message = "this ZITADEL has no organization with the ID of --org"
         hint = "give the ID on the organization's page"

@@ -32,9 +32,9 @@ from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.diagnosis.view import brief, reason
-from zdemo.errors import ExitCode, SettingsError, UsageError
+from zdemo.errors import ExitCode, InsufficientScope, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command
+from zdemo.errors.steps import Command, SetVariable
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
 from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
@@ -220,7 +220,9 @@ class _Outcome:
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
     status = result.answer.status
     if expect not in (None, status):
-        screen.error(f"the status is {status}, not {expect}")
+        steps = [SetVariable("ZDEMO_ROLE_DENIED_STATUS", str(expect), does="for the API: the status without the role")]
+        is_of_role = {expect, status} == {401, 403} and getattr(result.challenge, "error", "") == InsufficientScope.code
+        screen.error(f"the status is {status}, not {expect}", steps=steps if is_of_role else ())
         return ExitCode.NO
     if expect is not None:
         return ExitCode.YES

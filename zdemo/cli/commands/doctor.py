@@ -82,8 +82,8 @@ def doctor(
     if explained is not None:
         return show_explanation(screen, explained, as_json=as_json)
     if (yes and not fix) or (fix and (as_json or junit_file or api)):
-        hint = Command("doctor --fix")
-        raise UsageError("--yes needs --fix, which takes neither --json, --junit nor --api", hint=hint)
+        message = "--fix takes neither --json, --junit nor --api" if fix else "--yes needs --fix"
+        raise UsageError(message, hint=Command("doctor --fix"))
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:
@@ -238,7 +238,8 @@ class _Examination:
         origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
         token = environment.get("PAT", "").strip()
         is_sent = token.isascii() and token.isprintable()
-        return Target.at(origin, path.partition("#")[0], token if is_sent else "")
+        zitadel = environment.get("ZITADEL_DOMAIN", "").strip().rstrip("/")
+        return Target.at(origin, path.partition("#")[0], token if is_sent else "", zitadel)
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         known = settings_problems(subject.environment) if isinstance(subject, DoctorContext) else ()

@@ -101,6 +101,8 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
+        if port == emulator_port:
+            raise UsageError(f"the API and the emulator have the same port: {port}", hint="change --emulator-port")
         environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

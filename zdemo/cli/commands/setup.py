@@ -343,6 +343,8 @@ def show_result(screen: Screen, plan: Plan, file: Path, seconds: float) -> None:
     has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
     screen.behind("  ", f"{done}; {has}")
     steps: list[Step] = [Command("serve", does="and in another terminal:"), Command("call scoped")]
+    if options.role != ROLE:  # which the example API does not know
+        steps = [Command("introspect --require", (options.role,), does="for an API of your own that requires it")]
     if plan.renews_credentials:
         steps.insert(0, "restart zdemo serve to pick up the new settings")
     if options.login_app_name:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from zdemo.verify.api_process import RunningApi
     from zdemo.verify.run import VerifyRun
 
+PORTS = ("PORT", "FLASK_RUN_PORT", "UVICORN_PORT")  # the last two are read where {port} was left out
 FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
@@ -180,7 +181,7 @@ def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str,
     with suppress(SettingsError):
         names += [KEY_FILE] if valid_dotenv(DEFAULT_ENV_FILE).values.get(KEY_FILE, "").strip() else []
     given = with_emulator.variables(values, port, target.env)
-    return {"PORT": str(port), **{name: given[name] for name in names if name in given}}
+    return {**dict.fromkeys(PORTS, str(port)), **{name: given[name] for name in names if name in given}}
 
 
 def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:

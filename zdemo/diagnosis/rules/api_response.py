@@ -35,6 +35,7 @@ GET_JWT = (
 OWN_API = Command("doctor --api URL", does="for an API of your own; URL is a route of it that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
+NO_CACHE = "or, if a cache in front of the API repeats an old answer: let it obey Cache-Control: no-store"
 NGINX = "nginx: proxy_set_header Authorization $http_authorization;"
 PASS_ON = (
     NGINX,
@@ -235,7 +236,7 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
 def _token_not_seen(case: ApiCase) -> Finding:
     if case.from_zdemo:
         cause = f"a token was sent, but the API did not receive it: {CHANGED}"
-        return Finding(id="call.token_not_seen", cause=cause, fix=PASS_ON)
+        return Finding(id="call.token_not_seen", cause=cause, likely=True, fix=PASS_ON, otherwise=(NO_CACHE,))
     cause, scheme = "the API answers as if no token was sent", "the API needs another scheme than Bearer"
     return Finding(id="call.token_not_seen", cause=cause, candidates=(CHANGED, scheme), fix=PASS_ON)
 
@@ -308,10 +309,10 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited)
+BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_is_zitadel, _verifies_jwts, _token_in_query),
+    *table(_verifies_jwts, _token_in_query),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )

@@ -50,8 +50,9 @@ def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command
 def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
     define = _grant(case, "grant --create-role", does="defines the role first")
-    remove = f"remove the role {quoted(near)} first: ZITADEL refuses two keys that differ only in case"
-    return (remove, define) if near.casefold() == case.role.casefold() else (define,)
+    require = f"require {quoted(near)} in the API"
+    remove = f"or, if {case.role} is right: remove {quoted(near)}, since ZITADEL refuses keys that differ only in case"
+    return (require, remove, define) if near.casefold() == case.role.casefold() else (define,)
 
 
 # --- what introspection shows, and the rights of the token's user
@@ -167,8 +168,8 @@ def _near_miss(case: TokenCase) -> Finding | None:
     if near:
         cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
         fix = _define(case, near) if defined is None or case.role not in defined else (_grant(case),)
-        require = f"or, if that is the right key: require {quoted(near)} in the API"
-        return Finding(id="role.near_miss", cause=cause, fix=fix, otherwise=(require,))
+        require = () if len(fix) > 1 else (f"or, if that is the right key: require {quoted(near)} in the API",)
+        return Finding(id="role.near_miss", cause=cause, fix=fix, otherwise=require)
     if defined is None or case.role in defined:
         return None
     near = near_miss(case.role, defined)

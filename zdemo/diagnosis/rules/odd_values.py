@@ -27,7 +27,7 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", False),
-    ("PAT", ADMIN_PAT, "the calls would be an administrator's, not a caller's", False),
+    ("PAT", ADMIN_PAT, "one is a caller's, the other an administrator's", False),
 )
 FORMS = {"CLIENT_ID": (PAT, SECRET), "CLIENT_SECRET": (PAT,), ADMIN_PAT: (SECRET, TokenKind.ID_NUMBER)}  # impossible
 COPY_SECRET = SetVariable("CLIENT_SECRET", advice="copy CLIENT_SECRET again from where it is kept (64 characters)")
