@@ -6,7 +6,7 @@ from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
-from zdemo.emulator.oidc import LOCALES
+from zdemo.emulator.oidc import ABILITIES
 from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
 from zdemo.emulator.world import World
 
@@ -101,8 +101,7 @@ def _get_general_settings(call: Call) -> Answer:
     return {
         **({"defaultOrgId": default.id} if default else {}),
         "defaultLanguage": "en",
-        "supportedLanguages": LOCALES,
-        "allowedLanguages": LOCALES,
+        **dict.fromkeys(("supportedLanguages", "allowedLanguages"), ABILITIES["ui_locales_supported"]),
     }
 
 
