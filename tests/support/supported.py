@@ -114,5 +114,4 @@ def _ignored(message: Message, model: str, above: tuple[str, ...]) -> Iterator[s
             held = held.of
         inner = next((name for name in re.findall(r"\w+", kind) if name in models()), "")
         if isinstance(held, Sub) and inner and inner not in above:
-            part = held.message if isinstance(held.message, Message) else held.message()
-            yield from _ignored(part, inner, (*above, model))
+            yield from _ignored(held.message(), inner, (*above, model))

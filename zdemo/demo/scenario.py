@@ -36,13 +36,13 @@ class Caller(Enum):
     UNKNOWN = "unknown token"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Step:
     """A step as it is planned; ``why`` is one sentence about the expected status."""
 
+    expected: int
     route: Route
     caller: Caller
-    expected: int
     why: str
     change: DemoChange | None = None
 
@@ -157,20 +157,16 @@ class DemoEnvironment:
         )
 
 
-def _step(expected: int, route: Route, caller: Caller, why: str, change: DemoChange | None = None) -> Step:
-    return Step(route=route, caller=caller, expected=expected, why=why, change=change)
-
-
 STEPS = (
-    _step(200, Route.PUBLIC, Caller.ANONYMOUS, "open to anyone; ZITADEL is not asked"),
-    _step(401, Route.PRIVATE, Caller.ANONYMOUS, "no token was sent"),
-    _step(200, Route.PRIVATE, Caller.READER, "ZITADEL says that the token is active"),
-    _step(401, Route.SCOPED, Caller.VISITOR, "active, but the role read:messages is missing"),
-    _step(200, Route.SCOPED, Caller.READER, "ZITADEL's answer has the role read:messages"),
-    _step(401, Route.SCOPED, Caller.READER, "the role is gone; answers are kept for 1 s here", DemoChange.REVOKE),
-    _step(200, Route.SCOPED, Caller.READER, "roles are in the answer, not in the token", DemoChange.GRANT),
-    _step(401, Route.PRIVATE, Caller.READER, "the token is not active", DemoChange.DELETE),
-    _step(401, Route.PRIVATE, Caller.UNKNOWN, "not active either: ZITADEL never says why"),
-    _step(503, Route.PRIVATE, Caller.VISITOR, "refused: the API cannot check the token", DemoChange.DISCONNECT),
-    _step(200, Route.PRIVATE, Caller.VISITOR, "the API recovers by itself", DemoChange.RECONNECT),
+    Step(200, Route.PUBLIC, Caller.ANONYMOUS, "open to anyone; ZITADEL is not asked"),
+    Step(401, Route.PRIVATE, Caller.ANONYMOUS, "no token was sent"),
+    Step(200, Route.PRIVATE, Caller.READER, "ZITADEL says that the token is active"),
+    Step(401, Route.SCOPED, Caller.VISITOR, "active, but the role read:messages is missing"),
+    Step(200, Route.SCOPED, Caller.READER, "ZITADEL's answer has the role read:messages"),
+    Step(401, Route.SCOPED, Caller.READER, "the role is gone; answers are kept for 1 s here", DemoChange.REVOKE),
+    Step(200, Route.SCOPED, Caller.READER, "roles are in the answer, not in the token", DemoChange.GRANT),
+    Step(401, Route.PRIVATE, Caller.READER, "the token is not active", DemoChange.DELETE),
+    Step(401, Route.PRIVATE, Caller.UNKNOWN, "not active either: ZITADEL never says why"),
+    Step(503, Route.PRIVATE, Caller.VISITOR, "refused: the API cannot check the token", DemoChange.DISCONNECT),
+    Step(200, Route.PRIVATE, Caller.VISITOR, "the API recovers by itself", DemoChange.RECONNECT),
 )

@@ -207,10 +207,7 @@ ROUTES: dict[str, dict[str, tuple[Fields, Callable[[Emulator, Answer], None]]]] 
     "faults": {
         "GET": LOOK,
         "POST": (FAULT, lambda emulator, body: emulator.faults.add(_fault(body))),
-        "DELETE": (
-            FAULT,
-            lambda emulator, body: emulator.faults.remove(_fault(body)) if body else emulator.faults.clear(),
-        ),
+        "DELETE": (FAULT, lambda emulator, body: emulator.faults.clear(_fault(body) if body else None)),
     },
     "login": {"GET": LOOK, "POST": ({"user": str}, _log_in), "DELETE": ({}, _log_in)},
     "keys": {

@@ -98,17 +98,10 @@ class Faults:
         with self._lock:
             self._active.append(replace(fault, ended=threading.Event()))
 
-    def remove(self, fault: Fault) -> None:
-        """Remove the faults like this; requests that wait because of them go on."""
-        self._end(lambda held: held == fault)
-
-    def clear(self) -> None:
-        """Remove all faults; requests that wait go on."""
-        self._end(lambda _: True)
-
-    def _end(self, matches: Callable[[Fault], bool]) -> None:
+    def clear(self, like: Fault | None = None) -> None:
+        """Remove the faults like this one, or all; requests that wait because of them go on."""
         with self._lock:
-            for fault in list(filter(matches, self._active)):
+            for fault in [fault for fault in self._active if like in (None, fault)]:
                 fault.ended.set()
                 self._active.remove(fault)
 

@@ -138,13 +138,11 @@ def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
     project = world.add_project(organization.id, PROJECT_NAME)
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
-    application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC")
-    application.secret = secret
+    world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC").secret = secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
-        scopes = () if known.administrator else PAT_SCOPES
-        world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
+        world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=() if known.administrator else PAT_SCOPES)
     reader, _, admin = users
     world.add_authorization(reader.id, project.id, organization.id, list(reader.roles))
     person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD)

@@ -81,11 +81,16 @@ class _SeededPerson(_Account):
     password: _Code | None = None
 
 
-class _SeededApplication(_Table):
-    """An API application, or with ``none`` one for people who log in."""
+class _Named(_Table):
+    """An organization, or another object that the file can refer to by its name or its ID."""
 
     name: _Text
     id: _Code | None = None
+
+
+class _SeededApplication(_Named):
+    """An API application, or with ``none`` one for people who log in."""
+
     auth: Literal["basic", "private_key_jwt", "none"] = "basic"
     redirect_uris: list[_Text] = []
     client_id: _Code | None = None
@@ -99,22 +104,15 @@ class _SeededGrant(_Table):
     roles: list[_Text] = []
 
 
-class _SeededProject(_Table):
-    name: _Text
-    id: _Code | None = None
+class _SeededProject(_Named):
     organization: _Text | None = None
     roles: list[_Text] = []
     applications: list[_SeededApplication] = []
     grants: list[_SeededGrant] = []
 
 
-class _SeededOrganization(_Table):
-    name: _Text
-    id: _Code | None = None
-
-
 class _Seed(_Table):
-    organizations: list[_SeededOrganization] = []
+    organizations: list[_Named] = []
     projects: list[_SeededProject] = []
     users: list[_SeededUser] = []
     people: list[_SeededPerson] = []
@@ -199,7 +197,7 @@ class _Seeding:
 
     def fill(self) -> Start:
         """Return the new world. Raises SeedError."""
-        default = [_SeededOrganization(name=_Text(ORGANIZATION_NAME))]
+        default = [_Named(name=_Text(ORGANIZATION_NAME))]
         for organization in self._each("organizations", self._content.organizations or default):
             added = self._world.add_organization(organization.name, id=organization.id)
             self._refer(self._organizations, organization, added)
@@ -227,7 +225,7 @@ class _Seeding:
             yield table
         self.at = outer.removesuffix(".")
 
-    def _refer(self, known: dict[str, T], table: _SeededOrganization | _SeededProject, entity: T) -> None:
+    def _refer(self, known: dict[str, T], table: _Named, entity: T) -> None:
         """Let the file refer to an object by its name or its ID; the ID wins."""
         known.setdefault(table.name, entity)
         if table.id:

@@ -103,8 +103,7 @@ def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
             return Response(status=303, headers={"Location": PREFIX})
         access.check_key(key)
         response = Response(status=303, headers={"Location": f"{PREFIX}#secret={access.secret}"})
-        name = cookie_name(request)
-        response.set_cookie(name, access.cookie_value, httponly=True, samesite="Strict", path=PREFIX)
+        response.set_cookie(cookie_name(request), access.cookie_value, httponly=True, samesite="Strict", path=PREFIX)
         return response
 
     return page

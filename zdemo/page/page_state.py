@@ -123,8 +123,7 @@ def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
         transport = introspector.transport
         transport.headers |= CONTROL if options.emulator else {}
         client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left, transport=transport)
-        project_id = find_project_id(settings, introspector)
-        yield PageAdmin(client=client, introspector=introspector, project_id=project_id)
+        yield PageAdmin(client=client, introspector=introspector, project_id=find_project_id(settings, introspector))
 
 
 @dataclass(frozen=True, kw_only=True)

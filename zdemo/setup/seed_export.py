@@ -157,8 +157,7 @@ class SeedExport:
         rows = self._kept(rows, "role assignments (of users who are left out)", lambda row: row.user_id in accounts)
         rows = self._kept(rows, "role assignments (without roles, or of roles or projects that are left out)", fits)
         for row in rows:
-            assignments = accounts[row.user_id]["assignments"]
-            assignments.append({"project": row.project_id, "roles": sorted(row.role_keys)})
+            accounts[row.user_id]["assignments"].append({"project": row.project_id, "roles": sorted(row.role_keys)})
 
 
 def _toml(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

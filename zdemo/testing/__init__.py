@@ -141,8 +141,7 @@ class ZitadelEmulator:
                 raise ValueError(f"nobody can log in as {username}: it is {why or (user and user.state) or 'unknown'}")
             if application is None or application.kind != "oidc":
                 raise ValueError(f"unknown application for people: {client_id}")
-            session = add_session(world, person)
-            token = login_token(world, application, session, known_scopes(scope))
+            token = login_token(world, application, add_session(world, person), known_scopes(scope))
             return token_answer(world, token, application, issuer=self.url)
 
     def expired_token(self, username: str) -> str:

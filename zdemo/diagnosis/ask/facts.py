@@ -263,8 +263,7 @@ class Facts:
         if application.active:
             records = replace(records, project=_project_of(client, application, self.settings.project_id))
         if records.project and records.project.active:
-            organization = resources.get_organization(client, records.project.organization_id)
-            records = replace(records, organization=organization)
+            records = replace(records, organization=resources.get_organization(client, records.project.organization_id))
         if self.settings.key:
             records = replace(records, keys=resources.list_application_keys(client, application.id))
         return records

@@ -61,5 +61,4 @@ def _unusable(answer: Response) -> IntrospectionError:
         return error
     kind = answer.media_type or "no media type"
     what = f"the answer of the token endpoint is not ZITADEL's ({answer.status}, {kind})"
-    hint = f"check {answer.setting} and any proxy in front of ZITADEL"
-    return UnusableAnswer(what, hint=hint, answer=answer)
+    return UnusableAnswer(what, hint=f"check {answer.setting} and any proxy in front of ZITADEL", answer=answer)

@@ -102,8 +102,7 @@ def _store_reachable(context: DoctorContext) -> Finding:
         return skipped(context.not_usable(CACHE_URL) or NOT_USABLE)
     if not settings.cache_ttl_seconds:
         what = f"the store is not used: {TTL} is 0, so no answer is reused"
-        step = f"set {TTL} to the seconds for which answers may be reused"
-        return warned(what, step, brief="not used", stops=True)
+        return warned(what, f"set {TTL} to the seconds for which answers may be reused", brief="not used", stops=True)
     if not (state := context.store).ok and not state.reads:
         return failed(f"{state.reason}; the API works without it, and asks ZITADEL more often", state.hint)
     return passed("the store answers, and accepts this API", brief="answers")

@@ -66,8 +66,7 @@ def _wellformed(context: DoctorContext) -> Finding:
     problems = (*context.odd, *(context.settings.warnings if context.settings else ()))
     if not problems:
         return passed("each value has the form that its variable needs")
-    fails = any(problem.blocks for problem in problems)
-    return with_problems(problems, Outcome.FAIL if fails else Outcome.WARN)
+    return with_problems(problems, Outcome.FAIL if any(problem.blocks for problem in problems) else Outcome.WARN)
 
 
 CHECKS = (_readable, _complete, _shadowed, _wellformed)

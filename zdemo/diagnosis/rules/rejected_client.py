@@ -53,8 +53,7 @@ WRONG_KEY = (
 
 def is_about_client(case: TokenCase) -> bool:
     """Return whether a response refuses the API application's credentials, and these are known."""
-    is_answer = isinstance(case.error, CredentialsRefused) and case.answer.status > 0
-    return is_answer and case.settings is not NO_SETTINGS
+    return isinstance(case.error, CredentialsRefused) and case.answer.status > 0 and case.settings is not NO_SETTINGS
 
 
 def _has_key(case: TokenCase) -> bool:
@@ -129,8 +128,7 @@ def _misplaced(case: TokenCase) -> Finding | None:
 def _odd(case: TokenCase) -> Finding | None:
     if not (value := next(odd_credentials(case.settings), None)):
         return None
-    cause = f"{_refusal(case)}: {value.text}"
-    return replace(_of_value("client.refused", value), cause=cause, otherwise=(REGENERATE,))
+    return replace(_of_value("client.refused", value), cause=f"{_refusal(case)}: {value.text}", otherwise=(REGENERATE,))
 
 
 # --- what is signed here (RFC 7523)

@@ -336,8 +336,7 @@ def finding_for_error(
     error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
 ) -> Finding:
     """Return the finding for an error of introspection, or for a connection that failed."""
-    case = TokenCase(error=error, settings=settings or NO_SETTINGS, evidence=evidence)
-    return diagnose(NO_INTROSPECTION, case)
+    return diagnose(NO_INTROSPECTION, TokenCase(error=error, settings=settings or NO_SETTINGS, evidence=evidence))
 
 
 def zitadels_signs(evidence: Evidence) -> str:

@@ -5,17 +5,7 @@ from functools import cache
 from flask import Response, request
 from werkzeug.routing import Map, Rule
 
-from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
-    applications,
-    authorizations,
-    logins,
-    organizations,
-    projects,
-    protocols,
-    user_credentials,
-    users,
-    v1,
-)
+from zdemo.emulator.api import authorizations, logins, protocols, user_credentials, v1  # noqa: F401 - all services
 from zdemo.emulator.api.service import REST, SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World

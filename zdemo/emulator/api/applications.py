@@ -2,11 +2,10 @@
 
 import base64
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, readable, row_of, text_filter, time_of
+from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, readable, row_of, time_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
@@ -16,32 +15,8 @@ from zdemo.emulator.world import World
 from zdemo.serving.loopback import names_loopback
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")
-STATE = t.enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
-TYPE = t.enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML")
-API_METHOD = t.enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
-OIDC_METHOD = t.enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
-WITH_SECRET = (API_METHOD.default, *OIDC_METHOD.words[:2])
-OIDC_FIELDS: dict[str, t.FieldType] = {
-    "redirectUris": t.Repeated(t.Text()),
-    "responseTypes": t.Repeated(t.enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
-    "grantTypes": t.Repeated(
-        t.enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
-    ),
-    "applicationType": t.enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
-    "authMethodType": OIDC_METHOD,
-    "postLogoutRedirectUris": t.Repeated(t.Text()),
-    "version": t.enum("OIDC_VERSION", "1_0"),
-    "developmentMode": t.FLAG,
-    "accessTokenType": t.enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
-    "accessTokenRoleAssertion": t.FLAG,
-    "idTokenRoleAssertion": t.FLAG,
-    "idTokenUserinfoAssertion": t.FLAG,
-    "clockSkew": t.Text(),
-    "additionalOrigins": t.Repeated(t.Text()),
-    "skipNativeAppSuccessPage": t.FLAG,
-    "backChannelLogoutUri": t.Text(),
-    "loginVersion": t.ANYTHING,
-}
+API_METHOD, OIDC_METHOD = "API_AUTH_METHOD_TYPE", "OIDC_AUTH_METHOD_TYPE"
+WITH_SECRET = (f"{API_METHOD}_BASIC", f"{OIDC_METHOD}_BASIC", f"{OIDC_METHOD}_POST")
 PROBLEMS = {
     "NotCompliant": "Your configuration is not compliant and differs from OIDC 1.0 standard.",
     "NoRedirectUris": "At least one redirect uri must be registered.",
@@ -55,7 +30,6 @@ PROBLEMS = {
     "UserAgent.AuthMethodType.NotNone": "User agent app should have authmethodtype none.",
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
-_BOTH: dict[str, Any] = {"projectId": t.ID, "applicationId": t.ID}
 
 
 def permitted_application(call: Call, permission: str, unknown: ZitadelError) -> Application:
@@ -75,21 +49,13 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
     return permitted_application(call, permission, NotFound("Application doesn't exist", error_id))
 
 
-@SERVICE.method(
-    "CreateApplication",
-    t.OneOf("ApplicationType", tuple(KIND_OF), required=True),
-    projectId=t.ID,
-    applicationId=t.OPTIONAL,
-    name=t.ID,
-    apiConfiguration=t.Sub(t.Message("CreateAPIApplicationRequest", authMethodType=API_METHOD)),
-    oidcConfiguration=t.Sub(t.Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
-)
+@SERVICE.method("CreateApplication")
 def _create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
     project = permitted_project(call, "project.app.write", no_project())
     chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
     settings = call.body[chosen]
-    method = settings.get("authMethodType", (API_METHOD if kind == "api" else OIDC_METHOD).default)
+    method = settings.get("authMethodType", f"{API_METHOD if kind == 'api' else OIDC_METHOD}_BASIC")
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
     )
@@ -102,22 +68,14 @@ def _create_application(call: Call) -> Answer:
     return {"applicationId": application.id, "creationDate": t.moment(application.created), chosen: client}
 
 
-@SERVICE.method(
-    "UpdateApplication",
-    t.OneOf("ApplicationType", tuple(KIND_OF)),
-    projectId=t.ID,
-    applicationId=t.ID,
-    name=t.OPTIONAL,
-    apiConfiguration=t.Sub(t.Message("UpdateAPIApplicationConfigurationRequest", authMethodType=API_METHOD)),
-    oidcConfiguration=t.Sub(t.Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
-)
+@SERVICE.method("UpdateApplication")
 def _update_application(call: Call) -> Answer:
     """Change what the request has; an API configuration without a method means Basic, and no change is refused."""
     application = _existing(call, "project.app.write", "COMMAND-28di9")
     name = call.body.get("name", application.name)
     method, oidc = application.auth_method, application.oidc
     if application.kind == "api" and "apiConfiguration" in call.body:
-        method = call.body["apiConfiguration"].get("authMethodType", API_METHOD.default)
+        method = call.body["apiConfiguration"].get("authMethodType", WITH_SECRET[0])
     if application.kind == "oidc" and "oidcConfiguration" in call.body:
         oidc = oidc | call.body["oidcConfiguration"]
         method = str(oidc.get("authMethodType", method))
@@ -129,7 +87,7 @@ def _update_application(call: Call) -> Answer:
     return {"changeDate": t.moment(call.world.touch(application))}
 
 
-@SERVICE.method("GenerateClientSecret", **_BOTH)
+@SERVICE.method("GenerateClientSecret")
 def _generate_client_secret(call: Call) -> Answer:
     """Replace the secret, whatever the authentication method."""
     application = _existing(call, "project.app.write", "COMMAND-Kd92s")
@@ -142,17 +100,17 @@ for method, active, date, refusal in (  # while an application is off, its crede
     ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
 ):
     find = partial(_existing, permission="project.app.write", error_id="COMMAND-ov9d3")
-    SERVICE.method(method, **_BOTH)(partial(switch, find, active, refusal, date=date))
+    SERVICE.method(method)(partial(switch, find, active, refusal, date=date))
 
 
-@SERVICE.method("DeleteApplication", **_BOTH)
+@SERVICE.method("DeleteApplication")
 def _delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     call.world.remove_application(_existing(call, "project.app.delete", "COMMAND-0po9s"))
     return {"deletionDate": t.moment(call.world.now())}
 
 
-@SERVICE.method("GetApplication", applicationId=t.ID)
+@SERVICE.method("GetApplication")
 def _get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
     application = permitted_application(call, "project.app.read", NotFound("Errors.App.NotExisting", "QUERY-pCP8P"))
@@ -188,8 +146,8 @@ def _compliance(application: Application) -> Answer:
 def _show(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
-    types: dict[str, t.FieldType] = {"authMethodType": API_METHOD} if is_api else OIDC_FIELDS
-    defaults = {name: kind.default for name, kind in types.items() if isinstance(kind, t.Enum)}
+    types = t.message_of(SERVICE.name, f"Create{'API' if is_api else 'OIDC'}ApplicationRequest").fields
+    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, t.Enum)}
     settings: Answer = application.oidc | {"authMethodType": application.auth_method}
     settings = {name: value for name, value in settings.items() if defaults.get(name) != value}
     client = {"clientId": application.client_id}
@@ -212,17 +170,14 @@ Listing[Application](
     visible=readable("project.app.read", "project_id", "project.organization_id"),
     show=_show,
     result="applications",
-    filter_name="ApplicationSearchFilter",
     filters={
-        "projectIdFilter": id_filter("ProjectIDFilter", "project_id", "projectId"),
-        "nameFilter": text_filter("ApplicationNameFilter", "name", "name"),
-        "stateFilter": Filter(STATE, lambda _, a, state: state == f"APPLICATION_STATE_{a.state}"),
-        "clientIdFilter": id_filter("ClientIDFilter", "client_id", "clientId"),
-        "entityIdFilter": id_filter("EntityIDFilter", lambda *_: "", "entityId"),  # of SAML applications alone
-        "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
+        "projectIdFilter": equal_filter("project_id", "projectId"),
+        "nameFilter": match_filter("name", "name"),
+        "stateFilter": lambda _, a, state: state == f"APPLICATION_STATE_{a.state}",
+        "clientIdFilter": equal_filter("client_id", "clientId"),
+        "entityIdFilter": lambda *_: False,  # of SAML applications alone
+        "typeFilter": lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}",
     },
-    columns=columns("APPLICATION_SORT_BY", "ID NAME STATE CREATION_DATE CHANGE_DATE"),
-    zero_is_a_column=True,
 ).serve(SERVICE, "ListApplications")
 
 
@@ -242,7 +197,7 @@ def in_base64(key_file: str) -> str:
     return base64.b64encode(key_file.encode()).decode()
 
 
-@SERVICE.method("CreateApplicationKey", projectId=t.ID, applicationId=t.ID, expirationDate=t.TIME)
+@SERVICE.method("CreateApplicationKey")
 def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
@@ -256,7 +211,7 @@ def _create_application_key(call: Call) -> Answer:
     return {"keyId": key.id, "creationDate": t.moment(key.created), "keyDetails": in_base64(content)}
 
 
-@SERVICE.method("GetApplicationKey", keyId=t.ID)
+@SERVICE.method("GetApplicationKey")
 def _get_application_key(call: Call) -> Answer:
     key_id, unknown = call.body["keyId"], NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
     application = existing(next((a for a in call.world.applications.values() if key_id in a.keys), None), unknown)
@@ -265,7 +220,7 @@ def _get_application_key(call: Call) -> Answer:
     return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
 
 
-@SERVICE.method("DeleteApplicationKey", projectId=t.ID, applicationId=t.ID, keyId=t.ID)
+@SERVICE.method("DeleteApplicationKey")
 def _delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
@@ -285,21 +240,14 @@ Listing[PublicKey](
         expirationDate=time_of("expires"),
     ),
     result="keys",
-    filter_name="ApplicationKeySearchFilter",
     filters={
-        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", "application_id", "applicationId"),
-        "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", "application.project_id", "projectId"),
-        "organizationIdFilter": id_filter(
-            "ApplicationKeyOrganizationIDFilter", "application.project.organization_id", "organizationId"
-        ),
+        "applicationIdFilter": equal_filter("application_id", "applicationId"),
+        "projectIdFilter": equal_filter("application.project_id", "projectId"),
+        "organizationIdFilter": equal_filter("application.project.organization_id", "organizationId"),
     },
-    columns=columns(
-        "APPLICATION_KEYS_SORT_BY",
-        "ID PROJECT_ID APPLICATION_ID CREATION_DATE ORGANIZATION_ID EXPIRATION TYPE",
-        PROJECT_ID="application.project_id",
-        ORGANIZATION_ID="application.project.organization_id",
-        EXPIRATION="expires",
-        TYPE=lambda *_: "",  # all are JSON
-    ),
-    zero_is_a_column=True,
-).serve(SERVICE, "ListApplicationKeys", projectId=t.Text(most=200))
+    columns={
+        "PROJECT_ID": "application.project_id",
+        "ORGANIZATION_ID": "application.project.organization_id",
+        "TYPE": lambda *_: "",  # all are JSON
+    },
+).serve(SERVICE, "ListApplicationKeys")

@@ -13,7 +13,6 @@ from zdemo.emulator.rights import kind_of
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
-_STATE = t.enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
 
 
 # users and projects as parts of other rows
@@ -60,7 +59,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
-@SERVICE.method("CreateAuthorization", userId=t.ID, projectId=t.ID, organizationId=t.ID, roleKeys=lists.UNIQUE_IDS)
+@SERVICE.method("CreateAuthorization")
 def _create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
@@ -80,7 +79,7 @@ def _existing(call: Call, error_id: str) -> Authorization:
     return authorization
 
 
-@SERVICE.method("UpdateAuthorization", id=t.ID, roleKeys=lists.UNIQUE_IDS)
+@SERVICE.method("UpdateAuthorization")
 def _update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
@@ -93,10 +92,10 @@ for name, active, unknown in (  # with its roles in the claims
     ("DeactivateAuthorization", False, "COMMAND-3M9sd"),
     ("ActivateAuthorization", True, "COMMAND-Lp0gs"),
 ):
-    SERVICE.method(name, id=t.ID)(partial(switch, partial(_existing, error_id=unknown), active, None))
+    SERVICE.method(name)(partial(switch, partial(_existing, error_id=unknown), active, None))
 
 
-@SERVICE.method("DeleteAuthorization", id=t.ID)
+@SERVICE.method("DeleteAuthorization")
 def _delete_authorization(call: Call) -> Answer:
     """Delete an authorization, or answer with the date of its deletion, or with no time for an unknown one."""
     authorization = call.world.authorizations.get(call.body["id"])
@@ -112,36 +111,24 @@ lists.Listing[Authorization](
     visible=lambda call, a: a.user_id == call.caller.id or call.may("user.grant.read", a.organization_id, a.project_id),
     show=_show,
     result="authorizations",
-    filter_name="AuthorizationsSearchFilter",
     filters={
         "authorizationIds": lists.ids_filter("id"),
-        "organizationId": lists.id_filter("IDFilter", "organization_id"),
-        "state": lists.equal_filter("StateQuery", "state", _STATE, lists.state_of("STATE")),
+        "organizationId": lists.equal_filter("organization_id"),
+        "state": lists.equal_filter(lists.state_of("STATE"), "state"),
         "inUserIds": lists.ids_filter("user_id"),
-        "userOrganizationId": lists.id_filter("IDFilter", "user.organization_id"),
-        "userPreferredLoginName": lists.text_filter(
-            "UserPreferredLoginNameQuery", "loginName", "user.username", least=1
-        ),
-        "projectId": lists.id_filter("IDFilter", "project_id"),
-        "projectName": lists.text_filter("ProjectNameQuery", "name", "project.name"),
-        "roleKey": lists.text_filter("RoleKeyQuery", "key", "role_keys"),
+        "userOrganizationId": lists.equal_filter("user.organization_id"),
+        "userPreferredLoginName": lists.match_filter("user.username", "loginName"),
+        "projectId": lists.equal_filter("project_id"),
+        "projectName": lists.match_filter("project.name", "name"),
+        "roleKey": lists.match_filter("role_keys", "key"),
     },
-    columns=lists.columns(
-        "AUTHORIZATION_FIELD_NAME",
-        "CREATED_DATE CHANGED_DATE ID USER_ID PROJECT_ID ORGANIZATION_ID USER_ORGANIZATION_ID",
-        CREATED_DATE="created",
-        CHANGED_DATE="changed",
-        USER_ORGANIZATION_ID="user.organization_id",
-    ),
+    columns={"USER_ORGANIZATION_ID": "user.organization_id"},
 ).serve(SERVICE, "ListAuthorizations")
 
 
 # --- administrators ---
 
 INTERNAL = Service("zitadel.internal_permission.v2.InternalPermissionService")
-_RESOURCES: dict[str, t.FieldType] = {"instance": t.FLAG, "organizationId": t.ID, "projectId": t.ID}
-_RESOURCE = t.Sub(t.Message("ResourceType", t.OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
-_FIELDS: dict[str, Any] = {"userId": t.Text(most=200), "resource": _RESOURCE}
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 _INVALID = "Errors.Invalid.Argument"
 _INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"
@@ -187,7 +174,7 @@ def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_
     return roles
 
 
-@INTERNAL.method("CreateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
+@INTERNAL.method("CreateAdministrator")
 def _create_administrator(call: Call) -> Answer:
     resource = _permitted_resource(call, "write")
     *refusals, unknown_user = _ADDING[resource.kind]
@@ -201,7 +188,7 @@ def _create_administrator(call: Call) -> Answer:
     return {"creationDate": t.moment(call.world.add_administrator(call.body["userId"], resource, roles).created)}
 
 
-@INTERNAL.method("UpdateAdministrator", **_FIELDS, roles=lists.UNIQUE_IDS)
+@INTERNAL.method("UpdateAdministrator")
 def _update_administrator(call: Call) -> Answer:
     """Replace the roles; no change is accepted."""
     resource = _permitted_resource(call, "write")
@@ -212,7 +199,7 @@ def _update_administrator(call: Call) -> Answer:
     return {"changeDate": t.moment(call.change(administrator, roles=roles))}
 
 
-@INTERNAL.method("DeleteAdministrator", **_FIELDS)
+@INTERNAL.method("DeleteAdministrator")
 def _delete_administrator(call: Call) -> Answer:
     """Remove an administrator, or answer with the date of the removal; the answer for others is empty."""
     id = _permitted_resource(call, "delete").held_by(call.body.get("userId", ""))
@@ -244,14 +231,9 @@ lists.Listing[Administrator](
     visible=_visible,
     show=_show_administrator,
     result="administrators",
-    filter_name="AdministratorSearchFilter",
     filters={
         "inUserIdsFilter": lists.ids_filter("user_id"),
-        "resource": lists.Filter(
-            t.Sub(t.Message("ResourceFilter", t.OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES)),
-            lambda _, a, f: a.resource == _resource(f),
-        ),
-        "role": lists.Filter(t.Sub(t.Message("RoleFilter", roleKey=t.ID)), lambda _, a, f: f["roleKey"] in a.roles),
+        "resource": lambda _, administrator, f: administrator.resource == _resource(f),
+        "role": lambda _, administrator, f: f["roleKey"] in administrator.roles,
     },
-    columns=lists.columns("ADMINISTRATOR_FIELD_NAME", "USER_ID CREATION_DATE CHANGE_DATE"),
 ).serve(INTERNAL, "ListAdministrators")

@@ -1,11 +1,16 @@
-"""Request messages as data: their fields as protobuf's JSON has them, and the rules of protoc-gen-validate."""
+"""Requests by their messages in ``messages.json``: fields as protobuf's JSON has them, rules of protoc-gen-validate.
+
+In that file, ``!`` means required, ``?`` optional, ``[]`` a list, and ``1..200`` how many characters are allowed.
+"""
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from zdemo.emulator.api_errors import ZitadelError
@@ -16,6 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
+TEXT_RULE = re.compile(r"string(?: (\d*)\.\.(\d+)(\??))?")
 MAX_DIGITS = 20  # of a 64-bit integer
 
 
@@ -98,9 +104,13 @@ class Text(FieldType):
             raise InvalidError(f"value length must be at most {self.most} runes")
 
 
-TEXT = Text()
-ID = Text(1, 200)  # an ID, a name or a key that must be there
-OPTIONAL = Text(1, 200, optional=True)
+class EmailAddress(Text):
+    """An e-mail address, by ZITADEL's rough rule."""
+
+    def _check(self, value: Any) -> None:
+        super()._check(value)
+        if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
+            raise InvalidError("value must be a valid email address | caused by: mail: missing '@' or angle-addr")
 
 
 @dataclass(frozen=True)
@@ -141,21 +151,11 @@ class Enum(FieldType):
 
     words: tuple[str, ...]
 
-    @property
-    def default(self) -> str:
-        """The word that is left out of answers."""
-        return self.words[0]
-
     def _read(self, value: Any) -> Any:
         if isinstance(value, str):
             return value if value in self.words else ABSENT
         number = _whole(value)
         return self.words[number] if 0 <= number < len(self.words) else ABSENT
-
-
-def enum(prefix: str, *words: str) -> Enum:
-    """Return the type whose words begin with the prefix."""
-    return Enum(tuple(f"{prefix}_{word}" for word in words))
 
 
 class Duration(FieldType):
@@ -177,9 +177,18 @@ def _bytes_of(text: Any) -> bytes:
     return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
-FLAG, ANYTHING = Value(partial(_typed, bool)), Value(partial(_typed, dict))
-COUNT, DATA = Value(_unsigned), Value(_bytes_of)
-TIME, REQUIRED_TIME = Value(seconds_of), Value(seconds_of, required=True)
+TYPES: dict[str, FieldType] = {
+    "id": Text(1, 200),  # also a name or a key
+    "id?": Text(1, 200, optional=True),
+    "email": EmailAddress(1, 200),
+    "bool": Value(partial(_typed, bool)),
+    "object": Value(partial(_typed, dict)),
+    "uint64": Value(_unsigned),
+    "bytes": Value(_bytes_of),
+    "time": Value(seconds_of),
+    "time!": Value(seconds_of, required=True),
+    "duration": Duration(),
+}
 
 
 @dataclass(frozen=True)
@@ -202,7 +211,7 @@ class Map(FieldType):
     of: FieldType
 
     def _read(self, value: Any) -> dict[str, Any]:
-        return {TEXT._read(name): self.of._read(content) for name, content in value.items()}
+        return {Text()._read(name): self.of._read(content) for name, content in value.items()}
 
 
 # --- messages ---
@@ -220,10 +229,8 @@ class OneOf:
 class Message:
     """A request, or a part of one: its protobuf name, its fields by their camelCase names, and its choices."""
 
-    def __init__(self, name: str, /, *choices: OneOf, **fields: FieldType) -> None:
-        self.name = name
-        self.choices = choices
-        self.fields: Mapping[str, FieldType] = fields
+    def __init__(self, name: str, choices: list[OneOf], fields: Mapping[str, FieldType]) -> None:
+        self.name, self.choices, self.fields = name, choices, fields
         self._names = {n: n for n in fields} | {re.sub("[A-Z]", lambda c: "_" + c[0].lower(), n): n for n in fields}
         self._in_choices = {field for choice in choices for field in choice.fields}
 
@@ -283,20 +290,50 @@ class Message:
 
 @dataclass(frozen=True)
 class Sub(FieldType):
-    """A message inside a message; a function that returns it stands for one that contains itself."""
+    """A message inside a message, which may contain itself."""
 
-    message: Message | Callable[[], Message]
+    message: Callable[[], Message]
     required: bool = False
 
-    @property
-    def _message(self) -> Message:
-        return self.message if isinstance(self.message, Message) else self.message()
-
     def _read(self, value: Any) -> dict[str, Any]:
-        return self._message.read(value)
+        return self.message().read(value)
 
     def _check(self, value: Any) -> None:
         try:
-            self._message.check(value)
+            self.message().check(value)
         except InvalidError as reason:
             raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
+
+
+@cache
+def _tables() -> dict[str, dict[str, Any]]:
+    """Return messages and enumerations by service, those of all services included."""
+    tables = json.loads(Path(__file__).with_name("messages.json").read_text())
+    return {service: tables[""] | own for service, own in tables.items()}
+
+
+@cache
+def message_of(service: str, name: str) -> Message:
+    """Return a message of a service."""
+    choices, fields = [], {}
+    for key, kind in _tables()[service][name].items():
+        if key.startswith("oneof "):
+            choices.append(OneOf(key[6:].rstrip("!"), tuple(kind), key.endswith("!")))
+        else:
+            fields[key] = _type_of(service, kind)
+    return Message(name, choices, fields)
+
+
+def _type_of(service: str, kind: str) -> FieldType:
+    if kind.startswith("[]"):
+        return Repeated(_type_of(service, kind.removeprefix("[]").removeprefix("unique ")), "unique" in kind)
+    if kind.startswith("map "):
+        return Map(_type_of(service, kind.removeprefix("map ")))
+    if rule := TEXT_RULE.fullmatch(kind):
+        return Text(int(rule[1] or 0), int(rule[2] or 0), bool(rule[3]))
+    if kind in TYPES:
+        return TYPES[kind]
+    name = kind.rstrip("!")
+    if isinstance(words := _tables()[service][name], list):
+        return Enum(tuple(words))
+    return Sub(partial(message_of, service, name), kind.endswith("!"))

@@ -3,7 +3,6 @@
 import re
 import secrets
 import string
-from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.service import Answer, Call
@@ -12,7 +11,6 @@ from zdemo.emulator.entities import User
 
 CODE_CHARACTERS = string.ascii_uppercase + string.digits
 CODE_LENGTH = 6
-GENDER = t.enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "HuJf6"),
     (r"[a-z]", "Password must contain lower case", "co3Xw"),
@@ -20,40 +18,6 @@ RULES = (  # the default password complexity policy
     (r"[0-9]", "Password must contain number", "ZBv4H"),
     (r"[^0-9a-zA-Z]", "Password must contain symbol", "ZDLwA"),
 )
-
-
-class _EmailAddress(t.Text):
-    """An e-mail address, by ZITADEL's rough rule."""
-
-    def _check(self, value: Any) -> None:
-        super()._check(value)
-        if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
-            raise t.InvalidError("value must be a valid email address | caused by: mail: missing '@' or angle-addr")
-
-
-_CODE = {"returnCode": t.ANYTHING, "sendCode": t.ANYTHING, "isVerified": t.FLAG}
-_VERIFICATION = t.OneOf("Verification", tuple(_CODE))
-_NEW_PASSWORD = t.Sub(t.Message("Password", password=t.ID, changeRequired=t.FLAG))
-_LANGUAGE_AND_GENDER = {"preferredLanguage": t.Text(1, 10, optional=True), "gender": GENDER}
-_OTHER_NAMES = {"nickName": t.OPTIONAL, "displayName": t.OPTIONAL}
-_PROFILE = t.Message("SetHumanProfile", givenName=t.ID, familyName=t.ID, **_OTHER_NAMES, **_LANGUAGE_AND_GENDER)
-_EMAIL = t.Message("SetHumanEmail", _VERIFICATION, email=_EmailAddress(1, 200), **_CODE)
-_PHONE = t.Message("SetHumanPhone", _VERIFICATION, phone=t.Text(most=200), **_CODE)
-NEW_PARTS: dict[str, Any] = {
-    "profile": t.Sub(_PROFILE, required=True),
-    "email": t.Sub(_EMAIL, required=True),
-    "phone": t.Sub(_PHONE),
-    "password": _NEW_PASSWORD,
-}
-CHANGED_PARTS: dict[str, Any] = {
-    "profile": t.Sub(_PROFILE),
-    "email": t.Sub(_EMAIL),
-    "phone": t.Sub(_PHONE),
-    "password": t.Sub(t.Message("SetPassword", password=_NEW_PASSWORD, currentPassword=t.OPTIONAL)),
-}
-_NAMES = dict.fromkeys(("givenName", "familyName"), t.OPTIONAL) | _OTHER_NAMES
-_SOME_OF_PROFILE = t.Message("UpdateUserRequest_Human_Profile", **_NAMES, **_LANGUAGE_AND_GENDER)
-PARTS_OF_UPDATE_USER = CHANGED_PARTS | {"profile": t.Sub(_SOME_OF_PROFILE)}
 
 
 def set_parts(user: User, parts: Answer) -> Answer:
@@ -126,7 +90,7 @@ def show_human(user: User, v1: bool) -> Answer:
         "nickName": profile.get("nickName", ""),
         "displayName": user.name,
         "preferredLanguage": profile.get("preferredLanguage", "und"),
-        "gender": profile.get("gender", "" if v1 else GENDER.default),
+        "gender": profile.get("gender", "" if v1 else "GENDER_UNSPECIFIED"),
     }
     return {
         "profile": t.without_defaults(names) if v1 else names,

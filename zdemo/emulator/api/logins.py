@@ -1,7 +1,6 @@
 """For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
 import base64
-from typing import Any
 
 from zdemo.emulator import sessions
 from zdemo.emulator.api import fields as t
@@ -19,26 +18,9 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
 
 _OTHER_CHECKS = ("webAuthN", "idpIntent", "totp", "otpSms", "otpEmail", "recoveryCode")
-_CHECK_USER = t.Message(
-    "CheckUser", t.OneOf("Search", ("userId", "loginName"), required=True), userId=t.ID, loginName=t.ID
-)
-_CHANGES: dict[str, Any] = {
-    "checks": t.Sub(
-        t.Message(
-            "Checks",
-            user=t.Sub(_CHECK_USER),
-            password=t.Sub(t.Message("CheckPassword", password=t.ID)),
-            **dict.fromkeys(_OTHER_CHECKS, t.ANYTHING),
-        )
-    ),
-    "metadata": t.Map(t.DATA),
-    "challenges": t.ANYTHING,
-    "lifetime": t.Duration(),
-}
-_TOKEN = t.Text(1, 500, optional=True)
 
 
-@SERVICE.method("CreateSession", rest="POST", **_CHANGES, userAgent=t.ANYTHING)
+@SERVICE.method("CreateSession", rest="POST")
 def _create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
@@ -50,7 +32,7 @@ def _create_session(call: Call) -> Answer:
     return {"details": details(session, call.world.id), "sessionId": session.id, "sessionToken": session.token}
 
 
-@SERVICE.method("SetSession", rest="PATCH /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN, **_CHANGES)
+@SERVICE.method("SetSession", rest="PATCH /<sessionId>")
 def _set_session(call: Call) -> Answer:
     """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
     user = _user_to_check(call)
@@ -124,7 +106,7 @@ def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None
         raise PermissionDenied(*(refusal or ("Session Token is invalid", "COMMAND-sGr42")))
 
 
-@SERVICE.method("DeleteSession", rest="DELETE /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
+@SERVICE.method("DeleteSession", rest="DELETE /<sessionId>")
 def _delete_session(call: Call) -> Answer:
     """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
     session = call.world.login_sessions.get(call.body["sessionId"])
@@ -158,7 +140,7 @@ def _sees(call: Call, session: LoginSession) -> bool:
     return call.caller.id in (session.creator, session.user_id) or call.may("session.read", _owner(call.world, session))
 
 
-@SERVICE.method("GetSession", rest="GET /<sessionId>", sessionId=t.ID, sessionToken=_TOKEN)
+@SERVICE.method("GetSession", rest="GET /<sessionId>")
 def _get_session(call: Call) -> Answer:
     """Show a session to its user, its creator, who has its token, or with the permission."""
     session = call.world.login_sessions.get(call.body["sessionId"])
@@ -176,12 +158,12 @@ lists.Listing[LoginSession](
     visible=_sees,
     show=_show,
     filters={
-        "idsQuery": lists.ids_filter("id", "IDsQuery", ids=t.Repeated(t.TEXT)),
-        "userIdQuery": lists.equal_filter("UserIDQuery", "id", t.TEXT, "user_id"),
-        "creatorQuery": lists.equal_filter("CreatorQuery", "id", t.Text(most=200), "creator"),
+        "idsQuery": lists.ids_filter("id"),
+        "userIdQuery": lists.equal_filter("user_id"),
+        "creatorQuery": lists.equal_filter("creator"),
     },
-    columns=lists.columns("SESSION_FIELD_NAME", "CREATION_DATE"),
     result="sessions",
+    older=True,
     counts_all=True,
 ).serve(SERVICE, "ListSessions", rest="POST /search")
 
@@ -189,16 +171,8 @@ lists.Listing[LoginSession](
 # --- the requests of applications and devices ---
 
 OIDC = Service("zitadel.oidc.v2.OIDCService", "/v2/oidc")
-_REASONS = (
-    "UNSPECIFIED INVALID_REQUEST UNAUTHORIZED_CLIENT ACCESS_DENIED UNSUPPORTED_RESPONSE_TYPE INVALID_SCOPE "
-    "SERVER_ERROR TEMPORARY_UNAVAILABLE INTERACTION_REQUIRED LOGIN_REQUIRED ACCOUNT_SELECTION_REQUIRED "
-    "CONSENT_REQUIRED INVALID_REQUEST_URI INVALID_REQUEST_OBJECT REQUEST_NOT_SUPPORTED "
-    "REQUEST_URI_NOT_SUPPORTED REGISTRATION_NOT_SUPPORTED"
-)
 _OTHER_WORDS = {"unspecified": "server_error", "temporary_unavailable": "temporarily_unavailable"}  # of OAuth
-_ERROR = t.Message("AuthorizationError", error=t.enum("ERROR_REASON", *_REASONS.split()), errorDescription=t.TEXT)
 _PROMPTS = ("none", "login", "consent", "select_account", "create")
-_SESSION = t.Sub(t.Message("Session", sessionId=t.ID, sessionToken=t.Text(1, 500)))
 
 
 def _session(call: Call) -> LoginSession:
@@ -209,7 +183,7 @@ def _session(call: Call) -> LoginSession:
     return session
 
 
-@OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>", authRequestId=t.ID)
+@OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>")
 def _get_auth_request(call: Call) -> Answer:
     """Show what an application asked for, until it has its answer."""
     request = call.world.auth_requests.get(call.body["authRequestId"])
@@ -230,14 +204,7 @@ def _get_auth_request(call: Call) -> Answer:
     return {"authRequest": t.without_defaults(answer)}
 
 
-@OIDC.method(
-    "CreateCallback",
-    t.OneOf("CallbackKind", ("session", "error"), required=True),
-    rest="POST /auth_requests/<authRequestId>",
-    authRequestId=t.ID,
-    session=_SESSION,
-    error=t.Sub(_ERROR),
-)
+@OIDC.method("CreateCallback", rest="POST /auth_requests/<authRequestId>")
 def _create_callback(call: Call) -> Answer:
     """Answer the request of an application once, with a code for the person of a session or with an error."""
     request, error = call.world.auth_requests.get(call.body["authRequestId"]), call.body.get("error")
@@ -262,7 +229,7 @@ def _create_callback(call: Call) -> Answer:
 _NO_DEVICE = "Device Authorization Request does not exist"
 
 
-@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>", userCode=t.ID)
+@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>")
 def _get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
@@ -273,14 +240,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
     return {"deviceAuthorizationRequest": t.without_defaults(answer)}
 
 
-@OIDC.method(
-    "AuthorizeOrDenyDeviceAuthorization",
-    t.OneOf("Decision", ("session", "deny"), required=True),
-    rest="POST /device_authorization/<deviceAuthorizationId>",
-    deviceAuthorizationId=t.Text(1, 500),
-    session=_SESSION,
-    deny=t.ANYTHING,
-)
+@OIDC.method("AuthorizeOrDenyDeviceAuthorization", rest="POST /device_authorization/<deviceAuthorizationId>")
 def _decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body

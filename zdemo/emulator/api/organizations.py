@@ -1,14 +1,12 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from typing import Any
-
-from zdemo.emulator.api.fields import ANYTHING, FLAG, ID, NO_TIME, OPTIONAL, Message, OneOf, Sub, dates, enum, moment
-from zdemo.emulator.api.lists import Filter, Listing, columns, equal_filter, id_filter, state_of, text_query
+from zdemo.emulator.api.fields import NO_TIME, dates, message_of, moment
+from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, state_of
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
-from zdemo.emulator.oidc import LOCALES
+from zdemo.emulator.oidc import ABILITIES
 from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
 from zdemo.emulator.world import World
 
@@ -27,32 +25,29 @@ def show_organization(_: World, organization: Organization, states: str = STATE)
     }
 
 
-_STATES = enum(STATE, "UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED")
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=show_organization,
     filters={
-        "nameQuery": text_query("OrganizationNameQuery", "name", "name"),
-        "domainQuery": text_query("OrganizationDomainQuery", "domain", "primary_domain"),
-        "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, state_of(STATE)),
-        "idQuery": id_filter("OrganizationIDQuery", "id"),
-        "defaultQuery": Filter(ANYTHING, lambda world, o, _: o is world.default_organization),
+        "nameQuery": match_filter("name", "name"),
+        "domainQuery": match_filter("primary_domain", "domain"),
+        "stateQuery": equal_filter(state_of(STATE), "state"),
+        "idQuery": equal_filter("id"),
+        "defaultQuery": lambda world, organization, _: organization is world.default_organization,
     },
-    columns=columns("ORGANIZATION_FIELD_NAME", "NAME CREATION_DATE"),
+    older=True,
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations", rest="POST /v2/organizations/_search")
 
 
-@SERVICE.method(
-    "AddOrganization", permission="org.create", rest="POST /v2/organizations", name=ID, organizationId=OPTIONAL
-)
+@SERVICE.method("AddOrganization", permission="org.create", rest="POST /v2/organizations")
 def _add_organization(call: Call) -> Answer:
     organization = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
     return {"details": details(organization, organization.id), "organizationId": organization.id}
 
 
-@SERVICE.method("UpdateOrganization", organizationId=ID, name=ID)
+@SERVICE.method("UpdateOrganization")
 def _update_organization(call: Call) -> Answer:
     """Rename an organization; no change is refused."""
     unknown = NotFound("Organisation not found", "ORG-1MRds")
@@ -63,7 +58,7 @@ def _update_organization(call: Call) -> Answer:
     return {"changeDate": moment(call.world.rename_organization(organization, call.body["name"]))}
 
 
-@SERVICE.method("DeleteOrganization", organizationId=ID)
+@SERVICE.method("DeleteOrganization")
 def _delete_organization(call: Call) -> Answer:
     """Delete an organization with all that it owns; an unknown one is answered with no time."""
     organization = call.world.organizations.get(call.body["organizationId"])
@@ -78,24 +73,23 @@ def _delete_organization(call: Call) -> Answer:
 
 FEATURES = Service("zitadel.feature.v2.FeatureService", "/v2/features/instance")
 SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2")
-_FLAGS: tuple[str, ...] = ("loginDefaultOrg", "userSchema", "debugOidcParentError", "oidcSingleV1SessionTermination")
-_FLAGS += ("permissionCheckV2", "consoleUseV2UserApi")
 
 
 def _instance_details(call: Call) -> Answer:
     return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
 
 
-@FEATURES.method("GetInstanceFeatures", rest="GET", inheritance=FLAG)
+@FEATURES.method("GetInstanceFeatures", rest="GET")
 def _get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
-    features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
+    flags = message_of(FEATURES.name, "SetInstanceFeaturesRequest").fields
+    features: Answer = {name: {} for name in (*flags, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
         features[name] = ({"enabled": True} if enabled else {}) | {"source": "SOURCE_INSTANCE"}
     return {"details": _instance_details(call), **features}
 
 
-@FEATURES.method("SetInstanceFeatures", permission="iam.feature.write", rest="PUT", **dict.fromkeys(_FLAGS, FLAG))
+@FEATURES.method("SetInstanceFeatures", permission="iam.feature.write", rest="PUT")
 def _set_instance_features(call: Call) -> Answer:
     call.world.features.update(call.body)
     return {"details": _instance_details(call)}
@@ -107,14 +101,11 @@ def _get_general_settings(call: Call) -> Answer:
     return {
         **({"defaultOrgId": default.id} if default else {}),
         "defaultLanguage": "en",
-        "supportedLanguages": LOCALES,
-        "allowedLanguages": LOCALES,
+        **dict.fromkeys(("supportedLanguages", "allowedLanguages"), ABILITIES["ui_locales_supported"]),
     }
 
 
-@SETTINGS.method(
-    "SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security", enableImpersonation=FLAG
-)
+@SETTINGS.method("SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security")
 def _set_security_settings(call: Call) -> Answer:
     """Set whether tokens of other users can be had; no change is refused."""
     settings: Answer = {name: on for name, on in call.body.items() if on}
@@ -132,10 +123,9 @@ KEY_KINDS: dict[str, tuple[str, dict[str, str]]] = {
     "ecdsa": ("ES256", {"curve": "ECDSA_CURVE_P256"}),
     "ed25519": ("EdDSA", {}),
 }
-_KEY: dict[str, Any] = dict.fromkeys(KEY_KINDS, Sub(Message("Key")))
 
 
-@WEB_KEYS.method("CreateWebKey", OneOf("Key", tuple(KEY_KINDS)), permission="iam.web_key.write", **_KEY)
+@WEB_KEYS.method("CreateWebKey", permission="iam.web_key.write")
 def _create_web_key(call: Call) -> Answer:
     """Publish a new key, which does not sign yet."""
     key = add_signing_key(call.world, KEY_KINDS[next(iter(call.body), "rsa")][0])
@@ -151,13 +141,13 @@ def _list_web_keys(call: Call) -> Answer:
     return {"webKeys": [row | {"state": f"STATE_{state}"} for row, state in zip(rows, states, strict=True)]}
 
 
-@WEB_KEYS.method("ActivateWebKey", permission="iam.web_key.write", id=ID)
+@WEB_KEYS.method("ActivateWebKey", permission="iam.web_key.write")
 def _activate_web_key(call: Call) -> Answer:
     key = existing(signing_keys(call.world).get(call.body["id"]), NotFound("Web key not found", "COMMAND-teiG3"))
     return {"changeDate": moment(activate(call.world, key))}
 
 
-@WEB_KEYS.method("DeleteWebKey", permission="iam.web_key.delete", id=ID)
+@WEB_KEYS.method("DeleteWebKey", permission="iam.web_key.delete")
 def _delete_web_key(call: Call) -> Answer:
     """Remove a key, whose JWTs end, or answer with the date of its removal; for an unknown one the answer is empty."""
     world, id = call.world, call.body["id"]

@@ -2,7 +2,6 @@
 
 from functools import partial
 from itertools import chain
-from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
@@ -18,7 +17,6 @@ FLAGS = {
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
 }
-_FLAGS: dict[str, Any] = dict.fromkeys(FLAGS, t.FLAG)
 
 
 def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
@@ -32,7 +30,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Project:
     return permitted_project(call, permission, NotFound("Project not found", error_id))
 
 
-@SERVICE.method("CreateProject", organizationId=t.ID, projectId=t.OPTIONAL, name=t.ID, **_FLAGS)
+@SERVICE.method("CreateProject")
 def _create_project(call: Call) -> Answer:
     """Create a project, also for an unknown organization."""
     body = call.body
@@ -43,7 +41,7 @@ def _create_project(call: Call) -> Answer:
     return {"projectId": project.id, "creationDate": t.moment(project.created)}
 
 
-@SERVICE.method("UpdateProject", projectId=t.ID, name=t.OPTIONAL, **_FLAGS)
+@SERVICE.method("UpdateProject")
 def _update_project(call: Call) -> Answer:
     """Change what the request has; no change is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
@@ -58,10 +56,10 @@ for name, active, unknown, refusal in (  # while a project is off, its applicati
     ("ActivateProject", True, "COMMAND-3M9sd", ("Project is not deactivated", "COMMAND-5M9bs")),
 ):
     find = partial(_existing, permission="project.write", error_id=unknown)
-    SERVICE.method(name, projectId=t.ID)(partial(switch, find, active, refusal))
+    SERVICE.method(name)(partial(switch, find, active, refusal))
 
 
-@SERVICE.method("DeleteProject", projectId=t.ID)
+@SERVICE.method("DeleteProject")
 def _delete_project(call: Call) -> Answer:
     """Delete a project, or answer with the date of its deletion; for an unknown one the answer is empty."""
     project = call.world.projects.get(call.body["projectId"])
@@ -90,7 +88,7 @@ _sees_project = lists.readable("project.read", "id", "organization_id")
 _sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
 
 
-@SERVICE.method("GetProject", permission="project.read", projectId=t.ID)
+@SERVICE.method("GetProject", permission="project.read")
 def _get_project(call: Call) -> Answer:
     return {"project": _show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
 
@@ -105,32 +103,24 @@ def _is_of_organization(world: World, row: ProjectRow, content: Answer) -> bool:
     return (owned and kind != "GRANTED") or (granted and kind != "OWNED")
 
 
-_OWNER_FILTER = t.Message(
-    "ProjectOrganizationIDFilter",
-    organizationId=t.Text(most=200),
-    type=t.Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
-)
 lists.Listing[ProjectRow](
     rows=lambda call: chain.from_iterable((p, *p.grants.values()) for p in call.world.projects.values()),
     visible=lambda call, row: (_sees_project if isinstance(row, Project) else _sees_grant)(call, row),
     show=lambda world, row: (_show_project if isinstance(row, Project) else _show_granted)(world, row),
     result="projects",
-    filter_name="ProjectSearchFilter",
     filters={
-        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "project.name"),
+        "projectNameFilter": lists.match_filter("project.name", "projectName"),
         "inProjectIdsFilter": lists.ids_filter("project_id"),
-        "organizationIdFilter": lists.Filter(t.Sub(_OWNER_FILTER), _is_of_organization),
+        "organizationIdFilter": _is_of_organization,
     },
-    columns=lists.columns(
-        "PROJECT_FIELD_NAME", "ID CREATION_DATE CHANGE_DATE NAME", ID="project_id", NAME="project.name"
-    ),
-).serve(SERVICE, "ListProjects", "project.read")
+    columns={"ID": "project_id", "NAME": "project.name"},
+).serve(SERVICE, "ListProjects", permission="project.read")
 
 
 # --- their roles ---
 
 
-@SERVICE.method("AddProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.ID, group=t.Text(most=200))
+@SERVICE.method("AddProjectRole")
 def _add_project_role(call: Call) -> Answer:
     """Add a role; an unknown project is a failed precondition here, not a 404."""
     project = permitted_project(call, "project.role.write", no_project())
@@ -139,9 +129,7 @@ def _add_project_role(call: Call) -> Answer:
     return {"creationDate": t.moment(role.created)}
 
 
-@SERVICE.method(
-    "UpdateProjectRole", projectId=t.ID, roleKey=t.ID, displayName=t.OPTIONAL, group=t.Text(most=200, optional=True)
-)
+@SERVICE.method("UpdateProjectRole")
 def _update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
     project = permitted_project(call, "project.role.write", no_project())
@@ -150,7 +138,7 @@ def _update_project_role(call: Call) -> Answer:
     return {"changeDate": t.moment(changed)}
 
 
-@SERVICE.method("RemoveProjectRole", projectId=t.ID, roleKey=t.ID)
+@SERVICE.method("RemoveProjectRole")
 def _remove_project_role(call: Call) -> Answer:
     """Remove a role and its key from all authorizations; an unknown role is accepted."""
     project = call.world.projects.get(call.body["projectId"])
@@ -167,18 +155,15 @@ lists.Listing[Role](
     visible=lists.readable("project.grant.read", "id", "project.organization_id"),  # sic: not for one project (ZITADEL)
     show=lists.row_of(projectId="project_id", key="id", **lists.DATES, displayName="display_name", group="group"),
     result="projectRoles",
-    filter_name="ProjectRoleSearchFilter",
     filters={
-        "roleKeyFilter": lists.text_filter("ProjectRoleKeyFilter", "key", "id"),
-        "displayNameFilter": lists.text_filter("ProjectRoleDisplayNameFilter", "displayName", "display_name"),
+        "roleKeyFilter": lists.match_filter("id", "key"),
+        "displayNameFilter": lists.match_filter("display_name", "displayName"),
     },
-    columns=lists.columns("PROJECT_ROLE_FIELD_NAME", "KEY CREATION_DATE CHANGE_DATE", KEY="id"),
-).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=t.ID)
+    columns={"KEY": "id"},
+).serve(SERVICE, "ListProjectRoles", permission="project.role.read")
 
 
 # --- their grants to other organizations ---
-
-_GRANT: dict[str, Any] = {"projectId": t.ID, "grantedOrganizationId": t.ID}
 
 
 def _granted_roles(call: Call, project: Project) -> list[str]:
@@ -194,7 +179,7 @@ def _existing_grant(call: Call) -> ProjectGrant:
     return existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
 
 
-@SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
+@SERVICE.method("CreateProjectGrant")
 def _create_project_grant(call: Call) -> Answer:
     project = permitted_project(call, "project.grant.write", FailedPrecondition("Project not found", "COMMAND-m9gsd"))
     granted = call.body["grantedOrganizationId"]
@@ -206,7 +191,7 @@ def _create_project_grant(call: Call) -> Answer:
     return {"creationDate": t.moment(call.world.add_project_grant(project, granted, role_keys).created)}
 
 
-@SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=t.Repeated(t.ID))
+@SERVICE.method("UpdateProjectGrant")
 def _update_project_grant(call: Call) -> Answer:
     grant = _existing_grant(call)
     role_keys = _granted_roles(call, call.world.projects[grant.project_id])
@@ -216,10 +201,10 @@ def _update_project_grant(call: Call) -> Answer:
 
 
 for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
-    SERVICE.method(name, **_GRANT)(partial(switch, _existing_grant, active, None))
+    SERVICE.method(name)(partial(switch, _existing_grant, active, None))
 
 
-@SERVICE.method("DeleteProjectGrant", **_GRANT)
+@SERVICE.method("DeleteProjectGrant")
 def _delete_project_grant(call: Call) -> Answer:
     """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
     project = call.world.projects.get(call.body["projectId"])
@@ -243,12 +228,10 @@ lists.Listing[ProjectGrant](
         state=lists.state_of("PROJECT_GRANT_STATE"),
     ),
     result="projectGrants",
-    filter_name="ProjectGrantSearchFilter",
     filters={
-        "projectNameFilter": lists.text_filter("ProjectNameFilter", "projectName", "project.name"),
+        "projectNameFilter": lists.match_filter("project.name", "projectName"),
         "inProjectIdsFilter": lists.ids_filter("project_id"),
-        "organizationIdFilter": lists.id_filter("IDFilter", "project.organization_id"),
-        "grantedOrganizationIdFilter": lists.id_filter("IDFilter", "granted_organization_id"),
+        "organizationIdFilter": lists.equal_filter("project.organization_id"),
+        "grantedOrganizationIdFilter": lists.equal_filter("granted_organization_id"),
     },
-    columns=lists.columns("PROJECT_GRANT_FIELD_NAME", "PROJECT_ID CREATION_DATE CHANGE_DATE"),
 ).serve(SERVICE, "ListProjectGrants")

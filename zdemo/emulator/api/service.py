@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import FieldType, InvalidError, Message, OneOf, moment
+from zdemo.emulator.api.fields import InvalidError, Message, message_of, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
@@ -82,23 +82,21 @@ REST: list[tuple[str, str, Method]] = []  # the methods with a REST form: HTTP m
 
 @dataclass(frozen=True)
 class Service:
-    """A v2 service, by the name in its Connect paths, and the start of its REST paths. v1's has no name."""
+    """A service by its name, which is in the Connect paths of v2, and the start of its REST paths."""
 
     name: str
     path: str = ""
     methods: dict[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name:
+        if self.name.startswith("zitadel."):
             SERVICES[self.name] = self
 
-    def method(
-        self, name: str, /, *choices: OneOf, permission: str = AUTHENTICATED, rest: str = "", **fields: FieldType
-    ) -> Callable[[Handler], Handler]:
+    def method(self, name: str, *, permission: str = AUTHENTICATED, rest: str = "") -> Callable[[Handler], Handler]:
         """Declare the function that answers a method; its permission is checked before it runs."""
 
         def declare(handler: Handler) -> Handler:
-            self.methods[name] = method = Method(Message(f"{name}Request", *choices, **fields), handler, permission)
+            self.methods[name] = method = Method(message_of(self.name, f"{name}Request"), handler, permission)
             if rest:
                 verb, _, path = rest.partition(" ")
                 REST.append((verb, self.path + path, method))

@@ -4,8 +4,8 @@ from contextlib import suppress
 from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry, in_base64
-from zdemo.emulator.api.fields import DATA, ID, REQUIRED_TIME, moment
-from zdemo.emulator.api.lists import DATES, Listing, columns, id_filter, row_of, time_filter, time_of
+from zdemo.emulator.api.fields import moment
+from zdemo.emulator.api.lists import DATES, Listing, equal_filter, match_filter, row_of, time_of
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
@@ -26,14 +26,14 @@ def _service_user(call: Call, *refusal: str) -> User:
     return user
 
 
-@SERVICE.method("AddSecret", rest="POST /<userId>/secret", userId=ID)
+@SERVICE.method("AddSecret", rest="POST /<userId>/secret")
 def _add_secret(call: Call) -> Answer:
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
     return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
 
 
-@SERVICE.method("RemoveSecret", rest="DELETE /<userId>/secret", userId=ID)
+@SERVICE.method("RemoveSecret", rest="DELETE /<userId>/secret")
 def _remove_secret(call: Call) -> Answer:
     """Remove the secret, and with it client_credentials."""
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x7s802")
@@ -43,7 +43,7 @@ def _remove_secret(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.touch(user))}
 
 
-@SERVICE.method("AddKey", rest="POST /<userId>/keys", userId=ID, expirationDate=REQUIRED_TIME, publicKey=DATA)
+@SERVICE.method("AddKey", rest="POST /<userId>/keys")
 def _add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
@@ -69,7 +69,7 @@ def _pem(content: bytes) -> str:
     raise InvalidArgument(NO_PUBLIC_KEY, "COMMAND-5F3h1")
 
 
-@SERVICE.method("RemoveKey", rest="DELETE /<userId>/keys/<keyId>", userId=ID, keyId=ID)
+@SERVICE.method("RemoveKey", rest="DELETE /<userId>/keys/<keyId>")
 def _remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Machine key not found", "COMMAND-4m77G")
@@ -77,7 +77,7 @@ def _remove_key(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats", userId=ID, expirationDate=REQUIRED_TIME)
+@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats")
 def _add_personal_access_token(call: Call) -> Answer:
     expires = check_expiry(call)
     user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
@@ -87,7 +87,7 @@ def _add_personal_access_token(call: Call) -> Answer:
     return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
 
 
-@SERVICE.method("RemovePersonalAccessToken", rest="DELETE /<userId>/pats/<tokenId>", userId=ID, tokenId=ID)
+@SERVICE.method("RemovePersonalAccessToken", rest="DELETE /<userId>/pats/<tokenId>")
 def _remove_personal_access_token(call: Call) -> Answer:
     unknown = NotFound("Personal Access Token not found", "COMMAND-4m77G")
     user = _user(call, unknown)
@@ -100,10 +100,7 @@ def _rows(attribute: str, call: Call) -> list[PublicKey | PersonalAccessToken]:
     return [row for user in call.world.users.values() for row in getattr(user, attribute).values()]
 
 
-for attribute, names, id_filter_name, column, by_expiry in (
-    ("keys", "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
-    ("pats", "PersonalAccessTokens", "tokenIdFilter", "PERSONAL_ACCESS_TOKEN_FIELD_NAME", "EXPIRATION_DATE"),
-):
+for attribute, names, by_id in (("keys", "Keys", "keyIdFilter"), ("pats", "PersonalAccessTokens", "tokenIdFilter")):
     Listing(
         rows=partial(_rows, attribute),
         visible=lambda call, row: sees(call, call.world.users[row.user_id]),
@@ -111,19 +108,12 @@ for attribute, names, id_filter_name, column, by_expiry in (
             **DATES, id="id", userId="user_id", organizationId="user.organization_id", expirationDate=time_of("expires")
         ),
         result="result",
-        filter_name=f"{names}SearchFilter",
         filters={
-            id_filter_name: id_filter("IDFilter", "id"),
-            "userIdFilter": id_filter("IDFilter", "user_id"),
-            "organizationIdFilter": id_filter("IDFilter", "user.organization_id"),
-            "createdDateFilter": time_filter("created"),
-            "expirationDateFilter": time_filter("expires"),
+            by_id: equal_filter("id"),
+            "userIdFilter": equal_filter("user_id"),
+            "organizationIdFilter": equal_filter("user.organization_id"),
+            "createdDateFilter": match_filter("created", "timestamp", 0.0),
+            "expirationDateFilter": match_filter("expires", "timestamp", 0.0),
         },
-        columns=columns(
-            column,
-            f"CREATED_DATE ID USER_ID ORGANIZATION_ID {by_expiry}",
-            CREATED_DATE="created",
-            ORGANIZATION_ID="user.organization_id",
-            **{by_expiry: "expires"},
-        ),
+        columns={"ORGANIZATION_ID": "user.organization_id"},
     ).serve(SERVICE, f"List{names}", rest=f"POST /{attribute}/search")

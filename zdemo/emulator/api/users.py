@@ -1,9 +1,8 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
@@ -13,7 +12,6 @@ from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
-TOKEN_TYPE = t.enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
@@ -53,21 +51,8 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 
 # --- create and change ---
 
-_METADATA = t.Message("Metadata", key=t.ID, value=t.DATA)
-_MACHINE: dict[str, Any] = {"description": t.Text(1, 500, optional=True), "accessTokenType": TOKEN_TYPE}
 
-
-@SERVICE.method(
-    "CreateUser",
-    t.OneOf("UserType", ("human", "machine"), required=True),
-    rest="POST /new",
-    organizationId=t.ID,
-    userId=t.OPTIONAL,
-    username=t.OPTIONAL,
-    human=t.Sub(t.Message("CreateUserRequest_Human", **humans.NEW_PARTS)),
-    machine=t.Sub(t.Message("CreateUserRequest_Machine", name=t.ID, **_MACHINE)),
-    metadata=t.Repeated(t.Sub(_METADATA)),
-)
+@SERVICE.method("CreateUser", rest="POST /new")
 def _create_user(call: Call) -> Answer:
     body = call.body
     if body["organizationId"] not in call.world.organizations:
@@ -95,15 +80,7 @@ def set_machine(user: User, machine: Answer) -> None:
     user.jwt_access_tokens = machine.get("accessTokenType") == JWT
 
 
-@SERVICE.method(
-    "AddHumanUser",
-    rest="POST /human",
-    userId=t.OPTIONAL,
-    username=t.OPTIONAL,
-    organization=t.Sub(t.Message("Organization", orgId=t.Text())),
-    **humans.NEW_PARTS,
-    metadata=t.Repeated(t.Sub(_METADATA)),
-)
+@SERVICE.method("AddHumanUser", rest="POST /human")
 def _add_human_user(call: Call) -> Answer:
     """Create a human, whose username is the e-mail address unless the request has one."""
     body = call.body
@@ -129,16 +106,7 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
     return user, codes
 
 
-@SERVICE.method(
-    "UpdateUser",
-    t.OneOf("UserType", ("human", "machine")),
-    rest="PATCH /<userId>",
-    userId=t.ID,
-    username=t.OPTIONAL,
-    human=t.Sub(t.Message("UpdateUserRequest_Human", **humans.PARTS_OF_UPDATE_USER)),
-    machine=t.Sub(t.Message("UpdateUserRequest_Machine", name=t.OPTIONAL, **_MACHINE)),
-    metadata=t.Repeated(t.Sub(_METADATA)),
-)
+@SERVICE.method("UpdateUser", rest="PATCH /<userId>")
 def _update_user(call: Call) -> Answer:
     """Change what the request has, which must name the kind of user even for a new username alone."""
     body = call.body
@@ -148,7 +116,7 @@ def _update_user(call: Call) -> Answer:
     return {"changeDate": t.moment(user.changed), **codes}
 
 
-@SERVICE.method("UpdateHumanUser", rest="PUT /human/<userId>", userId=t.ID, username=t.OPTIONAL, **humans.CHANGED_PARTS)
+@SERVICE.method("UpdateHumanUser", rest="PUT /human/<userId>")
 def _update_human_user(call: Call) -> Answer:
     user, codes = _update(call, None, call.body)
     return {"details": details(user, user.organization_id), **codes}
@@ -200,13 +168,13 @@ def _user_with_metadata(call: Call, entries: str) -> User:
     return permitted_user(call, "user.write", unknown, self_service=True)
 
 
-@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata", userId=t.ID, metadata=t.Repeated(t.Sub(_METADATA)))
+@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata")
 def _set_user_metadata(call: Call) -> Answer:
     _set_metadata(call, _user_with_metadata(call, "metadata"))
     return {"setDate": t.moment(call.world.now())}
 
 
-@SERVICE.method("DeleteUserMetadata", userId=t.ID, keys=t.Repeated(t.ID))
+@SERVICE.method("DeleteUserMetadata")
 def _delete_user_metadata(call: Call) -> Answer:
     """Remove keys, all of which must be there."""
     user = _user_with_metadata(call, "keys")
@@ -227,10 +195,8 @@ lists.Listing[Metadata](
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
     show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
     result="metadata",
-    filter_name="MetadataSearchFilter",
-    filters={"keyFilter": lists.text_filter("MetadataKeyFilter", "key", "id")},
-    columns={},
-).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search", userId=t.ID)
+    filters={"keyFilter": lists.match_filter("id", "key")},
+).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search")
 
 
 def _set_state(transition: Sequence[str], call: Call) -> Answer:
@@ -248,10 +214,10 @@ for verb, *transition in (  # states before, state after, event, and the errors 
     ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
     ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}", userId=t.ID)(partial(_set_state, transition))
+    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}")(partial(_set_state, transition))
 
 
-@SERVICE.method("DeleteUser", rest="DELETE /<userId>", userId=t.ID)
+@SERVICE.method("DeleteUser", rest="DELETE /<userId>")
 def _delete_user(call: Call) -> Answer:
     user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
     call.world.remove_user(user, call.caller.id)
@@ -261,56 +227,42 @@ def _delete_user(call: Call) -> Answer:
 # --- reading and searching ---
 
 
-def _group(name: str, holds: Callable[[Iterable[bool]], bool]) -> lists.Filter:
-    message = t.Message(name, queries=t.Repeated(t.Sub(lambda: _QUERY)))
-    return lists.Filter(t.Sub(message), lambda w, u, f: holds(USERS.passes(w, u, q) for q in f.get("queries", ())))
-
-
 def _human(part: str, name: str) -> lists.Getter:
     return lambda _, user: str(user.human.get(part, {}).get(name, ""))
 
 
-_TYPES = t.enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
-_STATES = t.enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
 USERS: lists.Listing[User] = lists.Listing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
     filters={
-        "userNameQuery": lists.text_query("UserNameQuery", "userName", "username"),
-        "loginNameQuery": lists.text_query("LoginNameQuery", "loginName", "username"),
-        "displayNameQuery": lists.text_query("DisplayNameQuery", "displayName", "name"),
-        "emailQuery": lists.text_query("EmailQuery", "emailAddress", _human("email", "email"), least=0),
-        "typeQuery": lists.equal_filter(
-            "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
-        ),
-        "stateQuery": lists.equal_filter("StateQuery", "state", _STATES, lists.state_of("USER_STATE")),
-        "inUserIdsQuery": lists.ids_filter("id", "InUserIDQuery", "userIds", t.Repeated(t.TEXT)),
-        "organizationIdQuery": lists.id_filter("OrganizationIdQuery", "organization_id", "organizationId"),
-        "andQuery": _group("AndQuery", all),
-        "orQuery": _group("OrQuery", any),
-        "notQuery": lists.Filter(
-            t.Sub(t.Message("NotQuery", query=t.Sub(lambda: _QUERY))),
-            lambda w, u, f: not USERS.passes(w, u, f.get("query", {})),
-        ),
+        "userNameQuery": lists.match_filter("username", "userName"),
+        "loginNameQuery": lists.match_filter("username", "loginName"),
+        "displayNameQuery": lists.match_filter("name", "displayName"),
+        "emailQuery": lists.match_filter(_human("email", "email"), "emailAddress"),
+        "typeQuery": lists.equal_filter(lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN", "type"),
+        "stateQuery": lists.equal_filter(lists.state_of("USER_STATE"), "state"),
+        "inUserIdsQuery": lists.ids_filter("id", "userIds"),
+        "organizationIdQuery": lists.equal_filter("organization_id", "organizationId"),
+        "andQuery": lambda world, user, f: all(USERS.passes(world, user, query) for query in f.get("queries", ())),
+        "orQuery": lambda world, user, f: any(USERS.passes(world, user, query) for query in f.get("queries", ())),
+        "notQuery": lambda world, user, f: not USERS.passes(world, user, f.get("query", {})),
     },
-    columns=lists.columns(
-        "USER_FIELD_NAME",
-        "USER_NAME FIRST_NAME LAST_NAME NICK_NAME DISPLAY_NAME EMAIL STATE TYPE CREATION_DATE",
-        USER_NAME="username",
-        FIRST_NAME=_human("profile", "givenName"),
-        LAST_NAME=_human("profile", "familyName"),
-        NICK_NAME=_human("profile", "nickName"),
-        DISPLAY_NAME="name",
-        EMAIL=_human("email", "email"),
-        TYPE="machine",
-    ),
+    columns={
+        "USER_NAME": "username",
+        "FIRST_NAME": _human("profile", "givenName"),
+        "LAST_NAME": _human("profile", "familyName"),
+        "NICK_NAME": _human("profile", "nickName"),
+        "DISPLAY_NAME": "name",
+        "EMAIL": _human("email", "email"),
+        "TYPE": "machine",
+    },
+    older=True,
 )
-_QUERY: t.Message = USERS.filter_message()
 USERS.serve(SERVICE, "ListUsers", rest="POST")
 
 
-@SERVICE.method("GetUserByID", rest="GET /<userId>", userId=t.ID)
+@SERVICE.method("GetUserByID", rest="GET /<userId>")
 def _get_user_by_id(call: Call) -> Answer:
     user = permitted_user(call, "user.read", unknown_user(), self_service=True)
     return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

@@ -2,33 +2,27 @@
 
 from functools import partial
 
-from zdemo.emulator.api.fields import COUNT, FLAG, ID, OPTIONAL, TIME, FieldType, Repeated, Text, moment
+from zdemo.emulator.api.fields import moment
 from zdemo.emulator.api.organizations import show_organization
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
-from zdemo.emulator.api.users import TOKEN_TYPE, add_machine, details, set_machine, show_user, unknown_user
+from zdemo.emulator.api.users import add_machine, details, set_machine, show_user, unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Administrator, Event, Organization
 from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
-MANAGEMENT, AUTH, ADMIN = (Service("", f"/{name}/v1") for name in ("management", "auth", "admin"))
-
-_MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
+MANAGEMENT, AUTH, ADMIN = (Service(f"{name}.v1", f"/{name}/v1") for name in ("management", "auth", "admin"))
 
 
-@MANAGEMENT.method(
-    "AddMachineUser", permission="user.write", rest="POST /users/machine", userId=OPTIONAL, userName=ID, **_MACHINE
-)
+@MANAGEMENT.method("AddMachineUser", permission="user.write", rest="POST /users/machine")
 def _add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
     user = add_machine(call, call.organization_id, call.body["userName"], call.body)
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
-@MANAGEMENT.method(
-    "UpdateMachine", permission="user.write", rest="PUT /users/<userId>/machine", userId=Text(), **_MACHINE
-)
+@MANAGEMENT.method("UpdateMachine", permission="user.write", rest="PUT /users/<userId>/machine")
 def _update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
     user = call.world.users.get(call.body["userId"])
@@ -42,7 +36,7 @@ def _update_machine(call: Call) -> Answer:
     return {"details": details(user, user.organization_id)}
 
 
-@MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret", userId=Text())
+@MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret")
 def _generate_machine_secret(call: Call) -> Answer:
     user = existing(call.world.users.get(call.body["userId"]), unknown_user())
     if user.organization_id != call.organization_id:
@@ -55,9 +49,7 @@ def _generate_machine_secret(call: Call) -> Answer:
     return {"clientId": user.username, "clientSecret": user.secret, "details": details}
 
 
-@MANAGEMENT.method(
-    "GetUserByLoginNameGlobal", permission="user.global.read", rest="GET /global/users/_by_login_name", loginName=ID
-)
+@MANAGEMENT.method("GetUserByLoginNameGlobal", permission="user.global.read", rest="GET /global/users/_by_login_name")
 def _get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
     user = existing(call.world.user_named(call.body["loginName"]), unknown_user())
@@ -132,18 +124,7 @@ def _remove_org(call: Call) -> Answer:
     return {"details": details(organization, organization.id)}
 
 
-@ADMIN.method(
-    "ListEvents",
-    permission="events.read",
-    rest="POST /events/_search",
-    limit=COUNT,
-    asc=FLAG,
-    editorUserId=Text(most=200),
-    eventTypes=Repeated(Text(most=200)),
-    aggregateId=Text(most=200),
-    aggregateTypes=Repeated(Text(most=200)),
-    **{"from": TIME},
-)
+@ADMIN.method("ListEvents", permission="events.read", rest="POST /events/_search")
 def _list_events(call: Call) -> Answer:
     """List the events that match, newest first unless the request says ``asc``."""
     body = call.body
