@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.catalogue.named_causes import both, call, command, doctor
+from tests.catalogue.named_causes import both, call, command, doctor, introspect
 from tests.support.certificates import Certificates
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
@@ -191,7 +191,7 @@ def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certific
     with upstream(relay(zitadel.url), tls=certificates.good("localhost")) as up:
         url = f"https://localhost:{up.port}"
         output = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
-    output.names(url, f"http://localhost:{up.port}", "fix .*(ExternalSecure|X-Forwarded-Proto)")
+    output.names(url, f"http://localhost:{up.port}", "fix set ExternalSecure .* X-Forwarded-Proto: https")
 
 
 def test_55_a_server_that_stays_silent(bare: Shell) -> None:
@@ -225,17 +225,18 @@ def test_whatever_hangs_the_doctor_is_done_when_its_time_is_over(zitadel: Emulat
 # --- proxies
 
 
-def proxied(proxy: str, url: str = "http://zitadel.example") -> dict[str, str]:
-    return settings(url, ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=proxy, HTTPS_PROXY=proxy)
+def proxied(proxy: str, url: str = "http://zitadel.example", name: str = "HTTP_PROXY") -> dict[str, str]:
+    return settings(url, ZDEMO_ALLOW_HTTP="1", HTTPS_PROXY=proxy) | {name: proxy}
 
 
 def test_61_a_proxy_that_is_not_running_or_not_used(bare: Shell, zitadel: Emulator) -> None:
     with refusing_port() as port:
-        for output in both(bare, proxied(f"http://127.0.0.1:{port}"), "net.proxy"):
-            output.names(
-                f"nothing listens at the proxy 127.0.0.1 port {port}", "start the proxy", "or remove HTTP_PROXY"
-            )
-            output.never("resolve", *NOT_THE_TOKEN)
+        for name, proxy in (("http_proxy", f"http://127.0.0.1:{port}"), ("ALL_PROXY", f"127.0.0.1:{port}")):
+            for output in both(bare, proxied(proxy, name=name), "net.proxy"):
+                output.names(f"nothing listens at the proxy 127.0.0.1 port {port}, which {name} names", "start the")
+                output.names(f"unset {name} ").never("resolve", "HTTPS_PROXY", *NOT_THE_TOKEN)
+        proxied_https = settings("https://localhost:1", HTTPS_PROXY=f"localhost:{port}")
+        introspect(bare, proxied_https).names(f"nothing listens at the proxy localhost port {port}, which HTTPS_PROXY")
         doctor(bare, proxied(f"http://127.0.0.1:{port}", zitadel.url))  # loopback needs none
 
 

@@ -19,7 +19,7 @@ from zdemo.cli.commands.serve import ServeAddress, tell_start
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR, new_fault
+from zdemo.emulator import ADMIN, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, new_fault
 from zdemo.page import PageOptions
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -189,6 +189,11 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
         lambda planter: settings(planter.url, PAT=str(planter.tokens()["access_token"])),
         {},
         everywhere(ABOUT_THE_TOKEN, "token.other_audience") | {"page": Cause("token.ended")},
+    ),
+    "an exported administrator's PAT hides that of .env": (
+        lambda planter: settings(planter.url, ZITADEL_ADMIN_PAT=WRONG, ZITADEL_PROJECT_ID=PROJECT_ID),
+        {"ZITADEL_ADMIN_PAT": ADMIN.pat},
+        everywhere(("role", "setup"), "admin.refused", "ZITADEL_ADMIN_PAT in the environment hides the one in .env"),
     ),
     "a user's wrong secret": (
         lambda planter: settings(planter.url, **USER),

@@ -42,6 +42,10 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
     output.names(f"{KEY} and CLIENT_SECRET are both set: the key file is used", "remove the one")
     assert ("fix remove the one" in output.screen, "PAT" in output.screen) == (True, False), "it explains nothing"
     assert "! settings      PAT is set twice in .env" in output.ran.out
+    bare.dotenv(**settings(zitadel.url))
+    with (bare.folder / ".env").open("a") as stream:
+        stream.write("PAT=\n")
+    introspect(bare, {}).names("no token to ask about PAT is set twice in .env", "hint: keep the right one of lines")
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
@@ -128,7 +132,7 @@ def test_another_name_for_the_token_is_pointed_out(bare: Shell, zitadel: Emulato
     for output in (*both(bare, {}, warned=(WELLFORMED, "token.form")), called):
         output.names("rename pat to PAT in .env")
     (bare.folder / ".env").unlink()
-    introspect(bare, values).names("no token to ask about").never("rename")
+    introspect(bare, values).names("no token to ask about").never("rename pat")
     introspect(bare, settings(zitadel.url, PAT="") | {"TOKEN": READER.pat}).names("rename TOKEN to PAT in the environ")
 
 

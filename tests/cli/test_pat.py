@@ -37,7 +37,7 @@ def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: 
     ("stdin", "named"),
     [
         (b" \n", "empty"),
-        (b"\xff\xfe" + READER.pat.encode("utf-16-le"), "invisible"),
+        (b"\xff\xfe" + READER.pat.encode("utf-16-le"), "the token is not UTF-8 text but UTF-16"),
         (READER.pat.encode() + b"\nsecond line\n", "line end"),
         (b"a" * (LONGEST_TOKEN + 1), "the token from --pat is longer than 16 KiB"),
     ],
@@ -56,6 +56,8 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("call private", {"PAT": ""}, 1, "--pat"),
         ("introspect", {"PAT": ""}, 3, "--pat"),
         ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
+        ("role list --admin-pat $X", {}, 3, "--admin-pat is the name of a variable instead of its value"),
+        ("role list --admin-pat @x.txt", {}, 3, "--admin-pat - < FILE"),
         ("role list --admin-pat x --admin-key x", {}, 2, "leave out one of them"),
         ("role list --admin-key=", {"ZDEMO_USER_CLIENT_ID": "x", "ZDEMO_USER_CLIENT_SECRET": "x"}, 2, "key is empty"),
         ("role list", {"ZITADEL_ADMIN_PAT": "", "ZITADEL_DOMAIN": ""}, 3, "set them in the environment"),

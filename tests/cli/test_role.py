@@ -12,6 +12,7 @@ from tests.support.upstream import answer, hang_up, json_body, upstream
 from zdemo.config.address import is_withheld
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.emulator import AUTHORIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.errors import ROLE_SCOPE
 from zdemo.server import create_app
 
 GRANT = ("role", "grant", "visitor", "read:messages")
@@ -88,7 +89,9 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ("list raeder", "no user raeder", "did you mean reader?"),
         ("grant stranger read:messages", "no user", "stranger"),
         ("revoke reader write:messages", "no role write:messages", "read:messages, admin"),
-        ("grant visitor Read:Messages --create-role", "no role", "did you mean read:messages?"),
+        ("grant visitor Read:Messages --create-role", "no role", "refuses a second one that differs only in case"),
+        (f"grant visitor {ROLE_SCOPE}read:messages", "no role", "give the role's key alone, not its scope: read:m"),
+        (f"grant visitor {ROLE_SCOPE}write:x --create-role", "no role", "not its scope: write:x\n"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
         (
             "grant visitor write:x",

@@ -51,6 +51,7 @@ def test_scopes_replace_the_usual_ones(reader: Shell) -> None:
     assert (ran.code, ran.err, ran.document["scope"]) == (0, "", f"openid email {AUDIENCE}")
     ran = reader("token", "--scope", "openid")
     assert (ran.code, f"--scope {AUDIENCE}" in ran.err) == (0, True)
+    assert "separate scopes by blanks, not by commas" in reader("token", "--scope", f"openid,{AUDIENCE}").err
     ran = reader("token", ZITADEL_PROJECT_ID="")
     assert (ran.code, "set ZITADEL_PROJECT_ID" in ran.err) == (0, True)
 
@@ -183,8 +184,8 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
         ("--login --key-file x", {}, 2, "--key-file cannot be combined with --login"),
         ("--device --client-secret -", {}, 2, "--client-secret cannot be combined with --device"),
         ("--login", {"ZDEMO_APP_CLIENT_ID": ""}, 3, "ZDEMO_APP_CLIENT_ID is not set"),
-        (f"--login --client-id {CLIENT_ID}", {}, 1, "Errors.App.NotFound: CLIENT_ID is of an API application, not of"),
-        ("--device", {"ZDEMO_APP_CLIENT_ID": CLIENT_ID}, 1, "not found: CLIENT_ID is of an API application, not of an"),
+        (f"--login --client-id {CLIENT_ID}", {}, 1, "Errors.App.NotFound: --client-id is of an API application, not"),
+        ("--device", {"ZDEMO_APP_CLIENT_ID": CLIENT_ID}, 1, "not found: ZDEMO_APP_CLIENT_ID is of an API application"),
         ("--login --client-id x", {}, 1, "Errors.App.NotFound\n"),
         ("--device --client-id 7", {}, 1, "no active client not found"),
         ("--login", {"ZITADEL_DOMAIN": "http://127.0.0.1:1"}, 4, "refuses connections"),

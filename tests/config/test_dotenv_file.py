@@ -28,7 +28,7 @@ CONTENTS: list[tuple[str, str | bytes, dict[str, str]]] = [
     ("byte-order mark", b"\xef\xbb\xbfA=1\n", {"A": "1"}),
     ("CRLF", 'A=1\r\nB="2"\r\n', {"A": "1", "B": "2"}),
     ("comments", "# A=0\nA=1 # one\nB=2#two\nC= # three\n\n#\n", {"A": "1", "B": "2#two", "C": ""}),
-    ("empty", "A=\nB=''\nC\n", {"A": "", "B": "", "C": ""}),
+    ("empty", "A=\nB=''\n", {"A": "", "B": ""}),
     ("nothing interpolated", "A=$HOME\nB=${A}\n", {"A": "$HOME", "B": "${A}"}),
     ("a key in many lines", 'A="-----BEGIN\nx\n-----END\n" # mine\n', {"A": "-----BEGIN\nx\n-----END\n"}),
 ]
@@ -51,6 +51,7 @@ REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [
     ("bytes", b"A=\xff\n", ("is not UTF-8 text",)),
     ("UTF-16 without a mark", "A=1\n".encode("utf-16-le"), ("is not UTF-8 text but UTF-16, or not text",)),
     ("too large", "A=1\n#" + "x" * (64 << 10), ("is larger than 64 KiB",)),
+    ("no =", "PAT:secret\nA=1\nexport A\n", ("line 1 is not an assignment", "line 3 is not an assignment")),
     (
         "wrong lines",
         '# comment\n\nA=1\n\n\nsecret words here\r\nB=2\n=secret\nD="secret" x\nC=\'secret\n',

@@ -64,6 +64,9 @@ def test_a_key_file_of_zitadel_and_what_does_no_harm(same: bytes) -> None:
 PUBLIC = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "not JSON": (b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
+    "cut off": (content()[:-20], APPLICATION, "not a JSON object, or cut off"),
+    "empty": (b"\n", APPLICATION, "empty"),
+    "UTF-16": (content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),
     "nested": (b"[" * 50_000, APPLICATION, "not a JSON object"),
     "too large": (b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
     "service account": (user_content(), APPLICATION, "the key file of a service account, not of an API application"),
@@ -83,7 +86,7 @@ def test_what_is_wrong_is_named(data: bytes, kind: KeyKind, words: str) -> None:
     error = refusal(lambda: parse_key_file(data, kind))
     assert words in str(error)
     assert pem(rsa_key())[40:60] not in str(error)
-    assert error.fix in ("", kind.new_key)
+    assert error.fix in ("", kind.new_key, f"copy the whole file again, or {kind.new_key}", "save it as UTF-8")
 
 
 @pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])

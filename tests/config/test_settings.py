@@ -15,6 +15,7 @@ from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.names import rename_steps, source_problems
+from zdemo.config.parsers import VALUE_ITSELF
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
 from zdemo.config.variables import BY_NAME, SECRETS, VARIABLES
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
@@ -104,10 +105,12 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://zitadel\u200b.example", "contains an invisible character", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
 ]
+UNEXPANDED = ("$SECRET", "${SECRET}", "%SECRET%")
 OTHERS: list[tuple[str, str, str, str]] = [
     ("ZITADEL_INTERNAL_URL", "https://a:b@zitadel:8080", "contains a user name or password", "https://zitadel:8080"),
     ("CLIENT_ID", "'312909'", "has quotes around it: …", "312909"),
     ("CLIENT_SECRET", "abc def", "has a space inside", CORRECT),
+    *(("CLIENT_SECRET", text, "is the name of a variable instead of its value", VALUE_ITSELF) for text in UNEXPANDED),
     ("ZDEMO_CACHE_TTL", "86401", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_TTL", "nan", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_SIZE", "0", f"{WHOLE}: …", CORRECT),
@@ -142,6 +145,9 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
         settings_with(ZITADEL_DOMAIN=f"http://{host}:80")
     with_https = "" if host == "host.docker.internal" else f"ZITADEL_DOMAIN=https://{host}:80; "
     assert wrong.value.hint == f"{with_https}ZDEMO_ALLOW_HTTP=1: in a network that you trust"
+    with pytest.raises(SettingsError, match="over plain http") as misspelled:
+        settings_with(ZITADEL_DOMAIN="http://localhots:80")
+    assert misspelled.value.hint.startswith("ZITADEL_DOMAIN=http://localhost:80; ")
     with pytest.raises(SettingsError, match="ZITADEL_INTERNAL_URL would send tokens and secrets over plain http"):
         settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
     allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")

@@ -207,6 +207,14 @@ def test_a_dead_jwt_tells_why_itself(token: str, more: Mapping[Probe, Response],
     assert (finding.id, bool(finding.fix)) == (name, True)
 
 
+@pytest.mark.parametrize(("name", "is_same"), [("", True), ("bold-eagle-31", False)])
+def test_a_known_key_shows_the_same_zitadel_but_emulators_of_a_process_share_theirs(name: str, is_same: bool) -> None:
+    keys = answer(200, {"keys": [{"kid": "k"}]}, headers={"x-zdemo-emulator": name})
+    token = jwt_of(iss="http://localhost:59999")
+    finding = find(token, {**DEAD_HERE, **DISCOVERY, Probe.KEYS: keys}, WITH_PROJECT, fits=True)
+    assert ("that is the same ZITADEL" in finding.cause) is is_same
+
+
 @pytest.mark.parametrize(("ahead", "name"), [(46_800, "token.ended"), (0, "token.expired"), (-46_800, "token.expired")])
 def test_a_jwt_has_expired_by_zitadels_clock_and_not_by_ours(ahead: float, name: str) -> None:
     evidence = Evidence(replies=DEAD_HERE | DISCOVERY, signature_fits=True, clock_ahead_seconds=ahead)

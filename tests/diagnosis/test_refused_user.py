@@ -66,6 +66,7 @@ def test_each_refusal_has_its_finding(
     finding = find(settings, status, {"error": error, "error_description": description})
     assert finding
     assert (finding.id, bool(finding.fix)) == (name, True)
+    assert ("token --login" in str(finding.fix)) is (name == "user.no_secret"), "people have none"
     assert SECRET not in str(finding)
     assert APPLICATION["CLIENT_SECRET"] not in str(finding)
 

@@ -37,6 +37,7 @@ FOUND = ClientRecords(
 )
 USERINFO, ADMINISTRATOR = Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO
 PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
+SAME_ID = {"client_id": "7" * 18, "project_id": "7" * 18}
 NAMED = replace(SETTINGS, client_id="reader")  # as a service account's login name
 
 
@@ -187,6 +188,21 @@ def test_an_administrators_records_end_the_questions(records: ClientRecords, nam
     finding = diagnose(REFUSED_CLIENT, case_of(replace(SETTINGS, client_secret="a" * 64)), asker)
     assert (finding.id, finding.certainty, asker.rounds) == (name, certainty, [RECORDS])
     assert bool(finding.repair) is (certainty is CERTAIN)
+
+
+@pytest.mark.parametrize(
+    ("change", "records", "words", "certainty"),
+    [
+        ({"client_secret": "x" * 63 + "\\n"}, FOUND, "CLIENT_SECRET has a backslash inside", CERTAIN),
+        (SAME_ID, ClientRecords(whole_instance=True), "hold the same value", CERTAIN),
+        (SAME_ID, ClientRecords(whole_instance=False), "hold the same value", LIKELY),
+    ],
+)
+def test_a_value_that_the_records_show_to_be_wrong_is_judged_by_its_form(
+    change: dict[str, str], records: ClientRecords, words: str, certainty: Certainty
+) -> None:
+    finding = refused({}, replace(SETTINGS, **change), records=records)  # type: ignore[arg-type]  # all are texts
+    assert (finding.certainty, words in finding.cause) == (certainty, True)
 
 
 def test_values_in_each_others_variables_need_no_administrator() -> None:

@@ -91,7 +91,6 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"{PAT}\u200b", "U+200B"),
         (f"{PAT}\xe9", "U+00E9"),
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
-        ("$PAT", "variable"),
         (f'{{"error":"x","id":"{PAT}"}}', "JSON instead of the value alone"),
         (f"%2B{PAT}%", "encoded for a URL"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
@@ -111,6 +110,8 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     ("token", "cause", "fix"),
     [
         (f"{PAT}%", 'has "%" at the end', "leave out the %"),
+        ("$PAT", "is the name of a variable", "put the value itself there"),
+        *((path, "is the path of a file", "end the line with --pat - < FILE") for path in ("./a", "@a", "a.txt")),
         (f'{{"access_token":"{PAT}"}}', "is a whole JSON answer instead of its access_token", "jq -r .access_token"),
         (
             f'{{\n  "id_token": "x.y.z", "access_token" : "{PAT}"}}',

@@ -13,7 +13,7 @@ from zdemo.setup.setup_files import COMMENTS, SetupFiles, only_setup_in_folder
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 SETUPS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from((None, "setup-1", "setup-2")))
-FORMS = ("PAT=own", "PAT='o w n' # c", ' export  PAT = "own"\t', "PAT", "PAT=''#c", "CLIENT_SECRET=own#")
+FORMS = ("PAT=own", "PAT='o w n' # c", ' export  PAT = "own"\t', "PAT=", "PAT=''#c", "CLIENT_SECRET=own#")
 OTHERS = ("ZITADEL_KEY_FILE = k", "ZITADEL_DOMAIN=\\", "A='\n'", "# c", "", "  ", *COMMENTS.values())
 
 

@@ -20,12 +20,12 @@ from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_set
 from zdemo.config.names import hidden_values
 from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.variables import SECRETS
-from zdemo.errors import MissingTokenError, SettingsError, UsageError
+from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.steps import Command
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
-from zdemo.text.printable import one_line
+from zdemo.text.printable import one_line, utf8_text
 
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
@@ -72,7 +72,10 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
             raise UsageError(f"{option} asks for the {what}, but there is no terminal to ask on", hint=hint)
         token = typed_secret(question)
     elif value == FROM_STDIN:
-        token = sys.stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if sys.stdin else ""
+        try:
+            token = utf8_text(sys.stdin.buffer.read(LONGEST_INPUT_BYTES)) if sys.stdin else ""
+        except ValueError as error:
+            raise MissingTokenError(f"the {what} {error}", hint="give it as UTF-8") from None
     if token is not None and not token.strip():
         instead = f", or leave out {option}" if option.startswith("-") else ""
         raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}{instead}")
@@ -175,6 +178,7 @@ def admin_settings(
     if ISSUER not in environment.hidden:  # else the next line says so
         tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     tell_hidden(screen, environment, ISSUER, ADMIN_PAT, "ZITADEL_PROJECT_ID")
+    checked_token(environment, ADMIN_PAT)
     return environment, settings
 
 
@@ -189,6 +193,7 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
 
 def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
     """Print the warnings about settings."""
+    screen.told |= {*settings.warnings}
     for warning in settings.warnings:
         screen.warn(warning.in_full)
 
@@ -210,9 +215,9 @@ def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
             screen.note(problem.text)
 
 
-def checked_token(environment: Environment) -> str | None:
+def checked_token(environment: Environment, name: str = "PAT") -> str | None:
     """Return the token, or ``None`` when there is none. Raises MissingTokenError if no header field can hold it."""
-    token = environment.get("PAT", "").strip()
+    token = environment.get(name, "").strip()
     if not token:
         return None
     if token.isascii() and token.translate(BESIDE_LETTERS).isalnum():
@@ -220,15 +225,16 @@ def checked_token(environment: Environment) -> str | None:
     from zdemo.diagnosis.token_form import paste_problem  # here, since most tokens need no diagnosis
 
     if problem := paste_problem(token):
-        error = MissingTokenError(f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix)
-        error.finding = problem.id
+        what = f"the token {_source(environment, name)} cannot be sent: {problem.cause}"
+        error = MissingTokenError(what, hint=problem.fix)
+        error.finding = problem.id if name == "PAT" else ADMIN_REFUSED
         raise error
     return token
 
 
-def _source(environment: Environment) -> str:
-    place = environment.source("PAT")
-    return f"from {environment.setting('PAT') if place == COMMAND_LINE else place}"
+def _source(environment: Environment, name: str = "PAT") -> str:
+    place = environment.source(name)
+    return f"from {environment.setting(name) if place == COMMAND_LINE else place}"
 
 
 def token_line(environment: Environment, token: str, username: str = "") -> str:

@@ -19,6 +19,7 @@ from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
+from zdemo.text.printable import utf8_text
 
 if TYPE_CHECKING:
     import typer
@@ -83,10 +84,10 @@ def _seed_text(path: Path) -> str:
     try:
         content, _ = read_file(path, LARGEST_SEED_BYTES)
         if len(content) <= LARGEST_SEED_BYTES:
-            return content.decode("utf-8-sig")
+            return utf8_text(content)
         problem = f"it is larger than {LARGEST_SEED_BYTES >> 20} MiB"
-    except UnicodeDecodeError:
-        problem = "it is not UTF-8 text"
+    except ValueError as error:
+        problem = f"it {error}"
     except OSError as error:
         problem = str(error.strerror)
     raise UsageError(f"cannot read {path}: {problem}", hint=SEED_DOCS)

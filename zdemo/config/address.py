@@ -67,6 +67,10 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     if is_plain:
         allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does="in a network that you trust")
         with_https = "" if host.endswith(".docker.internal") else address  # that is this machine, in a container
+        from difflib import get_close_matches  # here, because only mistakes need it
+
+        if get_close_matches(host, ["localhost"], cutoff=0.8):
+            with_https = address.replace(f"https://{host}", "http://localhost", 1)
         raise InvalidValue("would send tokens and secrets over plain http", corrected=with_https, fix=allowed)
     return address
 

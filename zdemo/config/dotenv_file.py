@@ -11,6 +11,7 @@ from dotenv.parser import Binding, parse_stream
 
 from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.errors import SettingsError
+from zdemo.text.printable import utf8_text
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
 MOST_PROBLEMS = 10  # that a message names
@@ -41,7 +42,8 @@ class Dotenv:
     @property
     def wrong_lines(self) -> list[str]:
         """The lines that are not assignments, and why, as messages name them."""
-        wrong = ((line, OPEN_QUOTE.match(b.original.string)) for b, line in self._numbered() if b.error)
+        sets_nothing = (x for x in self._numbered() if x[0].error or (x[0].key is not None and x[0].value is None))
+        wrong = ((line, OPEN_QUOTE.match(binding.original.string)) for binding, line in sets_nothing)
         return [f"line {line} {'never closes a quote' if opened else 'is not an assignment'}" for line, opened in wrong]
 
     @property
@@ -119,7 +121,10 @@ def load_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file, the lines that are not assignments too. Raises SettingsError if it cannot be read."""
     try:
         content, status = read_file(path, LARGEST_BYTES)
-        dotenv = Dotenv(content.decode("utf-8-sig") if len(content) <= LARGEST_BYTES else "", status)
+        if len(content) > LARGEST_BYTES:
+            what = f"{path} is larger than {LARGEST_BYTES >> 10} KiB"
+            raise SettingsError([what], hint="give a file of NAME=value lines")
+        return Dotenv(utf8_text(content), status)
     except FileNotFoundError:
         what, hint = "does not exist", "correct --env-file, or omit it to read .env"
         if path.is_symlink():
@@ -127,16 +132,10 @@ def load_dotenv(path: Path) -> Dotenv:
         raise SettingsError([f"{path} {what}"], hint=hint) from None
     except NotAFileError as error:
         raise SettingsError([f"{path} is {error.strerror}"], hint="give a file of NAME=value lines") from None
-    except UnicodeDecodeError:
-        raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
+    except ValueError as error:
+        raise SettingsError([f"{path} {error}"], hint="save it as UTF-8") from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
-    if len(content) > LARGEST_BYTES:
-        what = f"{path} is larger than {LARGEST_BYTES >> 10} KiB"
-        raise SettingsError([what], hint="give a file of NAME=value lines")
-    if any("\0" in name for name in dotenv.values):  # every other byte of a name is 0, without a byte-order mark
-        raise SettingsError([f"{path} is not UTF-8 text but UTF-16, or not text"], hint="save it as UTF-8")
-    return dotenv
 
 
 def valid_dotenv(path: Path) -> Dotenv:

@@ -10,6 +10,7 @@ from pathlib import Path
 from zdemo.config.file_io import NotAFileError, open_to_others, read_file
 from zdemo.config.parsers import InvalidValue
 from zdemo.errors.problem import Problem
+from zdemo.text.printable import utf8_text
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
@@ -78,11 +79,14 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
     if len(content) > LARGEST_BYTES:
         raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
     try:
-        values = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
+        values = json.loads(utf8_text(content))
+    except (json.JSONDecodeError, RecursionError):
         values = None
+    except ValueError as error:
+        raise InvalidValue(f"names a file that {error}", fix="save it as UTF-8") from None
     if not isinstance(values, dict):
-        raise InvalidValue("names a file that is not a JSON object", fix=kind.new_key)
+        what = f"names a file that is {'not a JSON object, or cut off' if content.strip() else 'empty'}"
+        raise InvalidValue(what, fix=f"copy the whole file again, or {kind.new_key}")
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind
     named = values.get("type", by_id.type)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from zdemo.config.parsers import MASKED, is_masked, is_placeholder
+from zdemo.config.parsers import IS_NAME, MASKED, VALUE_ITSELF, VARIABLE, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.errors.response import DECODER
 from zdemo.errors.steps import Command, Shell, Step
@@ -32,6 +32,7 @@ CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
+EMPTY = "token.empty"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 
@@ -53,7 +54,10 @@ HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
 NO_VALUE = PasteError("is a word for no value", "look in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
-PATH = PasteError("is the path of a file instead of its content", "give the content of the file, e.g. PAT=$(cat FILE)")
+PATH = PasteError(
+    "is the path of a file instead of its content",
+    "end the line with --pat - < FILE, or --admin-pat - < FILE: - reads standard input",
+)
 
 
 class TokenKind(StrEnum):
@@ -318,9 +322,9 @@ _LOOKS: tuple[Look, ...] = (
     _json,
     _matching("-----BEGIN", "is a private key or a certificate"),
     _matching(r"(?i)\A(null|none|nil|undefined|\[object Object\])\Z", NO_VALUE),
-    _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
+    _matching(rf"\A({VARIABLE})\Z", PasteError(IS_NAME, VALUE_ITSELF)),
     _base64,
-    _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
+    _matching(r"\A(@|file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ ~-]*\Z|\A[\w./-]+\.(txt|pat|token|json)\Z", PATH),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
     _quotes,
@@ -338,7 +342,7 @@ def paste_problem(token: str) -> Finding | None:
     if form.is_clean:
         return None
     if not token.strip():
-        return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
+        return Finding(id=EMPTY, cause="the token is empty", fix=("set PAT in the environment or in .env",))
     error = form.problem or PasteError(next(f'has "{c}" inside' for c in token.strip() if not B64TOKEN.fullmatch(c)))
     return Finding(
         id="token.pasted",

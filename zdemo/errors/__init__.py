@@ -31,6 +31,7 @@ from zdemo.errors.response import Response
 from zdemo.errors.steps import Step, in_line
 
 Hint = Step | Sequence[Step]
+ADMIN_REFUSED = "admin.refused"  # the ID of the finding that an administrator's token cannot be used
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
 
@@ -256,5 +257,6 @@ class ManagementError(ZdemoError):
         super().__init__(message, hint=hint)
         self.answer = answer
         self.status = answer.status
+        self.finding = ADMIN_REFUSED if self.status == 401 else ""
         self.code = code
         self.error_id = error_id

@@ -1,5 +1,6 @@
-"""The message and the hint for each kind of failure, another address, and what is wrong with a proxy. Pure."""
+"""The message and the hint for each kind of failure, another address, and what is wrong with a proxy."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -70,19 +71,19 @@ _WORDS = {
     ),
     FailureKind.PROXY: (
         "the proxy{proxy} does not let requests through to {host}{status}",
-        "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
+        "check {proxy_setting}, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_REFUSED: (
-        "nothing listens at the proxy {proxy_host} port {proxy_port}, which HTTP_PROXY or HTTPS_PROXY names",
-        "start the proxy\nor remove HTTP_PROXY and HTTPS_PROXY from the environment\nor add {host} to NO_PROXY",
+        "nothing listens at the proxy {proxy_host} port {proxy_port}, which {proxy_setting} names",
+        "start the proxy\nor add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_UNUSABLE: (
         "the proxy from the environment {detail}; no request was sent",
-        "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",
+        "set {proxy_setting} to an http proxy, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_LOGIN: (
         "the proxy{proxy} {login} (407)",
-        "set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@{proxy_host}:{proxy_port}\nor add {host} to NO_PROXY",
+        "set {proxy_setting} to http://USER:PASSWORD@{proxy_host}:{proxy_port}\nor add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_WITHOUT_WAY: (
         "the proxy{proxy} cannot connect to {host} port {port}{status}",
@@ -91,7 +92,7 @@ _WORDS = {
     ),
     FailureKind.PROXY_PLAIN_HTTP: (
         "the proxy{proxy} speaks plain http, but its address says https",
-        "use http:// in HTTPS_PROXY and HTTP_PROXY: http://{proxy_host}:{proxy_port}",
+        "use http:// in {proxy_setting}: http://{proxy_host}:{proxy_port}",
     ),
     FailureKind.BROKEN: (
         "the answer from {origin}{through} is not HTTP, or is cut off",
@@ -116,6 +117,11 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
     """Return the CA bundle that requests would use, if the environment names one."""
     variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
+
+
+def _proxy_variables(scheme: str) -> list[str]:
+    """Return the variables that name a proxy for a scheme, in any case of letters; none where the system names it."""
+    return [name for name in os.environ if os.environ[name] and name.lower() in (f"{scheme}_proxy", "all_proxy")]
 
 
 def why_untrusted(verify_code: int) -> str:
@@ -155,6 +161,8 @@ def failed(
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
+    variables = _proxy_variables(parts.scheme)
+    proxy_setting = " or ".join(variables) or "the system's setting"
     here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
     values = {
         "server": "ZITADEL" if is_zitadels else "the server",
@@ -166,7 +174,8 @@ def failed(
         "proxy": f" {proxy_host}" if proxy_host else "",
         "login": "refuses the user name and password" if "@" in proxy else "requires a user name and password",
         "through": f", through the proxy {proxy_host} port {proxy_port}," if proxy_host else "",
-        "proxy_too": "HTTP_PROXY and HTTPS_PROXY, then " if proxy_host else "",
+        "proxy_setting": proxy_setting,
+        "proxy_too": f"{proxy_setting}, then " if proxy_host else "",
         "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
@@ -184,6 +193,8 @@ def failed(
         steps = address_steps(setting, scheme, host, port, parts.path, certain=certain)
     elif kind is FailureKind.CERTIFICATE_UNTRUSTED:
         steps = trust or how_to_trust(0, None)
+    elif kind is FailureKind.PROXY_REFUSED and variables:
+        steps = steps[0], Shell(f"unset {' '.join(variables)}", does="if no proxy is needed"), *steps[1:]
     elif kind is FailureKind.REFUSED and here and parts.port is None:
         steps = (f"add the port to {setting}",)
     elif kind is FailureKind.REFUSED and here and is_zitadels:

@@ -56,9 +56,10 @@ class Transport:
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
         # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
-        self.proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
-        proxy = requests.utils.select_proxy(origin, self.proxies) or ""
+        proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
+        proxy = requests.utils.select_proxy(origin, proxies) or ""
         self.proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"
+        self._proxies = {"all": self.proxy} if self.proxy else {}  # requests takes localhost:3128 for a scheme
         self._proxy_host, _ = proxy_address(self.proxy)
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False
@@ -140,7 +141,7 @@ class Transport:
             request,
             timeout=left,  # type: ignore[arg-type]  # the stubs do not know that requests takes urllib3's Timeout
             stream=True,
-            proxies=self.proxies,
+            proxies=self._proxies,
             verify=self.ca_bundle.path if self.ca_bundle else True,
         )
         with response:

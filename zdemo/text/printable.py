@@ -7,6 +7,16 @@ from collections.abc import Callable
 HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
+def utf8_text(content: bytes) -> str:
+    """Return the text of a file or of standard input. Raises ValueError, which says what else it is, as a predicate."""
+    if b"\0" in content[:4]:  # two bytes for each character, perhaps behind a byte-order mark
+        raise ValueError("is not UTF-8 text but UTF-16, or not text")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+
+
 def escaped(character: str) -> str:
     """Return a character as Python's source would name it, for example ``\\x9b`` or ``\\u202e``."""
     return character.encode("unicode_escape").decode()

@@ -23,7 +23,7 @@ NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's 
 ADMIN_PAT_REFUSED = (
     "the administrator's token is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
     "or not a PAT but a token that is not meant for ZITADEL's API",
-    "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+    "copy the administrator's whole PAT again, or create a new PAT and set ZITADEL_ADMIN_PAT to it",
 )
 """The message and the hint when ZITADEL's API answers 401."""
 

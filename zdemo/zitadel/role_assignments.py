@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
-from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
+from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
@@ -70,8 +70,10 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
     if project is None:
         raise ZdemoError(
             f"there is no project with the ID {project_id}, or the administrator cannot see it",
-            hint="copy the ID from the project's page to ZITADEL_PROJECT_ID, or unset it to use the API application's "
-            "project",
+            hint=(
+                "copy the ID from the project's page to ZITADEL_PROJECT_ID, or unset it",
+                Command("setup", does="creates all again, if this ZITADEL was recreated since"),
+            ),
         )
     return project
 
@@ -112,11 +114,14 @@ def _assignments_of(
         require_project(client, project_id)
     if role not in keys and not keys.hidden:
         near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
-        cannot = not define or near.casefold() == role.casefold()  # ZITADEL refuses keys that differ only in case
-        more: Step = "role keys are compared exactly" if cannot or not define else define
+        more: Step = define or "role keys are compared exactly"
+        if near.casefold() == role.casefold():
+            more = "ZITADEL compares role keys exactly, and refuses a second one that differs only in case"
         hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)
         if name in keys:
             hint = (f"write the user first, then the role {name}",)
+        if role.startswith(ROLE_SCOPE):
+            hint = (f"give the role's key alone, not its scope: {role.removeprefix(ROLE_SCOPE)}",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, project_id, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
@@ -124,7 +129,8 @@ def _assignments_of(
 
 def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> bool:
     """Define a role that a user is to get, and return whether the project did not have it."""
-    if role.casefold() in (key.casefold() for key in resources.list_roles(client, project_id)):
+    known = (key.casefold() for key in resources.list_roles(client, project_id))
+    if role.startswith(ROLE_SCOPE) or role.casefold() in known:
         return False
     require_user(client, project_id, name)
     resources.add_role(client, project_id, role, role)

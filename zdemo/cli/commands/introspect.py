@@ -21,7 +21,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.evidence import active_token, refusal_of
 from zdemo.diagnosis.rules.active_token import NoteKind
-from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
+from zdemo.diagnosis.token_form import EMPTY, ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.view import brief, reason, why
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
@@ -79,7 +79,9 @@ def introspect(
     token = environment.get("PAT", "").strip()
     if not token:
         hint = rename_steps(environment, "PAT") or "give one with --pat, or set PAT in .env"
-        raise MissingTokenError("no token to ask about", hint=hint)
+        missing = MissingTokenError("no token to ask about", hint=hint)
+        missing.finding = EMPTY
+        raise missing
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     token_input.tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")

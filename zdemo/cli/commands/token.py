@@ -105,6 +105,7 @@ def _of_service_account(
     scopes = requested or usual_scopes(settings.project_id)
     if not any(re.fullmatch(audience_scope(".+"), requested_scope) for requested_scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
+        fix = "separate scopes by blanks, not by commas" if "," in "".join(scopes) else fix
         screen.warn(f"{WITHOUT_AUDIENCE}: {fix}")
     for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
         screen.warn(odd.in_full)
@@ -186,7 +187,7 @@ def _of_person(
     except LoginRefused as error:
         if NO_APP not in error.steps or settings.client_id != environment.get("CLIENT_ID"):
             raise
-        message = f"{error}: CLIENT_ID is of an API application, not of an OIDC client"
+        message = f"{error}: {environment.setting(APP_CLIENT_ID)} is of an API application, not of an OIDC client"
         raise ZdemoError(message, hint=error.steps) from error
     finally:
         token_input.tell_hidden(screen, environment, ISSUER, INTERNAL_URL, APP_CLIENT_ID, "ZITADEL_PROJECT_ID")

@@ -17,8 +17,7 @@ from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.errors.response import Response
 from zdemo.errors.steps import SetVariable
-from zdemo.http.failure_messages import failed as connection_failed
-from zdemo.http.failure_messages import proxy_address, proxy_problem
+from zdemo.http.failure_messages import proxy_address
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
 
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
@@ -77,9 +76,6 @@ def _proxy(context: DoctorContext) -> Finding:
     proxy = context.facts.proxy
     if not proxy:
         return nothing_to_check("none is used for this host")
-    if problem := proxy_problem(proxy):
-        issuer = context.zitadel.issuer
-        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, issuer, ISSUER, detail=problem))
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
         if (failure := context.evidence.failure(probe)) and failure.kind.startswith("proxy"):
@@ -164,7 +160,8 @@ def _issuer(context: DoctorContext) -> Finding:
         return passed(issuer)
     fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"
     if issuer.partition("://")[0] != requested.partition("://")[0]:
-        fix = "set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto"
+        scheme = requested.partition("://")[0]
+        fix = f"set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto: {scheme}"
     return Finding(
         id="zitadel.issuer_differs",
         cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "

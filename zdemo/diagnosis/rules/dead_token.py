@@ -171,12 +171,14 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     named, own = case.form.claims.get("iss"), case.evidence.issuer or case.settings.issuer
     if not isinstance(named, str) or named == own:
         return None
-    issuer = quoted(named)
+    issuer, known = quoted(named), _key_is_known(case)
+    if known and case.evidence.answer(Probe.KEYS).emulator:
+        known = None  # the emulators of a process share their keys
     why = {
         True: "the same ZITADEL under another host name, port or scheme (it knows the key)",
         False: "another ZITADEL or another product (this one does not know the key)",
         None: "another ZITADEL, or this one under another host name, port or scheme",
-    }[_key_is_known(case)]
+    }[known]
     return Finding(
         id="token.other_issuer",
         cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}",

@@ -15,6 +15,7 @@ from zdemo.diagnosis.rules.unusable_response import LOST, NO_CLIENT, database_aw
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 from zdemo.diagnosis.wording import Lines, span
 from zdemo.errors.response import Response
+from zdemo.errors.steps import Command
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
@@ -128,7 +129,8 @@ def _wrong_secret(case: UserCase) -> Finding:
     variable = case.settings.environment.setting(USER_SECRET)
     if case.description == NO_SECRET:
         fix = f"generate one on the user's page in ZITADEL, and give it as {variable}"
-        return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix,))
+        person = Command("token --login", does="if that is a person: they log in instead")
+        return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix, person))
     if case.settings.client_secret == case.settings.environment.get("CLIENT_SECRET", "").strip():
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"

@@ -15,7 +15,7 @@ from zdemo.diagnosis.rules.odd_values import (
     are_token_and_secret_swapped,
     odd_credentials,
 )
-from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.rules.rule import Rule, rule, table
 from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
@@ -37,6 +37,7 @@ REGENERATE = (
     "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
     "to the new one; that breaks other deployments of the application"
 )
+SHOWN_WRONG = {"wrong_secret": "CLIENT_SECRET", "unknown": "CLIENT_ID", "client_unknown": "CLIENT_ID"}  # by a finding
 INACTIVE = "the application, its project or its organization is inactive or deleted"
 WRONG_SECRET = (
     "CLIENT_ID is wrong: mistyped, or not the application's client ID",
@@ -156,7 +157,8 @@ def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *
         return None
     cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
     right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
-    proxy = "let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)"
+    header = f"X-Forwarded-Proto: {audience.partition('://')[0]}"
+    proxy = f"let the proxy in front of ZITADEL pass Host unchanged, and send {header} (see ExternalSecure)"
     return Finding(id=f"{kind}.issuer_differs", cause=cause, fix=(right,), otherwise=(proxy,))
 
 
@@ -262,9 +264,18 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
     )
 
 
-def _seen_in_records(case: TokenCase) -> Lines:
-    values = () if _has_key(case) else odd_credentials(case.settings)
-    return *(("values", value.text) for value in values), LOOKED_UP
+def _with_form(known: Rule[TokenCase]) -> Rule[TokenCase]:
+    """Return a rule that shows which value is wrong, and says why where the value's form does."""
+
+    def judge(case: TokenCase) -> Finding | None:
+        finding = known.judge(case)
+        for value in odd_credentials(case.settings) if finding and _has_secret(case) else ():
+            if finding and SHOWN_WRONG.get(finding.id.removeprefix("client.")) in value.names:
+                cause, is_open = f"{_refusal(case)}: {value.text}", bool(finding.candidates)
+                return replace(_of_value(finding.id, value), cause=cause, likely=is_open)
+        return finding
+
+    return replace(known, judge=judge)
 
 
 # --- what ZITADEL alone shows
@@ -332,8 +343,8 @@ REFUSED_CLIENT = table(
     _other_status,
     *table(_emulators, _service_account, _misplaced, when=_has_secret),
     _other_audience,
-    emulators_own,
-    *table(_by_records, seen=_seen_in_records),
+    _with_form(emulators_own),
+    *table(_with_form(_by_records), seen=lambda _: (LOOKED_UP,)),
     _everything_refused,
     _clock,
     *table(_odd, when=_has_secret),
