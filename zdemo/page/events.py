@@ -155,8 +155,6 @@ def _answer(introspection: Introspection | None, settings: Settings, now: float)
     return {
         "asked_at": None if asked_at is None else round(now - (running_clock() - asked_at), 3),
         "fresh_until": None if left is None else round(now + left, 3),
-        "active": introspection.active,
-        "roles": sorted(quoted(role, LONGEST_NAME) for role in introspection.roles(settings.project_id))[:MOST_ITEMS],
     }
 
 

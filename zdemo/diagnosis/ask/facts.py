@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
-from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
+from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, is_loopback, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.emulators_record import emulators_reason
-from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe, active_token
+from zdemo.diagnosis.evidence import ClientRecords, EmulatorsReason, Evidence, PatIds, PatRecords, Probe, active_token
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
 from zdemo.diagnosis.settings_first import settings_problems
@@ -28,6 +28,9 @@ from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Project
+
+if TYPE_CHECKING:
+    from zdemo.http.transport import Transport
 
 T = TypeVar("T")
 Request = Callable[[], Response | Mapping[str, Any]]  # a mapping: fields of the evidence
@@ -338,3 +341,19 @@ def random_token() -> str:
     iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
     header = f'{{"alg":"A256GCMKW","enc":"A256GCM","iv":"{iv}","kid":"oidcKey","tag":"{tag}"}}'
     return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
+
+
+def emulators_reason(transport: "Transport", refusal: Response, seconds: float) -> EmulatorsReason | None:
+    """Return why zdemo's emulator refused a request, by its record; ``None`` if another server did, or it does not say.
+
+    No credentials are sent, and only what has the form of a reason is used.
+    """
+    if not refusal.emulator or not is_loopback(urlsplit(refusal.url).hostname or "") or seconds <= 0:
+        return None
+    with suppress(ConnectionFailed, LookupError, TypeError, ValueError, StopIteration, OverflowError):  # if not its own
+        control, number = {"X-Zdemo-Control": "1"}, int(refusal.headers.get("x-zdemo-request", ""))
+        answer = transport.send("GET", "/_zdemo/requests", timeout_seconds=seconds, headers=control)
+        record = next(record for record in answer.json_object()["requests"] if record["number"] == number)
+        ago, name = record["details"]
+        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=ago + 0.0, name=quoted(name, 60))
+    return None

@@ -55,11 +55,7 @@ def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNO
     return Finding(id=f"{area}.{name}", cause=words, only_emulator=True, fix=(fix,))
 
 
-def _may_have_reason(case: TokenCase) -> bool:
-    return bool(case.evidence.answer(Probe.TOKEN).emulator and (case.error or case.token))
-
-
-@rule(Probe.EMULATOR, when=_may_have_reason)
+@rule(Probe.EMULATOR, when=lambda case: case.evidence.answer(Probe.TOKEN).emulator and (case.error or case.token))
 def emulators_own(case: TokenCase) -> Finding | None:
     """Judge by the emulator's record of the introspection."""
     kind = case.form.kind if case.form.is_clean else TokenKind.UNKNOWN

@@ -53,10 +53,6 @@ class UserCase:
         return f"the user {quoted(key.subject if key else self.settings.client_id, 60)}"
 
 
-def _is_refusal(case: UserCase) -> bool:
-    return bool(case.error) and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT)
-
-
 def _says(*words: str) -> Callable[[UserCase], bool]:
     return lambda case: case.description in words
 
@@ -160,6 +156,6 @@ REFUSED_USER = table(
     _unknown,
     _wrong_secret,
     _other_refusal,
-    when=_is_refusal,
+    when=lambda case: case.error != "" and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT),
     seen=_seen,
 )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Entity
@@ -25,7 +25,7 @@ TEXT_RULE = re.compile(r"string(?: (\d*)\.\.(\d+)(\??))?")
 MAX_DIGITS = 20  # of a 64-bit integer
 
 
-class UnreadableError(ValueError):
+class UnreadableError(Exception):
     """JSON of the wrong type; the text names the field."""
 
 
@@ -217,8 +217,7 @@ class Map(FieldType):
 # --- messages ---
 
 
-@dataclass(frozen=True)
-class OneOf:
+class OneOf(NamedTuple):
     """A choice of fields of which at most one can be there; ``name`` is its protobuf name."""
 
     name: str
@@ -245,8 +244,6 @@ class Message:
                 continue
             try:
                 content = self.fields[field]._read(given)
-            except UnreadableError:
-                raise
             except (ArithmeticError, AttributeError, TypeError, ValueError):
                 raise UnreadableError(f"the value of {key} has the wrong type") from None
             if content is not ABSENT:

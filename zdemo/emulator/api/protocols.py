@@ -12,7 +12,7 @@ from flask import Response, request
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
-from zdemo.emulator.api.fields import Message
+from zdemo.emulator.api.fields import Message, UnreadableError
 from zdemo.emulator.api.service import Method, Service, run
 from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 from zdemo.emulator.incoming.body import LARGEST_BODY_BYTES, TOO_LARGE
@@ -108,7 +108,7 @@ def _read(message: Message, content: bytes, query: Mapping[str, str] | None = No
     try:
         sent = {name: words.get(value, value) for name, value in (query or {}).items()}
         return message.read(sent) | message.read(json.loads(content.decode(), parse_constant=int))
-    except (ValueError, RecursionError) as error:
+    except (UnreadableError, ValueError, RecursionError) as error:
         raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None
 
 
