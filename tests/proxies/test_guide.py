@@ -99,7 +99,7 @@ def proxied(name: str, folder: Path, zdemo: int, api: int) -> Iterator[int]:
     section = re.search(rf"^## {name}$.*?^```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL | re.IGNORECASE)
     assert section
     ports = {"8000": port, "5000": zdemo, "8080": api}
-    text = re.sub(r"\b(8000|5000|8080)\b", lambda found: str(ports[found[1]]), section[1])
+    text = re.sub(r"\b(8000|5000|8080)\b", lambda match: str(ports[match[1]]), section[1])
     config = folder / f"{name}.yaml"
     config.write_text(text.replace("http {", f"http {{ {NGINX_FILES}", 1) if name == "nginx" else text)
     with (folder / "log").open("wb") as log:
