@@ -1,6 +1,7 @@
 """Forward authentication: the table of cases on three kinds of servers, the identity fields, and ``zdemo serve``."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from posixpath import normpath
@@ -14,7 +15,6 @@ from tests.support.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
 from tests.support.served import Served, environment_for, served
 from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, request
-from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator, seed
 from zdemo.server import forward_auth
 from zdemo.serving import WSGIApp
@@ -150,16 +150,12 @@ REFUSED = {
     (): (401, CHALLENGE),
     ("Authorization: Basic YTpi",): (401, CHALLENGE),
     ("Authorization: Bearer",): (400, INVALID_REQUEST),
-    ("Authorization: Bearer a b",): (400, INVALID_REQUEST),
     ("Authorization: Bearer a", "Authorization: Bearer b"): (400, INVALID_REQUEST),
-    ("Authorization: Bearer a", "Authorization: Bearer a"): (400, INVALID_REQUEST),
     ("Authorization: Basic YTpi", "Authorization: Bearer a"): (400, INVALID_REQUEST),
     ("Authorization: Bearer a", "authorization: Basic YTpi"): (400, INVALID_REQUEST),
     ("Authorization:", "Authorization: Bearer a"): (400, INVALID_REQUEST),
     ("Authorization: Bearer a,Bearer b",): (400, INVALID_REQUEST),
     ("Authorization: Bearer a, Bearer b",): (400, INVALID_REQUEST),
-    (b"Authorization: Bearer \xe9",): (400, INVALID_REQUEST),
-    (f"Authorization: Bearer {'a' * (16 * 1024 + 1)}",): (400, INVALID_REQUEST),
     ("Authorization_: Bearer a",): (401, CHALLENGE),
     ("X-Authorization: Bearer a", "Proxy-Authorization: Bearer a", "X-Forwarded-Authorization: Bearer a"): (
         401,
@@ -170,7 +166,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fields", REFUSED)
-def test_nothing_but_one_bearer_token_is_taken(fields: tuple[str | bytes, ...], api: Endpoint) -> None:
+def test_nothing_but_one_bearer_token_is_taken(fields: tuple[str, ...], api: Endpoint) -> None:
     reply = ask(api, "/auth/-?access_token=a", *fields)
     assert (reply.status, reply.one("www-authenticate")) == REFUSED[fields]
 
@@ -225,24 +221,19 @@ def test_more_than_4_kib_of_identity_are_refused_and_the_log_names_the_user(capl
     assert line.startswith("the identity of ad takes 4097 bytes, more than 4096")
 
 
-def test_a_token_that_is_not_active_or_not_for_this_api_is_refused() -> None:
-    for answer in (Introspection(active=False), Introspection(active=True, claims={"active": True})):
-        with answering(answer) as api:
+OTHER = Introspection(active=True, claims={"active": True})
+OUTCOMES: list[tuple[Introspection | BaseException, int, str | None, str | None]] = [
+    (OTHER, 401, INVALID_TOKEN, None),
+    (Introspection(active=False), 401, INVALID_TOKEN, None),
+]
+OUTCOMES += [(unavailable(), 503, None, "1"), (refused(), 502, None, None)]
+
+
+def test_a_token_that_is_not_active_for_this_api_or_not_known_is_refused() -> None:
+    for outcome, *expected in OUTCOMES:
+        with answering(outcome) as api:
             reply = ask(api, "/auth/-", BEARER)
-            assert (reply.status, reply.one("www-authenticate")) == (401, INVALID_TOKEN)
-
-
-def test_without_an_answer_of_zitadel_nobody_passes() -> None:
-    for error, status, later in ((unavailable(), 503, "1"), (refused(), 502, None)):
-        with answering(error) as api:
-            reply = ask(api, "/auth/-", BEARER)
-            assert (reply.status, reply.one("retry-after"), reply.one("www-authenticate")) == (status, later, None)
-
-
-def test_settings_are_read_as_by_protect() -> None:
-    settings = Settings.from_env(SETTINGS)
-    with serving(forward_auth(settings, Scripted(READER))) as port:
-        assert ask(Endpoint(port=port), "/auth/-", BEARER).status == 200
+            assert [reply.status, reply.one("www-authenticate"), reply.one("retry-after")] == expected
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +262,7 @@ def test_serve_answers_proxies_instead_of_callers(running: Served) -> None:
     assert [running.get(path).status for path in ("//auth/-", "/auth/x", "/authx", *ROUTES)] == [404] * 6
     assert [running.get(path, None).status for path in ("/healthz", "/readyz", "/openapi.json")] == [200, 200, 404]
     eventually("all is logged", lambda: "/authx" in running.log)
+    assert re.search(r"^  zdemo call /auth/- ", running.log, re.MULTILINE)
     for line in (
         "POST /auth/role/read:messages/-/a/..//b  200  reader",
         "GET /auth/role/read:messages/-  403  visitor",
