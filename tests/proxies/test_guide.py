@@ -198,13 +198,6 @@ def test_identity_fields_of_the_client_do_not_arrive(spoof: list[str], proxy: Pr
     assert proxy.ask("/messages", *spoof, token=None).status == 401
 
 
-def test_a_user_without_a_name_or_role_has_none_of_the_client(proxy: Proxy) -> None:
-    """What is empty may be left out, as nginx does, but is never the client's."""
-    seen = identity(proxy.seen("/messages", "X-Auth-Roles: admin"))
-    assert {name for name, values in seen.items() if values != [""]} <= IDENTITY
-    assert all(len(values) == 1 for values in seen.values())
-
-
 PATHS = ["/a%2Fb", "/a/..;/b", "/a//b", "//auth/-", "/a/../b", "/..%2f..%2f..%2fauth/-", "/../../../-", "/%2e%2e/x"]
 PATHS += ["/?/../../-", "/auth/-", "/-", "/zdemo", "/zdemo/", "/@denied", "/@failed", "/;/-", "/x?access_token=a"]
 PATHS += ["/%5c..%5c", "/a%00b", "*", "http://elsewhere/auth/-"]
