@@ -200,11 +200,11 @@ def test_method_and_other_fields_change_nothing(method: str, fields: tuple[str, 
 
 
 def test_the_user_is_in_three_fields_that_are_always_there() -> None:
-    odd = user("50%", "a,b", "p ü\r\n", "{x}", sub="7\r\nX: y", username="Zoë")
+    odd = user("50%", "a,b", "p ü\r\n", "{x}", sub="7\r\nX: y", username="Zoë\ud800")
     users = [
         (user(), ("", "", "")),
         (READER, ("7", "ada@example.com", "reader,writer,-x,a/b")),
-        (odd, ("7%0D%0AX:%20y", "Zo%C3%AB", "50%25,a%2Cb,p%20%C3%BC%0D%0A,%7Bx%7D")),
+        (odd, ("7%0D%0AX:%20y", "Zo%C3%AB%5Cud800", "50%25,a%2Cb,p%20%C3%BC%0D%0A,%7Bx%7D")),
     ]
     for answer, fields in users:
         with answering(answer) as api:

@@ -10,6 +10,7 @@ comes from the client, so the proxy must answer it.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
@@ -33,7 +34,7 @@ PREFIX = "/auth/"
 RULE = Rule(f"{PREFIX}<path:_>", endpoint="forward_auth")  # its name in the metrics
 MALFORMED = InvalidRequest.status
 MOST_IDENTITY_BYTES = 4096  # of the fields with the user; proxies take 4 to 8 KiB of header fields
-UNESCAPED = ":/@"  # in these fields, beside letters, digits and -._~
+_escaped = partial(quote, safe=":/@", errors="backslashreplace")  # JSON may hold half a character
 NO_PATH = Refusal(404, "not_found", "the path must be /auth/- or, for each role that is needed, /auth/role/ROLE/-")
 TOO_LARGE = Refusal(500, "internal_server_error", "the token's identity is too large; see this API's log")
 
@@ -127,10 +128,6 @@ def add_forward_auth(app: Flask, guard: Guard, denied_as: int) -> None:
             environ["werkzeug.request"] = None  # as Flask does, else the two hold each other
 
     app.wsgi_app = call  # type: ignore[method-assign]  # as Flask's documentation says
-
-
-def _escaped(text: str) -> str:
-    return quote(text, safe=UNESCAPED)
 
 
 def _roles_needed(environ: Mapping[str, Any]) -> RequiredRoles | None:

@@ -335,10 +335,8 @@ def _cache(settings: Settings) -> str:
 
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
-    has_pat = bool(place.emulator_port or environment.get("PAT"))
-    route = "scoped" if has_pat else "public"
-    if place.forward_auth:
-        route = list(FORWARD_AUTH_PATHS)[has_pat]
+    routes = list(FORWARD_AUTH_PATHS) if place.forward_auth else ["public", "scoped"]
+    route = routes[bool(place.emulator_port or environment.get("PAT"))]
     url = "" if place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/") else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
