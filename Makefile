@@ -44,6 +44,7 @@ requirements:
 	$(COMPILE) $(UPGRADE) pyproject.toml --all-extras --group dev -o requirements.txt
 	$(COMPILE) $(UPGRADE) --group pyproject.toml:release -c requirements.txt -o .ci/release.txt
 	$(COMPILE) --group pyproject.toml:uv -c requirements.txt -o .ci/uv.txt
+	$(COMPILE) $(UPGRADE) --group pyproject.toml:proxies -o .ci/proxies.txt
 
 # .github/workflows and action.yml
 workflows:

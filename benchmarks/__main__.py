@@ -14,6 +14,7 @@ from benchmarks.forgetting import forget
 from benchmarks.memory import memory
 from benchmarks.observe import observe
 from benchmarks.paint import paint
+from benchmarks.proxy import proxy
 from benchmarks.published import published
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
@@ -28,6 +29,7 @@ TABLES = {
     "servers": servers,
     "cached": cached_against_uncached,
     "asgi": asgi,
+    "proxy": proxy,
     "cold": cold,
     "removal": removal,
     "forget": forget,

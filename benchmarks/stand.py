@@ -151,12 +151,25 @@ def available(kind: str) -> bool:
 
 
 @contextmanager
+def serving(command: list[str], port: int) -> Iterator[Server]:
+    """Run another server that listens on ``port``."""
+    with _process(command, {}) as process:
+        _wait_for_port(port)
+        yield Server(port=port, process=process)
+
+
+@contextmanager
 def api(
-    upstream_port: int, *options: str, kind: str = "granian", log: IO[bytes] | None = None, **settings: object
+    upstream_port: int,
+    *options: str,
+    kind: str = "granian",
+    log: IO[bytes] | None = None,
+    ready: str = "/api/public",
+    **settings: object,
 ) -> Iterator[Server]:
     """Run the API on one kind of server, with options of its command; ``log`` gets what it logs.
 
-    A setting has its variable's name, in lower case and without ``ZDEMO_``.
+    It is there when the path ``ready`` is. A setting has its variable's name, in lower case and without ``ZDEMO_``.
     """
     environment = {
         "ZITADEL_DOMAIN": f"http://localhost:{upstream_port}",
@@ -166,7 +179,7 @@ def api(
     }
     port = free_port()
     with _process([*_command(kind, port), *options], environment, stderr=log or subprocess.DEVNULL) as process:
-        _wait(port)
+        _wait(port, ready)
         yield Server(port=port, process=process)
 
 
@@ -179,12 +192,12 @@ def _wait_for_port(port: int) -> None:
     raise TimeoutError(f"port {port} takes no connections")
 
 
-def _wait(port: int) -> None:
+def _wait(port: int, path: str) -> None:
     """Wait for the first answer; the port takes connections before that."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         with suppress(OSError):
-            if load.run(port, [load.request("/api/public")], connections=1, seconds=0.1).statuses[200]:
+            if load.run(port, [load.request(path)], connections=1, seconds=0.1).statuses[200]:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"port {port} does not answer")

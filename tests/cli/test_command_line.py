@@ -121,6 +121,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("serve --emulator-port 9000", "--emulator-port needs --emulator", "add --emulator"),
         ("doctor --yes", "--yes needs --fix", "zdemo doctor --fix"),
         ("doctor --fix --api x", "--fix takes neither --json, --junit nor --api", "zdemo doctor --fix"),
+        ("serve --denied-as 401", "--denied-as needs --forward-auth", "add --forward-auth"),
         ("demo --admin-key x", "--admin-key needs --live", "add --live"),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_site import SECRETS, PageSite, page_options, page_site
+from tests.support.page_site import SECRETS, PageSite, TracedApi, page_options, page_site
 from zdemo.emulator import READER, VISITOR, emulate, new_fault
 from zdemo.emulator.seed import APP_CLIENT_ID, APP_NAME, APP_REDIRECT_URIS
 from zdemo.page import PageContext
@@ -74,3 +74,16 @@ def test_a_zitadel_that_is_gone_or_another_emulator_in_its_place_is_named(site: 
         other.faults.add(new_fault("stopped"))
         gone = changes_document(replace(context, options=replace(options, emulator="")))
     assert (gone["possible"], "closed the connection" in gone["why_not"]) == (False, True)
+
+
+def test_the_page_of_forward_authentication_has_its_paths_and_names_the_role(site: PageSite) -> None:
+    options = page_options(site.emulator)
+    routes = state(PageContext(options=options, app=create_app(options.settings, denied_as=400)))["routes"]
+    assert [(route["path"], route["role"]) for route in routes[:2]] == [
+        ("/auth/-", None),
+        ("/auth/role/read:messages/-", "read:messages"),
+    ]
+    api = TracedApi(options, denied_as=400)
+    for event in (api.event("/auth/role/read:messages/role/admin/-/a"), api.past()):
+        assert (event["status"], event["outcome"]) == (401, "insufficient_scope")
+        assert event["why"]["sentence"] == "the token is valid, but does not have the role admin in this project"

@@ -150,8 +150,8 @@ def page_site(*, threads: int = 8, beside: bool = True, ttl_seconds: float = 5.0
 class TracedApi:
     """The API without a server, and what the page would show of each request to it."""
 
-    def __init__(self, options: PageOptions) -> None:
-        self.options, self._app = options, create_app(options.settings)
+    def __init__(self, options: PageOptions, denied_as: int | None = None) -> None:
+        self.options, self._app = options, create_app(options.settings, denied_as=denied_as)
         self._traces: list[Trace] = []
         watcher = self._app.extensions[WATCHER]
         watcher.watching, watcher.ended, watcher.past = True, self._traces.append, deque(maxlen=1)

@@ -63,17 +63,19 @@ def started(
 
 
 @contextmanager
-def served(folder: Path, environment: Mapping[str, str], *arguments: str, before: str = "") -> Iterator[Served]:
+def served(
+    folder: Path, environment: Mapping[str, str], *arguments: str, before: str = "", ready: str = PUBLIC
+) -> Iterator[Served]:
     port = free_port()
     with started(folder, environment, "--port", str(port), *arguments, before=before) as process:
-        yield answering(Served(process=process, port=port, folder=folder))
+        yield answering(Served(process=process, port=port, folder=folder), ready)
 
 
-def answering(running: Served) -> Served:
+def answering(running: Served, path: str = PUBLIC) -> Served:
     def answers() -> bool:
         assert running.process.poll() is None, running.process.communicate()[1] or running.log
         try:
-            return running.get(PUBLIC, None).status == 200
+            return running.get(path, None).status == 200
         except ConnectionError:
             return False
 

@@ -95,7 +95,8 @@ def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
     for name in () if ctx.params[needed] else names:
         source: Any = ctx.get_parameter_source(name)
         if source and source.name == "COMMANDLINE":
-            raise UsageError(f"--{name.replace('_', '-')} needs --{needed}", hint=f"add --{needed}")
+            option, other = (f"--{parameter.replace('_', '-')}" for parameter in (name, needed))
+            raise UsageError(f"{option} needs {other}", hint=f"add {other}")
 
 
 @contextmanager

@@ -76,8 +76,12 @@ def is_ambiguous(path: str, target: str) -> bool:
 
     ``target`` is the path as the client sent it, with origin and query, or empty if the server hides it.
     """
-    sent = ORIGIN.sub("", target).partition("?")[0] if target else ""
-    return AMBIGUOUS.search(f"{path} {sent}") is not None
+    return AMBIGUOUS.search(f"{path} {path_in(target)}") is not None
+
+
+def path_in(target: str) -> str:
+    """Return the path in the target of a request, still escaped."""
+    return ORIGIN.sub("", target).partition("?")[0] if target else ""
 
 
 @dataclass(frozen=True, kw_only=True)

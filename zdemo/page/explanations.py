@@ -27,6 +27,7 @@ from zdemo.diagnosis.settings_first import settings_problems, with_settings_firs
 from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.diagnosis.view import brief, document, heading, step_document, why
 from zdemo.errors import (
+    ROLE_SCOPE,
     ConnectionFailed,
     InsufficientScope,
     IntrospectionError,
@@ -37,8 +38,8 @@ from zdemo.errors import (
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, with_env_file
-from zdemo.http.api_call import Call, Method, OtherRoute, call_api, other_route
-from zdemo.http.example_api import ROLE, Route
+from zdemo.http.api_call import Call, Method, OtherRoute, call_api, other_route, parse_challenge
+from zdemo.http.example_api import Route
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.feed import EXPLAINED
 from zdemo.page.page_context import PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder, Why, error_text
@@ -122,8 +123,11 @@ def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float)
 def error_of_past(trace: Trace) -> Refused | IntrospectionError | None:
     """Return the error by which a past request was refused, as far as it is known; ``None`` for other answers."""
     reason = trace.reason or ""
-    if trace.outcome == InsufficientScope.code:
-        return InsufficientScope([ROLE], status=trace.status)
+    challenge = parse_challenge(dict(trace.response_headers).get("WWW-Authenticate"))
+    if trace.outcome == InsufficientScope.code and challenge and challenge.scope:
+        roles, kept = [scope.removeprefix(ROLE_SCOPE) for scope in challenge.scope.split()], trace.introspection
+        missing = [role for role in roles if not (kept and kept.has_role(role))]
+        return InsufficientScope(missing or roles, status=trace.status, all_of=roles)
     if trace.outcome == InvalidToken.code:
         return InvalidToken(
             reason, hint=Command("introspect", option="--pat", does="what ZITADEL says about this token")

@@ -25,10 +25,11 @@ from zdemo.errors.steps import Command, in_line
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
-from zdemo.http.example_api import ROLE, Route
+from zdemo.http.example_api import FORWARD_AUTH_PATHS, ROLE, Route
 from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder
+from zdemo.server.forward_auth import FORWARD_AUTH
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -193,6 +194,9 @@ def state(context: PageContext) -> dict[str, Any]:
 def _routes(app: Flask) -> Iterator[dict[str, Any]]:
     """Yield the routes that a request without a body can ask, and that need no part of a path filled in."""
     roles = {route.path: route.role for route in Route}
+    if FORWARD_AUTH in app.extensions:
+        for path, role in FORWARD_AUTH_PATHS.items():
+            yield {"method": "GET", "path": path, "role": role, "guarded": True}
     open_paths = app.extensions[EXTENSION].open_routes.paths
     for rule in app.url_map.iter_rules():
         if rule.arguments or rule.rule.startswith(PREFIX):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib.resources import files
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, RequestTimeout
@@ -17,12 +18,14 @@ from zdemo.guard.flask_guard import EXTENSION, protect, refusal, refusal_of_http
 from zdemo.guard.guard import Guard, Refusal
 from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH, PUBLIC_ANSWER
 from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, add_forgetting, add_zitadel_events
+from zdemo.server.forward_auth import add_forward_auth
 from zdemo.server.operations import add_operations
 from zdemo.server.request_bodies import cut_connection_after, limit_bodies
 from zdemo.serving.bus import Bus
 from zdemo.zitadel.introspection_answer import Introspector
 
-OPEN_ROUTES = ["/api/public", "/healthz", "/readyz", "/openapi.json", IDENTITY_PATH, FORGET_PATH]  # they check who asks
+OPEN_ROUTES = ["/healthz", "/readyz", IDENTITY_PATH, FORGET_PATH]  # they check who asks
+EXAMPLE_ROUTES = ["/api/public", "/openapi.json"]  # the open ones
 UNEXPECTED = Refusal(500, "internal_server_error", "unexpected error; see this API's log")
 PRIVATE_SCOPED = "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
 
@@ -34,16 +37,24 @@ def example_app(
     threads: int,
     bus: Bus,
     metrics_text: Callable[[], bytes] | None = None,
+    denied_as: int | None = None,
 ) -> Flask:
-    """Return the app. ``bus`` leads to the other workers of the same server; ``metrics_text`` makes ``/metrics``."""
+    """Return the app. ``bus`` leads to the other workers of the same server; ``metrics_text`` makes ``/metrics``.
+
+    With ``denied_as``, which is as in ``forward_auth``, that is there instead of the example's routes.
+    """
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     open_routes = OPEN_ROUTES + ["/metrics"] * bool(metrics_text) + [EVENTS_PATH] * bool(settings.events_key)
+    open_routes += EXAMPLE_ROUTES * (denied_as is None)
     protect(app, settings, introspector, open_routes=open_routes)
-    add_example_routes(app)
-    add_operations(app, settings, introspector, metrics_text)
     guard: Guard = app.extensions[EXTENSION]
+    if denied_as is None:
+        add_example_routes(app)
+    else:
+        add_forward_auth(app, guard, denied_as)
+    add_operations(app, settings, introspector, metrics_text)
     forgetting = app.extensions[FORGETTING] = Forgetting(guard.obey, guard.publish, bus)
     add_forgetting(app, forgetting, settings.forget_key)
     if settings.events_key:
@@ -66,7 +77,11 @@ def _answer_unexpected(error: Exception) -> Response:
 
 
 def add_example_routes(app: Flask) -> None:
-    """Add the three routes of ZITADEL's example API. They need no blueprint, which Flask would look up per request."""
+    """Add the three routes of ZITADEL's example API, and their description for programs.
+
+    They need no blueprint, which Flask would look up per request.
+    """
+    document = (files("zdemo.server") / "openapi.json").read_bytes()
 
     @app.get("/api/public")
     def public() -> dict[str, str]:
@@ -84,3 +99,7 @@ def add_example_routes(app: Flask) -> None:
     def private_scoped() -> dict[str, str]:
         """Answer an active token whose user has the role."""
         return {"message": PRIVATE_SCOPED}
+
+    @app.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, mimetype="application/json")

@@ -1,4 +1,4 @@
-"""The routes of the example API for operators: alive, ready, its contract, its metrics, and which ZITADEL it asks."""
+"""The routes of the example API for operators: alive, ready, its metrics, and which ZITADEL it asks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
-from importlib.resources import files
 
 from flask import Flask, Response, jsonify, request
 
@@ -60,12 +59,11 @@ class Readiness:
 def add_operations(
     app: Flask, settings: Settings, introspector: Introspector, metrics_text: Callable[[], bytes] | None
 ) -> None:
-    """Add ``/healthz``, ``/readyz``, ``/openapi.json`` and, if there are metrics, ``/metrics``, for everybody."""
+    """Add ``/healthz``, ``/readyz`` and, if there are metrics, ``/metrics``, for everybody."""
     cache = introspector if isinstance(introspector, CachingIntrospector) else None
     # Its token counts as known: otherwise a flood of unknown tokens could keep the readiness check waiting.
     readiness = Readiness(partial(cache.introspect, own=True) if cache else introspector.introspect)
     shared = cache.shared if cache else None
-    document = (files("zdemo.server") / "openapi.json").read_bytes()
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -85,10 +83,6 @@ def add_operations(
             raise error.copy()
         # If answers are not shared as they should be, the log says why.
         return jsonify(status="ready" if shared is None or shared.store.state.ok else "degraded")
-
-    @app.get("/openapi.json")
-    def openapi() -> Response:
-        return Response(document, mimetype="application/json")
 
     if metrics_text is not None:
 

@@ -36,7 +36,7 @@ MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
 SWITCH_SECONDS = 0.1
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  # each given by name
     settings: Settings | Mapping[str, str] | None = None,
     introspector: Introspector | None = None,
     *,
@@ -45,12 +45,14 @@ def create_app(
     open_metrics: bool = False,
     bus: Bus | None = None,
     log: Callable[..., None] = log_request,
+    denied_as: int | None = None,
 ) -> Flask:
     """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
 
     In ``spare_threads``, requests only wait for their turn to ask ZITADEL. With ``open_metrics``, ``/metrics`` answers
     everybody who reaches the API. ``bus`` leads to the other workers of the same server. ``log`` takes the values of
-    ``ACCESS_FIELDS`` of each request. Raises SettingsError.
+    ``ACCESS_FIELDS`` of each request. ``denied_as`` replaces the example's routes, as in ``example_app``. Raises
+    SettingsError.
     """
     settings = settings_of(settings, logger)
     counters = Counters()
@@ -63,7 +65,8 @@ def create_app(
 
         metrics = Metrics(counters)
     text = metrics.text if metrics else None
-    app = example_app(settings, introspector, threads=threads, bus=bus or Bus(), metrics_text=text)
+    bus = bus or Bus()
+    app = example_app(settings, introspector, threads=threads, bus=bus, metrics_text=text, denied_as=denied_as)
     speed_up(app)
     watcher = app.extensions[WATCHER] = Watcher()
     forgetting: Forgetting = app.extensions[FORGETTING]
@@ -130,6 +133,7 @@ class WorkerApp:
     threads: int
     json_logs: bool
     open_metrics: bool
+    denied_as: int | None = None
 
     def __call__(self, bus: Bus | None = None) -> Flask:
         """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
@@ -142,6 +146,7 @@ class WorkerApp:
             open_metrics=self.open_metrics,
             bus=bus,
             log=log.log_request,
+            denied_as=self.denied_as,
         )
         # What is loaded now stays. To search it for garbage would stop all threads for 15 to 245 ms.
         gc.collect()

@@ -33,6 +33,7 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines, with_env_file
+from zdemo.http.example_api import FORWARD_AUTH_PATHS
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ def serve(
     open_metrics: Annotated[
         bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
     ] = False,
+    forward_auth: Annotated[
+        bool, flag("Answer a proxy that asks about each request, instead of the three routes.", "--forward-auth")
+    ] = False,
+    denied_as: Annotated[
+        int,
+        option("STATUS", "What a malformed Authorization gets: 401 for nginx.", shows_default=True, min=400, max=401),
+    ] = 400,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     admin_pat: common_options.AdminPat = None,
     env_file: common_options.EnvFile = None,
@@ -75,6 +83,7 @@ def serve(
       zdemo serve
       zdemo serve --emulator
       zdemo serve --port 5001 --workers 2 --json-logs
+      zdemo serve --forward-auth
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken, or a worker ended twice within seconds;
     3 a setting is missing or wrong
@@ -88,6 +97,7 @@ def serve(
     from zdemo.serving.signals import block_stop_signals
 
     common_options.check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
+    common_options.check_needs(ctx, "forward_auth", "denied_as")
     screen: Screen = ctx.obj
     if admin_pat is not None and (emulator or no_page):
         named = "--emulator" if emulator else "--no-page"
@@ -109,7 +119,7 @@ def serve(
     with ExitStack() as stack:
         with common_options.port_explained(host, port):
             listener = stack.enter_context(listen(host, port))
-        place = ServeAddress(host, port, page_key="" if no_page else new_key())
+        place = ServeAddress(host, port, page_key="" if no_page else new_key(), forward_auth=forward_auth)
         if emulator:
             place = replace(place, emulator_port=emulator_port, emulator_name=_start_emulator(stack, emulator_port))
         hide_secrets(screen, environment)
@@ -121,6 +131,7 @@ def serve(
         from zdemo.server.tuning import WorkerApp
 
         worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
+        worker = replace(worker, denied_as=denied_as if forward_auth else None)
         page = _page_options(place, environment, settings)
         _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
     return ExitCode.YES
@@ -217,13 +228,17 @@ def _keep_metrics(stack: ExitStack, *, shared: bool) -> None:
 
 @dataclass(frozen=True)
 class ServeAddress:
-    """Where the API listens; port and name of the emulator if it runs beside it; the page's key if there is a page."""
+    """Where the API listens; port and name of the emulator if it runs beside it; the page's key if there is a page.
+
+    ``forward_auth``: it has the paths for proxies, not the example's routes.
+    """
 
     host: str
     port: int
     emulator_port: int | None = None
     emulator_name: str = ""
     page_key: str = field(default="", repr=False)
+    forward_auth: bool = False
 
     @property
     def url(self) -> str:
@@ -320,7 +335,8 @@ def _cache(settings: Settings) -> str:
 
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     """Return the commands to run next; each can be pasted as it is, and overwrites nothing."""
-    route = "scoped" if place.emulator_port or environment.get("PAT") else "public"
+    routes = list(FORWARD_AUTH_PATHS) if place.forward_auth else ["public", "scoped"]
+    route = routes[bool(place.emulator_port or environment.get("PAT"))]
     url = "" if place.url == environment.get(API_URL, DEFAULT_API_URL).rstrip("/") else f" --url {place.url}"
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
