@@ -164,7 +164,12 @@ def test_a_setting_does_the_same_and_a_role_stands_beside_that_of_a_route(framew
 
 def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
     app = flask_app()
-    app.add_url_rule("/b", "b", server.requires_token(all_of=["b", ROLE])(lambda: "b"))
+
+    @app.get("/b")
+    @server.requires_token(all_of=["b", ROLE])
+    def b() -> str:
+        return "b"
+
     with running(server.protect(app, site.settings, resource=RESOURCE, role=ROLE)) as api:
         reply = ask(api, "/b", bearer(site.issuer.session("c")))
         assert reply.json["error_description"] == f"the roles b, {ROLE} are missing"
@@ -175,7 +180,7 @@ def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
 def test_below_a_prefix_the_full_path_counts_as_well_as_the_apps_own(site: Site) -> None:
     resource = "https://api.example.com/a/mcp"
     flask = server.protect(flask_app(), site.settings, resource=resource)
-    prefixes = {"/a": flask, ROOT: flask}
+    prefixes: dict[str, Any] = {"/a": flask, ROOT: flask}
     with serving(DispatcherMiddleware(Flask("none"), prefixes)) as port:
         paths = (f"{ROOT}/a/mcp", f"/a{ROOT}/a/mcp", f"/a{ROOT}", ROOT, f"/b{ROOT}")
         assert [ask(Endpoint(port=port), path).status for path in paths] == [200, 200, 200, 200, 404]
@@ -201,7 +206,7 @@ def test_the_log_names_the_metadata_among_what_is_open(site: Site, caplog: pytes
 
 def test_an_origin_alone_has_one_address() -> None:
     resource = ProtectedResource.of(settings_for("https://zitadel.example"), "https://api.example.com")
-    assert (resource.paths, resource.metadata_url) == ({ROOT}, f"https://api.example.com{ROOT}")
+    assert (resource.paths, resource.metadata_url) == (frozenset({ROOT}), f"https://api.example.com{ROOT}")
 
 
 PROTECT: dict[str, Any] = {

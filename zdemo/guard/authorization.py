@@ -136,20 +136,13 @@ class Policy:
 
         That of a protected resource must name the project. PATs, which name every project that asks, prove nothing.
         """
-        if settings.resource:
-            audience = frozenset({settings.project_id or ""})  # nobody's, if it is missing
-            return cls(
-                project_id=settings.project_id,
-                audience=audience,
-                role_denied_status=403,
-                admits_pats=False,
-                roles=roles,
-            )
-        named = {settings.project_id, settings.client_id} if settings.project_id else set()
+        is_resource = settings.resource is not None
+        named = (settings.project_id, "" if is_resource else settings.client_id) if settings.project_id else ()
         return cls(
             project_id=settings.project_id,
-            audience=frozenset(name for name in named if name),
-            role_denied_status=settings.role_denied_status,
+            audience=frozenset(filter(None, named)),
+            role_denied_status=403 if is_resource else settings.role_denied_status,
+            admits_pats=not is_resource,
             roles=roles,
         )
 

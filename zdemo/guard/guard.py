@@ -256,7 +256,7 @@ def refusal_of(refused: Refused, resource: ProtectedResource | None = None) -> R
     parts = [f'Bearer realm="{REALM}"']
     if refused.code:
         parts.append(f'error="{refused.code}"')
-    if scope := " ".join(filter(None, (resource and resource.scope, refused.scope))):
+    if scope := " ".join(filter(None, (resource.scope if resource else "", refused.scope))):
         parts.append(f'scope="{scope}"')
     if resource:
         parts.append(f'resource_metadata="{resource.metadata_url}"')
