@@ -134,6 +134,7 @@ class ApiClient:
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
         repeated = [("Authorization", value) for value in authorization[1:]]
+        fields |= {"Accept": "application/json, text/event-stream"} if message else {}
         line = f"{method} {urlsplit(path).path or path}"
 
         def request() -> ApiReply:

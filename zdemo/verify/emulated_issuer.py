@@ -13,6 +13,7 @@ from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.token_request import request_token
 from zdemo.emulator import NEVER, Emulator, User, new_fault
 from zdemo.emulator.entities import Token
+from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.oidc.issuing import new_token
 from zdemo.emulator.world import PAT_SCOPES
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -137,7 +138,7 @@ class EmulatedIssuer:
             if what == "delete" and person.token_id in user.pats:
                 self._world.remove_pat(user, person.token_id)
             elif what == "delete":
-                self._world.end_tokens(lambda token: token.id == person.token_id, "revoked")
+                self._world.end_tokens(lambda token: token.id == person.token_id, Why.REVOKED)
             elif what == "revoke":
                 for authorization in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
                     self._world.remove_authorization(authorization)

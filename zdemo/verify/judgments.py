@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
 from zdemo.errors.response import GATEWAY_STATUSES
@@ -163,41 +162,6 @@ def like_get(replies: Sequence[ApiReply]) -> Verdict:
     get, head = replies
     right = head.status in (get.status, 405, 501) and head.status and not head.body
     return unless("" if right else f"{get.in_words()}, but {head.in_words()}", head.in_words())
-
-
-# --- the door of an MCP server
-
-OFFLINE = "offline_access"
-passes_the_door = _one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500)
-none_admitted = _every(lambda reply: reply.status in (401, 403))
-forbidden = _refused_as("insufficient_scope", 403)
-
-
-def challenged_for_login(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge the challenges to requests whose client must log in first."""
-    wrong = [reply for reply in replies if reply.status != 401 or reply.bearer is None]
-    scopes = {scope for reply in replies if reply.bearer for scope in reply.bearer.parameters.get("scope", "").split()}
-    if wrong:
-        return Verdict(Mark.FAIL, f"{in_words(wrong)}, WWW-Authenticate: {quoted(wrong[0].challenge, 60) or 'none'}")
-    return unless(f"scope={OFFLINE}" if OFFLINE in scopes else "", in_words(replies))
-
-
-def resource_metadata(seen: tuple[Sequence[ApiReply], str]) -> Verdict:
-    """Judge the metadata of a protected resource, by where it was looked for and the issuer that it must name."""
-    replies, issuer = seen
-    last = replies[-1]
-    if last.status != 200:
-        return Verdict(Mark.FAIL, f"none: {in_words(replies)}")
-    metadata, servers = last.json_object(), last.json_object().get("authorization_servers")
-    named = [str(server).rstrip("/") for server in servers] if isinstance(servers, list) else []
-    scopes = metadata.get("scopes_supported")
-    problems = (
-        (not urlsplit(str(metadata.get("resource", ""))).scheme, "no URL in resource"),
-        (issuer not in named, f"authorization_servers: {quoted(', '.join(named), 60) or 'none'}, not {issuer}"),
-        (isinstance(scopes, list) and OFFLINE in scopes, f"{OFFLINE} in scopes_supported"),
-    )
-    problem = next((words for is_wrong, words in problems if is_wrong), "")
-    return unless(f"{last.in_words()}, {problem}" if problem else "", last.in_words())
 
 
 # --- under load, over time, and while ZITADEL fails

@@ -73,7 +73,8 @@ def protect(
         added: list[Any] = app.user_middleware
         cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
-        layer = Middleware(GuardMiddleware, protected=app, guard=app.state.zdemo, pool=pool, handlers=handlers)
+        guard = app.state.zdemo
+        layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
         outermost = [Middleware(MetadataMiddleware, resource=guard.resource)] if guard.resource else []
         app.user_middleware = [*outermost, *cors, layer, *(layer for layer in added if layer not in cors)]
         try:

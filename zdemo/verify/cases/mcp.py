@@ -3,12 +3,14 @@
 Sources are the MCP specification of 2026-07-28, and facts about ZITADEL.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
+from zdemo.diagnosis.finding import quoted
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
-from zdemo.verify.case import Case, Needs, Stage
+from zdemo.verify.case import Case, Needs, Stage, Verdict, unless
 from zdemo.verify.run import VerifyRun
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -22,9 +24,10 @@ MESSAGE = {  # the first one of a session
         "clientInfo": {"name": "zdemo verify", "version": "1"},
     },
 }
+OFFLINE = "offline_access"
 CHALLENGE, ACCEPTS = "mcp.challenge", "mcp.accepts"
 _case = partial(Case, source="MCP, Authorization", basis=(CHALLENGE, ACCEPTS))
-_refused = partial(_case, must="401 or 403", judge=judgments.none_admitted)
+_refused = partial(_case, must="401 or 403", judge=judgments.every(lambda reply: reply.status in (401, 403)))
 
 
 def _metadata(run: VerifyRun) -> tuple[list[ApiReply], str]:
@@ -39,6 +42,35 @@ def _metadata(run: VerifyRun) -> tuple[list[ApiReply], str]:
     return replies, run.issuer_url
 
 
+def _is_metadata(seen: tuple[Sequence[ApiReply], str]) -> Verdict:
+    """Judge the metadata by where it was looked for, and the issuer that it must name."""
+    replies, issuer = seen
+    metadata = replies[-1].json_object() if replies[-1].status == 200 else {}
+    servers, scopes = metadata.get("authorization_servers"), metadata.get("scopes_supported")
+    named = [str(server).rstrip("/") for server in servers] if isinstance(servers, list) else []
+    problems = (
+        (not metadata, "no JSON object"),
+        (not urlsplit(str(metadata.get("resource", ""))).netloc, "no URL in resource"),
+        (issuer not in named, f"authorization_servers: {quoted(', '.join(named), 60) or 'none'}, not {issuer}"),
+        (isinstance(scopes, list) and OFFLINE in scopes, f"{OFFLINE} in scopes_supported"),
+    )
+    problem = next((words for is_wrong, words in problems if is_wrong), "")
+    seen_there = judgments.in_words(replies)
+    return unless(f"{seen_there}: {problem}" if problem else "", seen_there)
+
+
+def _challenged(replies: Sequence[ApiReply]) -> Verdict:
+    """Judge the challenges to requests whose client must log in first."""
+    scopes = [reply.bearer.parameters.get("scope", "") for reply in replies if reply.bearer]
+    is_right = len(scopes) == len(replies) and all(reply.status == 401 for reply in replies)
+    problem = "" if is_right else "; ".join(f"{reply.in_words()}, {_shown(reply)}" for reply in replies)
+    return unless(problem or (f"{OFFLINE} in scope" if OFFLINE in " ".join(scopes) else ""), _shown(replies[0]))
+
+
+def _shown(reply: ApiReply) -> str:
+    return f"WWW-Authenticate: {quoted(reply.challenge, 120) or 'none'}"
+
+
 CASES: tuple[Case, ...] = (
     _case(
         id=CHALLENGE,
@@ -46,7 +78,7 @@ CASES: tuple[Case, ...] = (
         must="401 with WWW-Authenticate: Bearer, and no offline_access in its scope",
         fix="answer 401 with a Bearer challenge, with resource_metadata and scope",
         ask=lambda run: [run.bare, run.refused_garbage],
-        judge=judgments.challenged_for_login,
+        judge=_challenged,
         needs=Needs.NOTHING,
         stage=Stage.FIRST,
         basis=(),
@@ -58,7 +90,7 @@ CASES: tuple[Case, ...] = (
         source="MCP, Authorization; RFC 9728 sections 2 and 3",
         fix="serve it without a token, at the address in resource_metadata or at the well-known one",
         ask=_metadata,
-        judge=judgments.resource_metadata,
+        judge=_is_metadata,
         needs=Needs.NOTHING,
         basis=(),
     ),
@@ -68,7 +100,7 @@ CASES: tuple[Case, ...] = (
         must="neither 401 nor 403 nor a failure; the MCP server may answer an error of its own",
         fix="check --path and --role, and that the server reads its settings from its environment (--env)",
         ask=lambda run: run.answer,
-        judge=judgments.passes_the_door,
+        judge=judgments.one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500),
         stage=Stage.FIRST,
         basis=(CHALLENGE,),
     ),
@@ -78,7 +110,7 @@ CASES: tuple[Case, ...] = (
         must="403 with insufficient_scope",
         fix='answer 403 with error="insufficient_scope", and the scope that is missing',
         ask=lambda run: run.refused_visitor,
-        judge=judgments.forbidden,
+        judge=judgments.refused_as("insufficient_scope", 403),
         needs=Needs.ROLE,
     ),
     _refused(
