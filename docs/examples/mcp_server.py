@@ -12,9 +12,9 @@ server = MCPServer("messages")
 
 @server.tool()
 async def whoami(context: Context) -> str:
-    """Name the caller."""
+    """Return the user ID of the caller."""
     caller = await requires_token(context.request_context.request)
-    return caller.text("username") or caller.text("sub")
+    return caller.text("sub")
 
 
 app = protect(server.streamable_http_app(), role="read:messages")

@@ -28,11 +28,11 @@ from zdemo.errors.steps import DEFAULT_ENV_FILE, Command
 from zdemo.http.example_api import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
+from zdemo.verify.cases.mcp import MESSAGE
 from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
     from zdemo.verify.api_process import RunningApi
-    from zdemo.verify.cases.mcp import MESSAGE
     from zdemo.verify.run import VerifyRun
 
 PORTS = ("PORT", "FLASK_RUN_PORT", "UVICORN_PORT")  # the last two are read where {port} was left out
