@@ -55,15 +55,6 @@ def policy(**changed: Any) -> Change:
     return lambda guard: replace(guard, policy=replace(guard.policy, **changed))
 
 
-def metadata(old: str, new: str) -> Change:
-    def change(guard: Guard) -> Guard:
-        assert guard.resource
-        text = guard.resource.metadata.replace(old.encode(), new.encode())
-        return replace(guard, resource=replace(guard.resource, metadata=text))
-
-    return change
-
-
 def challenge(**changed: Any) -> Change:
     return lambda guard: replace(guard, resource=replace(guard.resource, **changed))  # type: ignore[type-var]  # it has one
 
@@ -72,18 +63,9 @@ HOLES: dict[str, tuple[Change, set[str]]] = {
     "none": (lambda guard: guard, set()),
     "no metadata in the challenge": (challenge(metadata_url=""), set()),  # the well-known address is enough
     "no metadata": (challenge(paths=frozenset(), metadata_url=""), {"mcp.metadata"}),
-    "another issuer": (metadata('rs": ["http', 'rs": ["https'), {"mcp.metadata"}),
-    "no issuer": (metadata("authorization_servers", "issuers"), {"mcp.metadata"}),
-    "no resource": (metadata("https://api.example.com", ""), {"mcp.metadata"}),
-    "offline_access in the metadata": (
-        metadata('supported": ["', 'supported": ["offline_access", "'),
-        {"mcp.metadata"},
-    ),
-    "offline_access in the challenge": (challenge(scope="offline_access"), {"mcp.challenge"}),
     "PATs": (policy(admits_pats=True), {"mcp.pat"}),
     "JWTs of other projects": (lambda guard: guard, {"mcp.other_project"}),
     "no role": (policy(roles=()), {"mcp.role_missing"}),
-    "401 for the role": (policy(role_denied_status=401), {"mcp.role_missing"}),
     "nobody": (policy(audience=frozenset({"x"})), {"mcp.accepts"}),
 }
 

@@ -247,7 +247,7 @@ def with_issued_token(screen: Screen, environment: Environment) -> Environment:
     with screen.waiting(f"asking {settings.zitadel}"):
         token = request_token(settings, usual_scopes(settings.project_id), now=time.time()).text
     screen.hide(token)
-    return environment.giving("PAT", "the token of the service account", token)
+    return environment.giving("PAT", "the service account", token)
 
 
 def _source(environment: Environment, name: str = "PAT") -> str:
