@@ -223,8 +223,7 @@ def _resource_problems(environment: Environment) -> list[Problem]:
         problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(PROJECT, RESOURCE)))
     if environment.get(DENIED_STATUS, "").strip() == "401":
         text, step = f"{DENIED_STATUS} is 401, but {of} answers 403 to a missing role", f"remove {DENIED_STATUS}"
-        names = (DENIED_STATUS, RESOURCE)
-        problems.append(Problem(text=text, kind=ProblemKind.MALFORMED, names=names, steps=(step,), blocks=names[:1]))
+        problems.append(Problem(text=text, kind=ProblemKind.MALFORMED, names=(DENIED_STATUS,), steps=(step,)))
     return problems
 
 

@@ -23,6 +23,7 @@ ACCESS_TOKEN = re.compile(
 )
 NOT_BEFORE_LEEWAY_SECONDS = 5
 REALM = "zdemo"
+WELL_KNOWN = "/.well-known/oauth-protected-resource"  # the path of a resource's metadata (RFC 9728 §3)
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
 WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
 UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake

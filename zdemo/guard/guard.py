@@ -21,7 +21,7 @@ from zdemo.config.settings import RESOURCE, Settings
 from zdemo.config.variables import EXAMPLE_RESOURCE
 from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
 from zdemo.errors.steps import in_words
-from zdemo.guard.authorization import REALM, UNSET, Policy, required_roles
+from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, Policy, required_roles
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget
@@ -37,7 +37,6 @@ AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
 ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
 PATH = re.compile(r"/[^*?#<>{}]*(?:/\*)?")
 RULE = re.compile(r"/.*<")
-WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,8 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, IntrospectionPool, in_request
-from zdemo.guard.asgi.metadata import MetadataMiddleware
 from zdemo.guard.authorization import UNSET
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, failure_of, is_ambiguous, refusal_of
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, failure_of, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -75,7 +74,7 @@ def protect(
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
         guard = app.state.zdemo
         layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
-        outermost = [Middleware(MetadataMiddleware, resource=guard.resource)] if guard.resource else []
+        outermost = [Middleware(_metadata_first, resource=guard.resource)] if guard.resource else []
         app.user_middleware = [*outermost, *cors, layer, *(layer for layer in added if layer not in cors)]
         try:
             return build()
@@ -140,6 +139,17 @@ class GuardMiddleware:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         else:
             await ExceptionMiddleware(refused, handlers=self.handlers)(scope, receive, send)
+
+
+def _metadata_first(app: ASGIApp, resource: ProtectedResource) -> ASGIApp:
+    """Answer requests for the metadata outside of all other middleware; the app's own path and the whole one count."""
+
+    async def metadata_first(scope: Scope, receive: Receive, send: Send) -> None:
+        paths = (scope["path"], get_route_path(scope)) if scope["type"] == "http" else ()
+        is_other = resource.paths.isdisjoint(paths)
+        await (app if is_other else Response(*resource.answer(scope["method"])))(scope, receive, send)
+
+    return metadata_first
 
 
 def _private(message: Message) -> Message:

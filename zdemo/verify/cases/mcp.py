@@ -8,24 +8,25 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
+from zdemo.guard.authorization import WELL_KNOWN
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import Case, Needs, Stage, Verdict, unless
 from zdemo.verify.run import VerifyRun
 
-WELL_KNOWN = "/.well-known/oauth-protected-resource"
 MESSAGE = {  # the first one of a session
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "zdemo verify", "version": "1"},
-    },
+    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "zdemo", "version": "1"}},
 }
 OFFLINE = "offline_access"
 CHALLENGE, ACCEPTS = "mcp.challenge", "mcp.accepts"
+_challenged = judgments.every(
+    lambda reply: (
+        reply.status == 401 and reply.bearer is not None and OFFLINE not in reply.bearer.parameters.get("scope", "")
+    )
+)
 _case = partial(Case, source="MCP, Authorization", basis=(CHALLENGE, ACCEPTS))
 _refused = partial(_case, must="401 or 403", judge=judgments.every(lambda reply: reply.status in (401, 403)))
 
@@ -49,26 +50,12 @@ def _is_metadata(seen: tuple[Sequence[ApiReply], str]) -> Verdict:
     servers, scopes = metadata.get("authorization_servers"), metadata.get("scopes_supported")
     named = [str(server).rstrip("/") for server in servers] if isinstance(servers, list) else []
     problems = (
-        (not metadata, "no JSON object"),
         (not urlsplit(str(metadata.get("resource", ""))).netloc, "no URL in resource"),
         (issuer not in named, f"authorization_servers: {quoted(', '.join(named), 60) or 'none'}, not {issuer}"),
         (isinstance(scopes, list) and OFFLINE in scopes, f"{OFFLINE} in scopes_supported"),
     )
-    problem = next((words for is_wrong, words in problems if is_wrong), "")
-    seen_there = judgments.in_words(replies)
-    return unless(f"{seen_there}: {problem}" if problem else "", seen_there)
-
-
-def _challenged(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge the challenges to requests whose client must log in first."""
-    scopes = [reply.bearer.parameters.get("scope", "") for reply in replies if reply.bearer]
-    is_right = len(scopes) == len(replies) and all(reply.status == 401 for reply in replies)
-    problem = "" if is_right else "; ".join(f"{reply.in_words()}, {_shown(reply)}" for reply in replies)
-    return unless(problem or (f"{OFFLINE} in scope" if OFFLINE in " ".join(scopes) else ""), _shown(replies[0]))
-
-
-def _shown(reply: ApiReply) -> str:
-    return f"WWW-Authenticate: {quoted(reply.challenge, 120) or 'none'}"
+    where, wrong = judgments.in_words(replies), ", ".join(words for is_wrong, words in problems if is_wrong)
+    return unless(f"{where}: {wrong}" if wrong else "", where)
 
 
 CASES: tuple[Case, ...] = (
