@@ -78,7 +78,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo verify --path /messages -- flask --app app run --port {port}
       zdemo verify --path /messages --role reader --env ISSUER={domain} -- npm start
       zdemo verify --path /messages --no-role --strict -- uvicorn app:app --port {port}
-      zdemo verify --path /mcp --role tools:use --mcp -- uvicorn server:app --port {port}
+      zdemo verify --mcp --path /mcp --role tools:use -- uvicorn server:app --port {port}
       zdemo verify --list
 
     Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
