@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from zdemo.config import address
-from zdemo.config.environment import Environment, read_environment
+from zdemo.config.environment import GIVEN, Environment, read_environment
 from zdemo.config.parsers import CACHE_URL, InvalidValue
 from zdemo.config.settings import RESOURCE, Settings
 from zdemo.config.variables import EXAMPLE_RESOURCE
@@ -219,10 +219,10 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
         hint = 'give a mapping such as {"CLIENT_ID": "…"}, or dotenv_values(FILE) of the package python-dotenv'
         raise GuardError(f"settings are a {type(given).__name__}, not texts by their names", hint=hint)
     try:
-        variables = read_environment() if given is None else Environment({"": given})
-        settings = Settings.from_env(
-            variables if resource is UNSET else variables.giving(RESOURCE, "resource", resource)
-        )
+        variables = read_environment() if given is None else Environment({GIVEN: given})
+        if resource is not UNSET:
+            variables = variables.giving(RESOURCE, "resource", resource)
+        settings = Settings.from_env(variables)
     except SettingsError as error:
         from click import ClickException  # here, since most apps have their settings
 
