@@ -137,7 +137,7 @@ class Policy:
 
         That of a protected resource must name the project. PATs, which name every project that asks, prove nothing.
         """
-        is_resource = settings.resource is not None
+        is_resource = bool(settings.resource)
         named = (settings.project_id, "" if is_resource else settings.client_id) if settings.project_id else ()
         return cls(
             project_id=settings.project_id,

@@ -242,7 +242,7 @@ def _with_resource(settings: Settings, resource: str) -> Settings:
     try:
         return replace(settings, resource=address.resource(resource, allow_http=False, example=EXAMPLE_RESOURCE))
     except InvalidValue as error:
-        raise GuardError(f"resource {error}", hint=error.corrected or EXAMPLE_RESOURCE) from None
+        raise GuardError(f"resource {error}", hint=f'write resource="{error.corrected or EXAMPLE_RESOURCE}"') from None
 
 
 def new_request_id() -> str:
