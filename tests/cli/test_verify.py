@@ -44,6 +44,15 @@ server.serve_forever()
 SERVED = "\nimport sys\napp.run(port=int(sys.argv[1]), threaded=True)\n"
 PLAIN = EXAMPLE.read_text(encoding="utf-8").replace("/api/private-scoped", "/messages") + SERVED
 ADMITS = 'return {"active": True, "aud": [CLIENT_ID], ROLES_CLAIM: {"read:messages": {"1": "x"}}}'
+MCP = """
+import sys
+from flask import Flask
+from zdemo.server import protect
+app = protect(Flask("mcp"), role="tools:use")
+app.post("/mcp")(lambda: {})
+app.run(port=int(sys.argv[1]))
+"""
+ASKED = [case for case in CASES if case.group is not Group.MCP]
 SECONDS = re.compile(r" +\d+\.\d s$", re.MULTILINE)  # how long a run took
 SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
 FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "3")
@@ -67,6 +76,8 @@ def test_the_list_names_every_case(bare: Shell) -> None:
     ("arguments", "error", "hint"),
     [
         (("--only", "safe.audiense"), "unknown case: safe.audiense", "did you mean safe.audience?"),
+        (("--only", "mcp.pat"), "mcp.pat is about an MCP server", "add --mcp"),
+        (("--mcp", "--only", "safe"), "safe is not about an MCP server", "leave out --mcp"),
         (("--", "true"), "--path is missing", "--path /messages"),
         (("--path", "messages", "--", "true"), "--path is not a path: messages", "--path /messages"),
         (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
@@ -133,7 +144,7 @@ def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
     assert not is_running(int((bare.folder / "pid").read_text()))
     text = (bare.folder / "verify.xml").read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
-    assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in CASES]
+    assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in ASKED]
     assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
     assert f"{root.attrib['failures']} failed" in ran.out
     assert not re.search(r"Bearer \w{10}", ran.all + text)
@@ -156,6 +167,16 @@ def test_what_zitadel_never_sends_counts_only_if_strict(bare: Shell) -> None:
     strict = bare(*python(keeps, *only, "--strict", "--json"))
     assert list(strict.document) == ["passed", "summary", "grades", "seconds", "cases"]
     assert (strict.code, strict.document["passed"], strict.document["summary"]["fail"]) == (1, False, 1)
+
+
+def test_the_door_of_an_mcp_server_is_checked_alone(bare: Shell) -> None:
+    words = ("verify", "--mcp", "--path", "/mcp", "--role", "tools:use")
+    program = ("--", sys.executable, "-c", MCP, "{port}")
+    ran = bare(*words, "--env", "ZDEMO_RESOURCE=https://api.example.com/mcp", *program)
+    assert (ran.code, ran.out.split()[:4]) == (0, ["mcp", "6", "of", "6"]), ran.all
+    ran = bare(*words, "--json", *program)
+    failed = {row["id"] for row in ran.document["cases"] if row["outcome"] == "fail"}
+    assert (ran.code, failed) == (1, {"mcp.metadata", "mcp.role_missing", "mcp.pat"}), ran.all
 
 
 def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
@@ -204,13 +225,14 @@ def serve() -> tuple[str, ...]:
 
 
 @pytest.mark.thorough
-def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
-    paths = ("--path", "/api/private-scoped", "--public", "/api/public")
+def test_the_own_api_in_flask_passes_everything_as_a_protected_resource(bare: Shell) -> None:
+    paths = ("--path", "/api/private-scoped", "--public", "/api/public", "--env", "ZDEMO_RESOURCE=https://a.example")
     ran = bare("verify", "--strict", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
     assert (ran.code, ran.err) == (0, "note: the API does not get your ZITADEL_ADMIN_PAT\n"), ran.all
-    count = [sum(case.group is group for case in CASES) for group in Group]
+    groups = [group for group in Group if group is not Group.MCP]
+    count = [sum(case.group is group for case in CASES) for group in groups]
     grades = [line.split() for line in ran.out.splitlines()[: len(count)]]
-    assert grades == [[group, str(n), "of", str(n)] for group, n in zip(Group, count, strict=True)]
+    assert grades == [[group, str(n), "of", str(n)] for group, n in zip(groups, count, strict=True)]
 
 
 @pytest.mark.thorough
@@ -223,8 +245,8 @@ def test_the_own_api_in_fastapi_passes_everything_also_where_a_dotenv_leads_else
     ran = bare("verify", *paths, *domain, *FAST, "--strict", "--json", "--", sys.executable, "-m", *app)
     assert ran.code == 0, ran.all
     assert ran.document["passed"] is True
-    assert ran.document["summary"] == {"pass": len(CASES), "fail": 0, "hint": 0, "skip": 0, "unasked": 0}
-    assert [row["id"] for row in ran.document["cases"]] == [case.id for case in CASES]
+    assert ran.document["summary"] == {"pass": len(ASKED), "fail": 0, "hint": 0, "skip": 0, "unasked": 0}
+    assert [row["id"] for row in ran.document["cases"]] == [case.id for case in ASKED]
 
 
 @pytest.mark.thorough

@@ -74,6 +74,58 @@ GOOD_VALUES: list[tuple[str, str, str, object]] = [
     ("ZITADEL_PROJECT_ID", "300000000000000010", "project_id", "300000000000000010"),
     ("ZDEMO_ROLE_DENIED_STATUS", "403", "role_denied_status", 403),
 ]
+RESOURCES = {  # what is wrong with the value, and what it should be; nothing where it is right
+    "https://api.example.com/mcp": ("", ""),
+    "https://api.example.com": ("", ""),
+    "https://api.example.com:8443/A-b.c~_/1": ("", ""),
+    "http://localhost:8000/mcp": ("", ""),
+    "http://[::1]:8000": ("", ""),
+    "https://api.example.com/mcp?a=b": ("has a query or fragment", "https://api.example.com/mcp"),
+    "https://api.example.com?a": ("has a query or fragment", "https://api.example.com"),
+    "https://api.example.com/mcp#": ("has a query or fragment", "https://api.example.com/mcp"),
+    "http://api.example.com/mcp": ("would send tokens and secrets over plain http", "https://api.example.com/mcp"),
+    "https://api.example.com/mcp/": ("is not spelled as clients compare it", "https://api.example.com/mcp"),
+    "https://api.example.com/": ("is not spelled as clients compare it", "https://api.example.com"),
+    "HTTPS://API.example.com/Mcp": ("is not spelled as clients compare it", "https://api.example.com/Mcp"),
+    "https://api.example.com:443/mcp": ("is not spelled as clients compare it", "https://api.example.com/mcp"),
+    "api.example.com/mcp": ("is not spelled as clients compare it", "https://api.example.com/mcp"),
+    "https://a:b@api.example.com/mcp": ("contains a user name or password", "https://api.example.com/mcp"),
+    "https://api.example.com/a//b": ("has a path that clients may change", ""),
+    "https://api.example.com/../b": ("has a path that clients may change", ""),
+    "https://api.example.com/a/./b": ("has a path that clients may change", ""),
+    "https://api.example.com/a%2fb": ("has a path that clients may change", ""),
+    'https://api.example.com/a"b': ("has a path that clients may change", ""),
+    "https://api.example.com/\u00e4": ("has a path that clients may change", ""),
+    "https://": ("is not an address", ""),
+    "urn:example:mcp": ("is not an address", ""),
+}
+
+
+@pytest.mark.parametrize("value", RESOURCES)
+def test_a_resource_is_spelled_in_one_way(value: str) -> None:
+    problem, corrected = RESOURCES[value]
+    given = {"ZDEMO_RESOURCE": value, "ZITADEL_PROJECT_ID": "300000000000000010"}
+    if not problem:
+        assert settings_with(**given).resource == value
+        return
+    with pytest.raises(SettingsError) as wrong:
+        settings_with(**given)
+    assert str(wrong.value.problems[0]).startswith(f"ZDEMO_RESOURCE {problem}")
+    assert (f"ZDEMO_RESOURCE={corrected}" in wrong.value.hint) if corrected else ("=https" not in wrong.value.hint)
+
+
+def test_a_resource_needs_a_project_and_403() -> None:
+    given = {"ZDEMO_RESOURCE": "https://api.example.com", "ZITADEL_PROJECT_ID": "300000000000000010"}
+    for status in ({}, {"ZDEMO_ROLE_DENIED_STATUS": "403"}):
+        assert settings_with(**given, **status).resource == given["ZDEMO_RESOURCE"]
+    conflict = (
+        "ZDEMO_ROLE_DENIED_STATUS is 401, but a protected resource (ZDEMO_RESOURCE) answers 403 to a missing role"
+    )
+    assert problems_of(Settings.from_env, GOOD | given | {"ZDEMO_ROLE_DENIED_STATUS": "401"}) == (conflict,)
+    missing = "ZITADEL_PROJECT_ID is not set: a protected resource (ZDEMO_RESOURCE) admits only tokens of its project"
+    assert problems_of(Settings.from_env, GOOD | given | {"ZITADEL_PROJECT_ID": " "}) == (missing,)
+    in_the_open = {"ZDEMO_RESOURCE": "http://mcp:8000", "ZDEMO_ALLOW_HTTP": "1"}
+    assert settings_with(**given | in_the_open).resource == "http://mcp:8000"
 
 
 @pytest.mark.parametrize(("name", "value", "attribute", "expected"), GOOD_VALUES)

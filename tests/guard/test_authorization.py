@@ -2,6 +2,7 @@
 
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -113,12 +114,21 @@ def refusal(
 
 
 OURS = Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))
+RESOURCE = Policy(project_id=PROJECT, audience=frozenset({PROJECT}), admits_pats=False)
+ISSUED = {"client_id": "app", roles_claim_of(PROJECT): {ROLE: GRANT, "b": GRANT}}
 DECISIONS: list[tuple[dict[str, Any], Policy, str | None, type[Refused] | None]] = [
     *(({}, policy, role, None) for policy in (Policy(), OURS) for role in (None, ROLE)),
     *(({"active": False}, Policy(), role, InvalidToken) for role in (None, ROLE)),
     ({"claims": {}, "expires_at": 1}, Policy(), ROLE, InvalidToken),
     ({"claims": {"scope": f"urn:zitadel:iam:org:project:role:{ROLE} {ROLE}"}}, Policy(), ROLE, InsufficientScope),
     ({"claims": {ROLES_CLAIM: {ROLE: GRANT}, roles_claim_of("1"): {ROLE: GRANT}}}, OURS, ROLE, InsufficientScope),
+    *(({}, RESOURCE, role, InvalidToken) for role in (None, ROLE, "c")),
+    *(({"claims": ISSUED | {"client_id": value}}, RESOURCE, None, InvalidToken) for value in (None, "", 7, ["app"])),
+    ({"claims": ISSUED, "audience": (CLIENT,)}, RESOURCE, None, InvalidToken),
+    ({"claims": ISSUED}, RESOURCE, ROLE, None),
+    *(({"claims": ISSUED}, replace(RESOURCE, roles=("b",)), role, None) for role in (None, ROLE, "b")),
+    ({"claims": ISSUED}, replace(RESOURCE, roles=("b",)), "c", InsufficientScope),
+    *(({"claims": ISSUED}, replace(RESOURCE, roles=("c",)), role, InsufficientScope) for role in (None, ROLE)),
 ]
 
 
@@ -239,3 +249,6 @@ def test_the_policy_demands_an_audience_if_the_project_is_known(project: str | N
     known: Any = {"client_id": CLIENT, "client_secret": "secret", "project_id": project}
     settings = Settings(issuer="https://zitadel.example", role_denied_status=403, **known)
     assert Policy.from_settings(settings) == Policy(project_id=project, audience=audience, role_denied_status=403)
+    of_resource = Policy.from_settings(replace(settings, resource="https://a.example", role_denied_status=401))
+    named = audience - {CLIENT}
+    assert of_resource == Policy(project_id=project, audience=named, role_denied_status=403, admits_pats=False)

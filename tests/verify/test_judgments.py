@@ -1,5 +1,6 @@
 """The cases of ``zdemo verify`` as a table, and their judgments: what was seen goes in, a verdict comes out."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,6 +43,12 @@ LATE, CUT = broken(FailureKind.TIMEOUT), broken(FailureKind.HUNG_UP)
 OK, FORBIDDEN, MISSING = seen(200, body="{}"), seen(403, error("insufficient_scope")), seen(401, REALM)
 INVALID, BAD = seen(401, error("invalid_token")), seen(400, error("invalid_request"))
 JSON, HTML = "application/json", "text/html; charset=utf-8"
+
+
+def metadata(**changed: Any) -> tuple[Sequence[ApiReply], str]:
+    """Return the metadata of a protected resource, found at the second place."""
+    known = {"resource": "https://api/mcp", "authorization_servers": ["https://x", "http://zitadel/"]}
+    return [seen(404), seen(200, body=json.dumps(known | changed))], "http://zitadel"
 
 
 def measured(seconds: float | None, before: ApiReply = OK) -> Measured:
@@ -130,6 +137,23 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "polite.two_ways": ([BAD], [INVALID, OK]),
     "polite.retry_after": ([[seen(503, retry_after="1"), OK]], [[seen(503, retry_after="1"), seen(503)]]),
     "polite.head": ([[OK, seen(200)], [OK, seen(405)]], [[OK, seen(200, body="x")], [OK, seen(401)], [OK, LATE]]),
+    "mcp.challenge": (
+        [[MISSING, INVALID], [seen(401, f'{REALM}, scope="a"'), INVALID]],
+        [
+            *([MISSING, BAD], [MISSING, seen(401)], [OK, INVALID], [MISSING, LATE], [seen(401, "Basic"), INVALID]),
+            [seen(401, f'{REALM}, scope="a offline_access"'), INVALID],
+        ],
+    ),
+    "mcp.metadata": (
+        [metadata(), metadata(scopes_supported=["a"], more=1)],
+        [([seen(404)], "http://zitadel"), ([seen(200, body="<p>")], "http://zitadel"), ([LATE], "http://zitadel")]
+        + [metadata(resource=value) for value in ("", "/mcp", None)]
+        + [metadata(authorization_servers=value) for value in ([], None, "http://zitadel", ["https://zitadel"])]
+        + [metadata(scopes_supported=["a", "offline_access"])],
+    ),
+    "mcp.accepts": ([OK, seen(400), seen(406)], [INVALID, FORBIDDEN, seen(500), LATE]),
+    "mcp.role_missing": ([FORBIDDEN], [OK, seen(403), seen(401, error("insufficient_scope")), seen(406)]),
+    "mcp.pat": ([[INVALID], [seen(403)]], [[OK], [seen(406)], [INVALID, OK], [LATE]]),
     "polite.preflight": ([OK, seen(405), seen(404)], [MISSING, seen(403), seen(500), LATE]),
 }
 SKIPPED = {
@@ -173,12 +197,12 @@ def test_each_judgment_is_in_the_table() -> None:
 def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
     order = [case.id for case in sorted(CASES, key=lambda case: case.stage)]
     for case in CASES:
-        assert re.fullmatch(r"(safe|correct|robust|polite|hardening)\.[a-z][a-z_]+", case.id)
+        assert re.fullmatch(r"(safe|correct|robust|polite|mcp|hardening)\.[a-z][a-z_]+", case.id)
         for text in (case.asked, case.must, case.source, case.fix):
             assert text == text.strip() != "", case.id
             assert not text.endswith("."), case.id
             assert "\n" not in text, case.id
-        assert re.search(r"RFC \d{4}|ZITADEL|Fetch|needs no|CWE", case.source), case.source
+        assert re.search(r"RFC \d{4}|ZITADEL|MCP|Fetch|needs no|CWE", case.source), case.source
         assert all(order.index(name) < order.index(case.id) for name in case.builds_on), case.id
 
 

@@ -18,7 +18,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.names import hidden_values
-from zdemo.config.settings import USER_KEY_FILE, AdminSettings, UserSettings
+from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.steps import Command
@@ -230,6 +230,24 @@ def checked_token(environment: Environment, name: str = "PAT") -> str | None:
         error.finding = problem.id if name == "PAT" else ADMIN_REFUSED
         raise error
     return token
+
+
+def with_issued_token(screen: Screen, environment: Environment) -> Environment:
+    """Return the environment with a token of the service account: a protected resource refuses PATs.
+
+    An option that names a token stays, and so does a PAT if there is no service account.
+    """
+    is_given = environment.source("PAT") == COMMAND_LINE
+    if is_given or RESOURCE not in environment or not {USER_ID, USER_KEY_FILE} & environment.keys():
+        return environment
+    from zdemo.diagnosis.ask.token_request import request_token  # here, since most calls send a PAT
+    from zdemo.diagnosis.wording import usual_scopes
+
+    settings = UserSettings.from_env(environment)
+    with screen.waiting(f"asking {settings.zitadel}"):
+        token = request_token(settings, usual_scopes(settings.project_id), now=time.time()).text
+    screen.hide(token)
+    return environment.giving("PAT", "the service account", token)
 
 
 def _source(environment: Environment, name: str = "PAT") -> str:

@@ -75,6 +75,25 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     return address
 
 
+def resource(text: str, *, allow_http: bool, example: str) -> str:
+    """Return the identifier of a protected resource (RFC 9728 §1.2), an address that clients compare as a text."""
+    scheme, mark, rest = text.rpartition("://")
+    host, path, more = re.fullmatch(r"([^/?#]*)([^?#]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # any text
+    path = path.rstrip("/")
+    try:
+        address = without_default_port(origin(scheme + mark + host, allow_http=allow_http, example=example)) + path
+    except InvalidValue as error:
+        error.corrected += path if error.corrected else ""
+        raise
+    if re.search(r"/\.{0,2}(/|$)|[^\w./~-]", path, re.ASCII):
+        raise InvalidValue("has a path that clients may change", fix=f"give one like {example}")
+    if more:
+        raise InvalidValue("has a query or fragment", corrected=address)
+    if text != address:
+        raise InvalidValue("is not spelled as clients compare it", corrected=address)
+    return address
+
+
 def _is_host(host: str) -> bool:
     """Return whether a host is an IPv6 address without a zone, or a name of valid labels."""
     if ":" in host:

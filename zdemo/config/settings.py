@@ -25,10 +25,12 @@ from zdemo.text.masking import could_be_secret, holds_token
 API_URL = "ZDEMO_API_URL"
 FORGET_KEY = "ZDEMO_FORGET_KEY"
 EVENTS_KEY = "ZDEMO_EVENTS_KEY"
+RESOURCE, DENIED_STATUS = "ZDEMO_RESOURCE", "ZDEMO_ROLE_DENIED_STATUS"
 USER_ID, USER_SECRET, USER_KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
 APP_CLIENT_ID = "ZDEMO_APP_CLIENT_ID"
 LONGEST_SHOWN = 100  # characters of a value
-IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
+PROJECT = "ZITADEL_PROJECT_ID"
+IDS = ("CLIENT_ID", PROJECT)
 START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
 NOT_FROM_SETUP = {  # what setup itself needs
     address.ISSUER: f"set {address.ISSUER} to the address of your ZITADEL; {START_GUIDE}",
@@ -46,9 +48,10 @@ class _Reader:
     def value(self, name: str) -> Any:
         """Return the variable's parsed value, or its default when it is not set or wrong."""
         variable, parse = BY_NAME[name], BY_NAME[name].parse
-        if parse is address.origin:
+        if parse in (address.origin, address.resource):
             allow_http, example = self.value("ZDEMO_ALLOW_HTTP"), variable.example or variable.default
-            parse = partial(address.origin, allow_http=allow_http, example=example, with_path=name == API_URL)
+            parse = partial(parse, allow_http=allow_http, example=example)
+            parse = partial(parse, with_path=True) if name == API_URL else parse
         return self._parsed(name, parse, variable.default)
 
     def required(self, name: str) -> Any:
@@ -191,7 +194,8 @@ class Settings(ZitadelSettings):
     cache_url: str | None = field(default=None, repr=False)  # it may hold a password
     forget_key: str | None = field(default=None, repr=False)
     events_key: str | None = field(default=None, repr=False)
-    role_denied_status: int = 401
+    role_denied_status: int = 401  # not of a ``resource``, which always answers 403
+    resource: str | None = None
 
     @property
     def credential_variables(self) -> str:
@@ -206,7 +210,21 @@ class Settings(ZitadelSettings):
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
+        if values["resource"]:
+            reader.problems += _resource_problems(reader.environment)
         return {**values, "client_id": client_id, "client_secret": client_secret, "key": key}
+
+
+def _resource_problems(environment: Environment) -> list[Problem]:
+    """Return what a protected resource needs and does not have, and what it cannot have."""
+    problems, of = [], f"a protected resource ({RESOURCE})"
+    if PROJECT not in environment:
+        text = f"{PROJECT} is not set: {of} admits only tokens of its project"
+        problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(PROJECT, RESOURCE)))
+    if environment.get(DENIED_STATUS, "").strip() == "401":
+        text, step = f"{DENIED_STATUS} is 401, but {of} answers 403 to a missing role", f"remove {DENIED_STATUS}"
+        problems.append(Problem(text=text, kind=ProblemKind.MALFORMED, names=(DENIED_STATUS,), steps=(step,)))
+    return problems
 
 
 @dataclass(frozen=True, kw_only=True)

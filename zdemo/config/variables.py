@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zdemo.config import parsers
-from zdemo.config.address import origin
+from zdemo.config.address import origin, resource
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
@@ -15,6 +15,7 @@ DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EMULATOR_PORT = 8484  # as in zdemo.emulator
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
+EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 
@@ -236,6 +237,16 @@ VARIABLES = (
         default=401,
         field="role_denied_status",
         commands="serve",
+    ),
+    Variable(
+        name="ZDEMO_RESOURCE",
+        sentence="The public address of the API or MCP server as a protected resource (RFC 9728). With it, the API "
+        "serves its metadata, answers 403 to a missing role, and admits only tokens that were issued for "
+        "`ZITADEL_PROJECT_ID`: no PATs. `zdemo call` then sends a token of the service account.",
+        parse=resource,
+        field="resource",
+        example=EXAMPLE_RESOURCE,
+        commands="call introspect serve",
     ),
     Variable(
         name="ZDEMO_TIMEOUT",

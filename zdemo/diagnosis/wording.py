@@ -9,6 +9,7 @@ from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
 from zdemo.http.failure_messages import EXPECTS_HTTPS, address_steps, host_or_nothing
 from zdemo.text.masking import could_be_secret
+from zdemo.zitadel.introspection_answer import ROLES_SCOPE, audience_scope
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -50,15 +51,10 @@ def wait(answer: Response) -> str:
     return f"wait {seconds} s, then try again" if seconds.isascii() and seconds.isdigit() else "wait, then try again"
 
 
-def audience_scope(project_id: str | None) -> str:
-    """Return the scope that puts a project into a token's audience (ZITADEL)."""
-    return f"urn:zitadel:iam:org:project:id:{project_id or 'PROJECT_ID'}:aud"
-
-
 def usual_scopes(project_id: str | None) -> list[str]:
     """Return the scopes that put a user's name, the roles and the project into a token."""
     audience = [audience_scope(project_id)] if project_id else []
-    return ["openid", "profile", "urn:zitadel:iam:org:projects:roles", *audience]
+    return ["openid", "profile", ROLES_SCOPE, *audience]
 
 
 def shown_list(values: object) -> str:

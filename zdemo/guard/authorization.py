@@ -23,6 +23,7 @@ ACCESS_TOKEN = re.compile(
 )
 NOT_BEFORE_LEEWAY_SECONDS = 5
 REALM = "zdemo"
+WELL_KNOWN = "/.well-known/oauth-protected-resource"  # the path of a resource's metadata (RFC 9728 §3)
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
 WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
 UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake
@@ -120,21 +121,30 @@ def _role(where: str, value: object) -> str:
 class Policy:
     """What the API requires of every token, on every route.
 
-    If ``audience`` is not empty, the token's audience must contain one of these.
+    If ``audience`` is not empty, the token's audience must contain one of these. ``roles`` are needed beside those of
+    a route.
     """
 
     project_id: str | None = None
     audience: frozenset[str] = frozenset()
     role_denied_status: int = 401
+    admits_pats: bool = True
+    roles: tuple[str, ...] = ()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
-        audience = {settings.project_id, settings.client_id} if settings.project_id else set()
+    def from_settings(cls, settings: Settings, roles: tuple[str, ...] = ()) -> Self:
+        """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application.
+
+        That of a protected resource must name the project. PATs, which name every project that asks, prove nothing.
+        """
+        is_resource = bool(settings.resource)
+        named = (settings.project_id, "" if is_resource else settings.client_id) if settings.project_id else ()
         return cls(
             project_id=settings.project_id,
-            audience=frozenset(a for a in audience if a),
-            role_denied_status=settings.role_denied_status,
+            audience=frozenset(filter(None, named)),
+            role_denied_status=403 if is_resource else settings.role_denied_status,
+            admits_pats=not is_resource,
+            roles=roles,
         )
 
 
@@ -142,8 +152,8 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     """Raise an error unless the token may pass at ``now`` (epoch seconds) and has the required roles.
 
     Raises:
-        InvalidToken: inactive, expired, not yet valid, not for this API, or used by an actor whom the guard refuses:
-            no scope could help, only another token, so this is not InsufficientScope (RFC 6750 §3.1).
+        InvalidToken: inactive, expired, not yet valid, not for this API, a PAT that is not admitted, or used by an
+            actor whom the guard refuses: no scope could help, so this is not InsufficientScope (RFC 6750 §3.1).
         InsufficientScope: a role is missing. Only the roles claim counts, never ``scope``.
     """
     if not introspection.active:
@@ -156,12 +166,16 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
         raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and ZITADEL")
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
+    if not (policy.admits_pats or introspection.text("client_id")):  # only a PAT's answer has none (ZITADEL)
+        hint = "log in, or use the client credentials grant; a PAT is active at every API of the instance"
+        raise InvalidToken("personal access tokens are not accepted here", hint=hint)
     if not roles.actor and introspection.actor:
         hint = "log in as this user; impersonated tokens are refused here"
         raise InvalidToken("somebody impersonates the token's user", hint=hint)
-    for role in roles.all_of:
+    all_of = tuple(dict.fromkeys((*roles.all_of, *policy.roles))) if policy.roles else roles.all_of
+    for role in all_of:
         if not introspection.has_role(role, policy.project_id):
-            missing = [r for r in roles.all_of if not introspection.has_role(r, policy.project_id)]
-            raise InsufficientScope(missing, all_of=roles.all_of, status=policy.role_denied_status)
+            missing = [r for r in all_of if not introspection.has_role(r, policy.project_id)]
+            raise InsufficientScope(missing, all_of=all_of, status=policy.role_denied_status)
     if roles.any_of and not any(introspection.has_role(role, policy.project_id) for role in roles.any_of):
         raise InsufficientScope(roles.any_of, status=policy.role_denied_status)

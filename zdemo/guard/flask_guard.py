@@ -32,6 +32,7 @@ from zdemo.guard.guard import (
     LARGEST_FORM_BYTES,
     Guard,
     OpenRoutes,
+    ProtectedResource,
     Refusal,
     failure_of,
     is_ambiguous,
@@ -73,6 +74,8 @@ def protect(
     introspector: Introspector | None = None,
     *,
     open_routes: Collection[str] = (),
+    resource: str = UNSET,
+    role: str = UNSET,
     threads: int = DEFAULT_THREADS,
 ) -> Flask:
     """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
@@ -81,8 +84,10 @@ def protect(
     ``settings``, or variables, default to the environment and ``.env``. The default ``introspector`` asks ZITADEL,
     behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
 
+    ``resource`` makes the app a protected resource, as ``ZDEMO_RESOURCE`` does. Each closed route needs the ``role``.
+
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
-    Raises SettingsError if settings are missing or wrong, GuardError if ``open_routes`` are, or for a second call.
+    Raises SettingsError if settings are missing or wrong, GuardError for wrong arguments, or for a second call.
     """
     if isclass(app):
         raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(__name__))")
@@ -91,8 +96,11 @@ def protect(
         raise GuardError(f"protect of zdemo.server guards a Flask app, not {type(app).__name__}", hint=hint)
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
-    guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger, with_rules=True)
+    given = (settings, introspector, open_routes)
+    guard = Guard.of(*given, resource=resource, role=role, threads=threads, log=logger, with_rules=True)
     app.extensions[EXTENSION] = guard
+    if guard.resource:
+        app.wsgi_app = _serving_metadata(guard.resource, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs say
     for error in (Refused, IntrospectionError):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, _answer)
@@ -121,6 +129,18 @@ def _answering(app: Flask, method: Callable[..., Any]) -> Callable[..., Any]:
             return _answer(error)
 
     return answering
+
+
+def _serving_metadata(resource: ProtectedResource, inner: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer requests for the metadata, whatever routes the app has; its own path and the whole one count."""
+
+    def serving_metadata(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        path = environ.get("PATH_INFO", "")
+        if resource.paths.isdisjoint((path, environ.get("SCRIPT_NAME", "") + path)):
+            return inner(environ, start_response)
+        return Response(*resource.answer(environ["REQUEST_METHOD"]))(environ, start_response)
+
+    return serving_metadata
 
 
 def _name_layers() -> None:
@@ -380,7 +400,8 @@ def _answer(error: Refused | IntrospectionError) -> Response:
     """Answer a request that is refused."""
     if traced := watched.get():
         traced.error = error
-    if isinstance(error, Refused):
-        return refusal(refusal_of(error), f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else None)
     guard: Guard = current_app.extensions[EXTENSION]
+    if isinstance(error, Refused):
+        reason = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else None
+        return refusal(refusal_of(error, guard.resource), reason)
     return refusal(failure_of(error, guard.log, request_id()), error.message)

@@ -3,26 +3,30 @@
 ``authorization`` decides. ``flask_guard`` is the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
 """
 
+import json
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
-from zdemo.config.environment import read_environment
-from zdemo.config.parsers import CACHE_URL
-from zdemo.config.settings import Settings
+from zdemo.config import address
+from zdemo.config.environment import GIVEN, Environment, read_environment
+from zdemo.config.parsers import CACHE_URL, InvalidValue
+from zdemo.config.settings import RESOURCE, Settings
+from zdemo.config.variables import EXAMPLE_RESOURCE
 from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
 from zdemo.errors.steps import in_words
-from zdemo.guard.authorization import REALM, Policy
+from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, Policy, required_roles
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget
 from zdemo.guard.instruments import RateLimitedLog
-from zdemo.zitadel.introspection_answer import Introspector
+from zdemo.zitadel.introspection_answer import ROLES_SCOPE, Introspector, audience_scope
 
 DEFAULT_THREADS = 128
 FORM = "application/x-www-form-urlencoded"
@@ -85,6 +89,48 @@ def path_in(target: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProtectedResource:
+    """An API as a protected resource: its metadata (RFC 9728), and what each challenge says of it.
+
+    Nothing of it depends on a request. ``paths`` are those of the metadata, from the root of the server.
+    """
+
+    metadata: bytes
+    metadata_url: str
+    paths: frozenset[str]
+    scope: str
+
+    @classmethod
+    def of(cls, settings: Settings, resource: str) -> Self:
+        """Return the resource with this identifier. Raises GuardError if the settings have no project."""
+        if not settings.project_id:
+            raise GuardError("resource needs the project's ID, ZITADEL_PROJECT_ID", hint="set project_id in Settings")
+        scopes = (audience_scope(settings.project_id), ROLES_SCOPE)
+        document = {
+            "resource": resource,
+            "authorization_servers": [settings.issuer],
+            "scopes_supported": scopes,
+            "bearer_methods_supported": ["header"],
+        }
+        path = urlsplit(resource).path
+        return cls(
+            metadata=json.dumps(document).encode(),
+            metadata_url=resource.removesuffix(path) + WELL_KNOWN + path,
+            paths=frozenset({WELL_KNOWN, WELL_KNOWN + path}),
+            scope=" ".join(scopes),
+        )
+
+    def answer(self, method: str) -> tuple[bytes, int, dict[str, str]]:
+        """Return body, status and header fields of the answer to a request for the metadata, which anybody may read."""
+        if method in ("GET", "HEAD"):
+            return self.metadata, 200, {"Content-Type": "application/json", "Access-Control-Allow-Origin": "*"}
+        if method == "OPTIONS":
+            allowed = {"Origin": "*", "Methods": "GET", "Headers": "*"}
+            return b"", 204, {f"Access-Control-Allow-{what}": value for what, value in allowed.items()}
+        return b"", 405, {"Allow": "GET, HEAD, OPTIONS"}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guard:
     """What a protected app needs. ``now`` returns epoch seconds.
 
@@ -95,27 +141,38 @@ class Guard:
     policy: Policy
     open_routes: OpenRoutes | None
     log: RateLimitedLog
+    resource: ProtectedResource | None = None
     now: Callable[[], float] = time.time
     form_seconds: float = FORM_SECONDS
 
     @classmethod
-    def of(  # what is handed to ``protect``
+    def of(  # noqa: PLR0913  # what is handed to ``protect``
         cls,
         settings: Settings | Mapping[str, str] | None,
         introspector: Introspector | None,
         open_routes: Collection[str],
         *,
+        resource: Any,
+        role: Any,
         threads: int,
         log: logging.Logger,
         with_rules: bool = False,
     ) -> Self:
         """Return the guard of an app, and log what is open. Raises SettingsError and GuardError, see ``protect``."""
         opened = OpenRoutes.of(open_routes, with_rules=with_rules)
-        settings = settings_of(settings, log)
+        settings = settings_of(settings, log, resource)
+        policy = Policy.from_settings(settings, required_roles(role=role).all_of)
+        protected = ProtectedResource.of(settings, settings.resource) if settings.resource else None
         introspector = introspector or build_introspector(settings, threads=threads)
-        log.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
-        policy = Policy.from_settings(settings)
-        return cls(introspector=introspector, policy=policy, open_routes=opened, log=RateLimitedLog(log))
+        without_token = (*open_routes, *sorted(protected.paths if protected else ()))
+        log.info("no token needed for: %s", ", ".join(without_token) or "nothing")
+        return cls(
+            introspector=introspector,
+            policy=policy,
+            open_routes=opened,
+            log=RateLimitedLog(log),
+            resource=protected,
+        )
 
     def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
         """Forget the answers about a user, about a token, or all of them; return how many this process had.
@@ -153,15 +210,23 @@ class Refusal(NamedTuple):
         return {"error": self.error, "error_description": self.description, "request_id": request_id}
 
 
-def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logger) -> Settings:
-    """Read settings from variables (None: from the environment and ``.env``), log warnings. Raises SettingsError."""
+def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logger, resource: Any = UNSET) -> Settings:
+    """Read settings from variables (None: from the environment and ``.env``), log warnings. Raises SettingsError.
+
+    A ``resource`` replaces that of the settings. Raises GuardError if it cannot be one.
+    """
+    if resource is not UNSET and not (isinstance(resource, str) and resource.strip()):
+        raise GuardError(f"resource is not an address: {resource!r}", hint=f'write resource="{EXAMPLE_RESOURCE}"')
     if isinstance(given, Settings):
-        return given
+        return given if resource is UNSET else _with_resource(given, resource)
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
         hint = 'give a mapping such as {"CLIENT_ID": "…"}, or dotenv_values(FILE) of the package python-dotenv'
         raise GuardError(f"settings are a {type(given).__name__}, not texts by their names", hint=hint)
     try:
-        settings = Settings.from_env(read_environment() if given is None else given)
+        variables = read_environment() if given is None else Environment({GIVEN: given})
+        if resource is not UNSET:
+            variables = variables.giving(RESOURCE, "resource", resource)
+        settings = Settings.from_env(variables)
     except SettingsError as error:
         from click import ClickException  # here, since most apps have their settings
 
@@ -177,18 +242,27 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     return settings
 
 
+def _with_resource(settings: Settings, resource: str) -> Settings:
+    try:
+        return replace(settings, resource=address.resource(resource, allow_http=False, example=EXAMPLE_RESOURCE))
+    except InvalidValue as error:
+        raise GuardError(f"resource {error}", hint=f'write resource="{error.corrected or EXAMPLE_RESOURCE}"') from None
+
+
 def new_request_id() -> str:
     """Return an ID for a request: the API's own, never the caller's."""
     return os.urandom(8).hex()
 
 
-def refusal_of(refused: Refused) -> Refusal:
-    """Return the answer to a refused request, with a challenge (RFC 6750 §3)."""
+def refusal_of(refused: Refused, resource: ProtectedResource | None = None) -> Refusal:
+    """Return the answer to a refused request, with a challenge (RFC 6750 §3, of a resource RFC 9728 §5.1)."""
     parts = [f'Bearer realm="{REALM}"']
     if refused.code:
         parts.append(f'error="{refused.code}"')
-    if refused.scope:
-        parts.append(f'scope="{refused.scope}"')
+    if scope := " ".join(filter(None, (resource.scope if resource else "", refused.scope))):
+        parts.append(f'scope="{scope}"')
+    if resource:
+        parts.append(f'resource_metadata="{resource.metadata_url}"')
     headers = {"WWW-Authenticate": ", ".join(parts)}
     return Refusal(refused.status, refused.code or "unauthorized", refused.message, headers)
 

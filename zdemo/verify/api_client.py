@@ -80,7 +80,8 @@ class ApiReply(Response):
 class ApiClient:
     """Sends requests to an API. ``path`` requires a token; a request may take ``seconds``, all ``run_seconds``.
 
-    A ``patient`` client asks once more if the API, on a busy machine, could not reach ZITADEL in time.
+    A ``patient`` client asks once more if the API, on a busy machine, could not reach ZITADEL in time. With a
+    ``message``, it posts that as JSON to ``path``.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class ApiClient:
         setting: str = "--path",
         seconds: float = REQUEST_SECONDS,
         patient: bool = False,
+        message: object = None,
     ) -> None:
         from zdemo.http.transport import Transport  # here, since --list and help send nothing
 
@@ -101,7 +103,7 @@ class ApiClient:
         self.hidden: set[str] = set()  # what was sent in a header, where nobody else sees it
         self.visible: set[str] = set()  # what was sent in a URL or form, which logs hold without any fault of the API
         self.run_seconds, self._end = run_seconds, time.monotonic() + run_seconds
-        self._seconds, self._patient = seconds, patient
+        self._seconds, self._patient, self._message = seconds, patient, message
         self._in_outage = False
         self._lock = threading.Lock()
         self._transport = Transport(origin, setting=setting, connections=CONNECTIONS)
@@ -118,7 +120,7 @@ class ApiClient:
     def send(  # a request has that many parts, each given by name
         self,
         *authorization: str,
-        method: str = "GET",
+        method: str = "",
         path: str = "",
         query: str = "",
         form: Mapping[str, str] | None = None,
@@ -127,9 +129,12 @@ class ApiClient:
     ) -> ApiReply:
         """Send one request, with these values of the Authorization header, usually one."""
         path = path or self.path
+        message = None if method or path != self.path else self._message
+        method = method or ("POST" if message else "GET")
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
         repeated = [("Authorization", value) for value in authorization[1:]]
+        fields |= {"Accept": "application/json, text/event-stream"} if message else {}
         line = f"{method} {urlsplit(path).path or path}"
 
         def request() -> ApiReply:
@@ -137,7 +142,7 @@ class ApiClient:
             left = max(LEAST_SECONDS, min(wanted, self._end - time.monotonic()))
             try:
                 answer = self._transport.send(
-                    method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form
+                    method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form, json=message
                 )
             except ConnectionFailed as failure:
                 url = failure.origin

@@ -11,10 +11,13 @@ from typing import Any
 
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis.ask.token_request import request_token
-from zdemo.diagnosis.wording import audience_scope
 from zdemo.emulator import NEVER, Emulator, User, new_fault
+from zdemo.emulator.entities import Token
+from zdemo.emulator.incoming.reasons import Why
+from zdemo.emulator.oidc.issuing import new_token
+from zdemo.emulator.world import PAT_SCOPES
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, audience_scope
 
 SLOW_SECONDS = 0.5
 LONGEST_BODY = 1 << 16
@@ -44,6 +47,7 @@ class EmulatedIssuer:
     def __init__(self, emulator: Emulator, project_id: str) -> None:
         self.elsewhere_url = ""  # where redirects lead
         self.collected: list[bytes] = []  # the requests that arrived there
+        self.gives_pats = True  # else users get tokens of a login: a protected resource admits no PATs
         self._emulator, self._world, self._project_id = emulator, emulator.world, project_id
         with self._world.lock:
             own = self._world.projects[project_id]
@@ -59,18 +63,32 @@ class EmulatedIssuer:
         return [b'{"active": true}']
 
     def person(
-        self, *roles: str, seconds: float = NEVER, elsewhere: bool = False, claims: Mapping[str, Any] | None = None
+        self,
+        *roles: str,
+        seconds: float = NEVER,
+        elsewhere: bool = False,
+        claims: Mapping[str, Any] | None = None,
+        pat: bool | None = None,
     ) -> Person:
         """Return a user with these roles, of another project if ``elsewhere``, and a token of their own.
 
         The token expires after ``seconds``; ``claims`` replaces some in its introspection, and ``...`` leaves one out.
+        ``pat`` tells whether it is a PAT, if the API does not decide that.
         """
         with self._world.lock:
             user = self._user(roles, elsewhere=elsewhere)
-            pat = self._world.add_pat(user, min(self._world.now() + seconds, NEVER))
+            expires = min(self._world.now() + seconds, NEVER)
+            token: Token
+            if self.gives_pats if pat is None else pat:
+                token = self._world.add_pat(user, expires)
+            else:
+                audience = [self._other_id if elsewhere else self._project_id]
+                token = new_token(self._world, user, user.username, list(PAT_SCOPES), audience)
+                token.expires = expires
+                self._world.add_access_token(token)
             if claims:
-                self._world.answer_changes[pat.id] = claims
-        return Person(user_id=user.id, token=pat.token, token_id=pat.id)
+                self._world.answer_changes[token.id] = claims
+        return Person(user_id=user.id, token=token.token, token_id=token.id)
 
     def session(self, role: str, *, elsewhere: bool = False, as_jwt: bool = False) -> str:
         """Return a token of the client credentials grant for the project, or another, whose user has the role there."""
@@ -117,8 +135,10 @@ class EmulatedIssuer:
         """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
         with self._world.lock:
             user = self._world.users[person.user_id]
-            if what == "delete":
+            if what == "delete" and person.token_id in user.pats:
                 self._world.remove_pat(user, person.token_id)
+            elif what == "delete":
+                self._world.end_tokens(lambda token: token.id == person.token_id, Why.REVOKED)
             elif what == "revoke":
                 for authorization in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
                     self._world.remove_authorization(authorization)

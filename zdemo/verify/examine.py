@@ -24,7 +24,7 @@ def examine(
     A failure of the group hardening is a hint, unless ``strict``. ``tell`` is called before each question with its
     number, the number of all, and the case.
     """
-    wanted = requested(CASES, only)
+    wanted = [case for case in requested(CASES, only) if (case.group is Group.MCP) is run.mcp]
     needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
     in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
     failed: set[str] = set()

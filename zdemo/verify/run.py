@@ -49,6 +49,7 @@ class VerifyRun:
     issuer: EmulatedIssuer | None
     role: str
     public: str = ""
+    mcp: bool = False
     window_seconds: float = 10.0
     printed: Callable[[], bytes] = bytes  # what the API has printed so far
     gone: Callable[[], str] = str  # how it ended, if it did

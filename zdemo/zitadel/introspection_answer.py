@@ -17,6 +17,7 @@ from zdemo.text.masking import without_tokens
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
+ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
 LONGEST_SHOWN_NAME = 60  # characters; ZITADEL takes names of up to 200
@@ -26,6 +27,11 @@ FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold 
 def roles_claim_of(project_id: str) -> str:
     """Return the name of the claim with the roles of one project."""
     return f"urn:zitadel:iam:org:project:{project_id}:roles"
+
+
+def audience_scope(project_id: str | None) -> str:
+    """Return the scope that puts a project into a token's audience (ZITADEL)."""
+    return f"urn:zitadel:iam:org:project:id:{project_id or 'PROJECT_ID'}:aud"
 
 
 class Source(StrEnum):

@@ -24,6 +24,7 @@ from zdemo.cli.token_input import (
     tell_mixed_sources,
     token_line,
     token_of,
+    with_issued_token,
 )
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
@@ -137,7 +138,9 @@ def call(  # the options
     options = {API_URL: (named, address), **token_of(caller, pat, env_file)}
     environment = environment_with_token(screen, pat, env_file, options, check=checked)
     settings, is_asked_for = checked(environment), pat is not None or caller is not None
-    token = None if endpoint is Route.PUBLIC and not is_asked_for else checked_token(environment)
+    is_open = endpoint is Route.PUBLIC and not is_asked_for
+    environment = environment if is_open or curl else with_issued_token(screen, environment)
+    token = None if is_open else checked_token(environment)
     if curl:
         place = (read_environment(env_file) if caller else environment).source(variable) if token else EXPORTED
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")

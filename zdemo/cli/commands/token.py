@@ -100,7 +100,8 @@ def _of_service_account(
     )
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
-    from zdemo.diagnosis.wording import audience_scope, usual_scopes
+    from zdemo.diagnosis.wording import usual_scopes
+    from zdemo.zitadel.introspection_answer import audience_scope
 
     scopes = requested or usual_scopes(settings.project_id)
     if not any(re.fullmatch(audience_scope(".+"), requested_scope) for requested_scope in scopes):

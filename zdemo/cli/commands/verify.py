@@ -28,6 +28,7 @@ from zdemo.errors.steps import DEFAULT_ENV_FILE, Command
 from zdemo.http.example_api import ROLE
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
+from zdemo.verify.cases.mcp import MESSAGE
 from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
+    mcp: Annotated[bool, flag("Check the door of an MCP server at the path instead.", "--mcp")] = False,
     env: with_emulator.Env = None,
     external_domain: Annotated[str, option("NAME", DOMAIN, shows_default=True)] = "localhost",
     window: Annotated[float, _seconds("How long a deleted token or removed role still passes.", min=0)] = 10,
@@ -76,6 +78,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo verify --path /messages -- flask --app app run --port {port}
       zdemo verify --path /messages --role reader --env ISSUER={domain} -- npm start
       zdemo verify --path /messages --no-role --strict -- uvicorn app:app --port {port}
+      zdemo verify --mcp --path /mcp --role tools:use -- uvicorn server:app --port {port}
       zdemo verify --list
 
     Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
@@ -99,6 +102,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         path=path or "",
         public=public or "",
         role="" if no_role else role or ROLE,
+        mcp=mcp,
         external_domain=external_domain,
         window_seconds=window,
         start_seconds=start_seconds,
@@ -107,6 +111,9 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         raise UsageError("--role and --no-role exclude each other", hint="leave one out")
     if role is not None and not role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
+    if names and not any((case.group is Group.MCP) is mcp for case in requested(CASES, names)):
+        add = "leave out --mcp" if mcp else "add --mcp"
+        raise UsageError(f"{names[0]} is {'not ' if mcp else ''}about an MCP server", hint=add)
     _check(target)
     if junit_file is not None:
         reports.check_report(junit_file, "verify", as_json=as_json)
@@ -170,6 +177,7 @@ class GradedApi:
     path: str
     public: str
     role: str
+    mcp: bool
     external_domain: str
     window_seconds: float
     start_seconds: float
@@ -228,10 +236,12 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
         seconds = MOST_SECONDS + target.window_seconds
-        yield VerifyRun(
-            api=stack.enter_context(closing(ApiClient(origin, target.path, seconds, patient=True))),
+        message = MESSAGE if target.mcp else None
+        run = VerifyRun(
+            api=stack.enter_context(closing(ApiClient(origin, target.path, seconds, patient=True, message=message))),
             issuer=issuer,
             role=target.role,
+            mcp=target.mcp,
             public=target.public,
             window_seconds=target.window_seconds,
             printed=api.printed,
@@ -240,3 +250,5 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
             project_id=start.project_id,
             issuer_url=running.url,
         )
+        issuer.gives_pats = not target.mcp and "resource_metadata=" not in run.bare.challenge
+        yield run

@@ -4,7 +4,7 @@ from enum import StrEnum, auto
 
 from zdemo.diagnosis.evidence import TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, other_application
+from zdemo.diagnosis.rules.missing_role import MISSING_ROLE, other_application, pat_at_resource
 from zdemo.diagnosis.rules.rule import table
 from zdemo.diagnosis.wording import CLOCK_COMPARED, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InvalidToken
@@ -39,6 +39,11 @@ def _out_of_time(case: TokenCase) -> Finding | None:
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps)
 
 
+def _is_pat(case: TokenCase) -> Finding | None:
+    is_ours = case.settings.project_id in case.introspection.audience
+    return pat_at_resource() if case.settings.resource and case.active.is_pat and is_ours else None
+
+
 def _in_other_project(case: TokenCase) -> Finding:
     return Finding(  # the audience of an active token names the application's own project
         id="client.in_other_project",
@@ -53,7 +58,7 @@ def _in_other_project(case: TokenCase) -> Finding:
 REFUSED = (
     *table(_out_of_time, when=lambda case: isinstance(case.refusal, InvalidToken)),
     *table(_bare_answer),
-    *table(_in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
+    *table(_is_pat, _in_other_project, when=lambda case: isinstance(case.refusal, InvalidToken)),
     *MISSING_ROLE,
 )
 

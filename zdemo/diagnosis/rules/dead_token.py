@@ -8,9 +8,9 @@ from zdemo.diagnosis.evidence import PatIds, PatRecords, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind
-from zdemo.diagnosis.wording import LOOKED_UP, audience_scope, shown_list, span
+from zdemo.diagnosis.wording import LOOKED_UP, shown_list, span
 from zdemo.errors.steps import Command, SetVariable, Step
-from zdemo.zitadel.introspection_answer import within_all_clocks
+from zdemo.zitadel.introspection_answer import audience_scope, within_all_clocks
 from zdemo.zitadel.records import Credential, UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")

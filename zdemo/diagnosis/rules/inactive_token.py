@@ -11,9 +11,9 @@ from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
 from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
-from zdemo.diagnosis.wording import Lines, audience_scope, clock_words, described, health_lines, shown_list
+from zdemo.diagnosis.wording import Lines, clock_words, described, health_lines, shown_list
 from zdemo.errors.steps import Command, SetVariable, Shell, Step
-from zdemo.zitadel.introspection_answer import project_behind
+from zdemo.zitadel.introspection_answer import audience_scope, project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 DATABASE_SICK = "zitadel.database_sick"

@@ -30,6 +30,17 @@ def other_application(settings: Settings) -> str:
     return f"use an API application of project {settings.project_id}: set its {settings.credential_variables}"
 
 
+def pat_at_resource(*, likely: bool = False) -> Finding:
+    """Return that a protected resource refuses PATs."""
+    return Finding(
+        id="token.is_pat",
+        cause="the token is a PAT, and the API is a protected resource, which admits only tokens that were issued for "
+        "its project: a PAT is active at every API of the instance",
+        likely=likely,
+        fix=(Command("token", does="gets such a token of a service account; with --login, of a person"),),
+    )
+
+
 def near_miss(role: str, others: Collection[str]) -> str:
     """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
     return did_you_mean(role, [other for other in others if other != role], least=NEAR_ROLE)

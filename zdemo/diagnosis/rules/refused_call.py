@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.api_response import (
     gateway,
     is_from_zdemo,
 )
-from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT
+from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, pat_at_resource
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines
 from zdemo.errors.steps import Command
@@ -143,6 +143,13 @@ def _own_rules(case: ApiCase) -> Finding | None:
     )
 
 
+def _is_pat(case: ApiCase) -> Finding | None:
+    is_resource = "resource_metadata=" in (case.call.challenge.text if case.call.challenge else "")
+    if case.here or case.code != "invalid_token" or not is_resource or not case.introspection:
+        return None
+    return None if "client_id" in case.introspection.claims else pat_at_resource(likely=True)
+
+
 def _actor(case: ApiCase) -> Finding | None:
     if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
         return None
@@ -199,5 +206,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _actor, _compared),
+    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _is_pat, _actor, _compared),
 )

@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, IntrospectionPool, in_request
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, failure_of, is_ambiguous, refusal_of
+from zdemo.guard.authorization import UNSET
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, failure_of, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -35,6 +36,8 @@ def protect(
     introspector: Introspector | None = None,
     *,
     open_routes: Collection[str] = (),
+    resource: str = UNSET,
+    role: str = UNSET,
     threads: int = DEFAULT_THREADS,
 ) -> App:
     """Admit only requests with an active bearer token for this API, unless their path is open; return the app.
@@ -44,8 +47,10 @@ def protect(
     ``settings`` default to the environment and ``.env``; a mapping is read in place of both. The default
     ``introspector`` asks ZITADEL, behind cache and protection, in up to ``threads`` threads of its own.
 
-    Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
-    ``open_routes`` are, or if the app is protected already, or has started.
+    ``resource`` makes the app a protected resource, as ``ZDEMO_RESOURCE`` does. Each closed path needs the ``role``.
+
+    Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError
+    for wrong arguments, or if the app is protected already, or has started.
     """
     if any(kind.__module__.partition(".")[0] == "flask" for kind in type(app).__mro__):
         raise GuardError(
@@ -55,7 +60,8 @@ def protect(
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
         raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
-    app.state.zdemo = guard = Guard.of(settings, introspector, open_routes, threads=threads, log=logger)
+    given = (settings, introspector, open_routes)
+    app.state.zdemo = guard = Guard.of(*given, resource=resource, role=role, threads=threads, log=logger)
     for kind in (Refused, IntrospectionError):
         app.exception_handlers.setdefault(kind, _answer)
     pool = IntrospectionPool(guard.introspector, threads=threads)
@@ -66,8 +72,10 @@ def protect(
         added: list[Any] = app.user_middleware
         cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
-        layer = Middleware(GuardMiddleware, protected=app, guard=app.state.zdemo, pool=pool, handlers=handlers)
-        app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
+        guard = app.state.zdemo
+        layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
+        outermost = [Middleware(_metadata_first, resource=guard.resource)] if guard.resource else []
+        app.user_middleware = [*outermost, *cors, layer, *(layer for layer in added if layer not in cors)]
         try:
             return build()
         finally:
@@ -133,6 +141,17 @@ class GuardMiddleware:
             await ExceptionMiddleware(refused, handlers=self.handlers)(scope, receive, send)
 
 
+def _metadata_first(app: ASGIApp, resource: ProtectedResource) -> ASGIApp:
+    """Answer requests for the metadata outside of all other middleware; the app's own path and the whole one count."""
+
+    async def metadata_first(scope: Scope, receive: Receive, send: Send) -> None:
+        paths = (scope["path"], get_route_path(scope)) if scope["type"] == "http" else ()
+        is_other = resource.paths.isdisjoint(paths)
+        await (app if is_other else Response(*resource.answer(scope["method"])))(scope, receive, send)
+
+    return metadata_first
+
+
 def _private(message: Message) -> Message:
     """Keep an answer that depends on the caller out of shared caches."""
     fields = message.get("headers", ())
@@ -143,6 +162,10 @@ def _private(message: Message) -> Message:
 async def _answer(request: Request, error: Exception) -> Response:
     call: GuardedCall = request.scope[SCOPE_KEY]
     assert isinstance(error, Refused | IntrospectionError)  # noqa: S101  # Starlette's type of handlers says Exception
-    refusal = refusal_of(error) if isinstance(error, Refused) else failure_of(error, call.guard.log, call.request_id)
+    refusal = (
+        refusal_of(error, call.guard.resource)
+        if isinstance(error, Refused)
+        else failure_of(error, call.guard.log, call.request_id)
+    )
     headers = {"X-Request-ID": call.request_id, **refusal.headers}
     return JSONResponse(refusal.body(call.request_id), status_code=refusal.status, headers=headers)
