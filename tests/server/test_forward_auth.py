@@ -269,3 +269,14 @@ def test_serve_answers_proxies_instead_of_callers(running: Served) -> None:
     ):
         assert line in running.log
     assert b'zdemo_requests_total{outcome="ok",route="forward_auth"} 1.0' in running.get("/metrics").body
+
+
+def test_with_a_resource_the_challenge_leads_to_its_metadata() -> None:
+    resource = "https://api.example.com/mcp"
+    with serving(forward_auth(SETTINGS | {"ZDEMO_RESOURCE": resource}, Scripted(READER))) as port:
+        api = Endpoint(port=port)
+        refusal = ask(api, "/auth/-", BEARER)  # a PAT: the answer names no client
+        metadata = api.get("/.well-known/oauth-protected-resource/mcp", None)
+    assert (refusal.status, metadata.status, metadata.json["resource"]) == (401, 200, resource)
+    leads_to = "https://api.example.com/.well-known/oauth-protected-resource/mcp"
+    assert f'resource_metadata="{leads_to}"' in str(refusal.one("www-authenticate"))

@@ -62,9 +62,13 @@ class ForwardAuth:
     denied_as: int
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer 200 with the user in three fields, or refuse the request."""
+        """Answer 200 with the user in three fields, or refuse the request. A resource's metadata is for everybody."""
         identity = environ.setdefault(REQUEST_ID, new_request_id())
         environ[INTROSPECTION] = None
+        if (resource := self.guard.resource) and environ["PATH_INFO"] in resource.paths:
+            body, code, fields = resource.answer(environ["REQUEST_METHOD"])
+            start_response(f"{code} {HTTPStatus(code).phrase}", [*fields.items(), ("Content-Length", str(len(body)))])
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
         answer, body = self._decide(environ, identity), b""
         headers = [] if OBSERVED in environ else [NO_STORE, VARY, (ID_HEADER, identity)]  # that layer adds its own
         if isinstance(answer, Refusal):
@@ -93,7 +97,7 @@ class ForwardAuth:
             environ[REASON] = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else error.message
             if isinstance(error, IntrospectionError):
                 return failure_of(error, self.guard.log, identity)
-            answer = refusal_of(error)
+            answer = refusal_of(error, self.guard.resource)
             return answer._replace(status=self.denied_as) if isinstance(error, InvalidRequest) else answer
         return self._identity(introspection)
 
