@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,11 +17,13 @@ from tests.support.apis import EXAMPLE
 from tests.support.cli import Shell, at_terminal, is_two_lines
 from tests.support.processes import LONGEST_SECONDS, ROOT, is_running
 from tests.support.readme import commands, consoles
+from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from zdemo.cli.commands.verify import exit_code
 from zdemo.cli.reports import show_cases
 from zdemo.cli.screen import Screen
 from zdemo.errors import ExitCode
+from zdemo.serving.listening import listen
 from zdemo.verify.case import CaseReport, Group, Mark, Verdict
 from zdemo.verify.cases import CASES
 
@@ -52,7 +55,7 @@ app = protect(Flask("mcp"), role="tools:use")
 app.post("/mcp")(lambda: {})
 app.run(port=int(sys.argv[1]))
 """
-ASKED = [case for case in CASES if case.group is not Group.MCP]
+ASKED = [case for case in CASES if case.group not in (Group.MCP, Group.PROXY)]
 SECONDS = re.compile(r" +\d+\.\d s$", re.MULTILINE)  # how long a run took
 SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
 FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "3")
@@ -104,6 +107,8 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
         (("--path", "/m", "--external-domain", "x y", "--", "true"), "not resolve to this machine: x y", "/etc/hosts"),
+        (("--path", "/m", "--only", "proxy.body", "--", "true"), "proxy.body is about a proxy", "add --backend PORT"),
+        (("--path", "/m", "--mcp", "--backend", "1", "--", "true"), "exclude each other", "leave one out"),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )
@@ -112,6 +117,24 @@ def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ..
     assert (ran.code, is_two_lines(ran)) == (2, True), ran.err
     assert error in ran.lines[0]
     assert hint in ran.lines[1]
+
+
+@pytest.mark.parametrize("option", ["--port", "--backend"])
+def test_a_port_that_is_taken_is_said_before_anything_starts(bare: Shell, option: str) -> None:
+    with listen(LOOPBACK, 0) as taken:
+        port = taken.getsockname()[1]
+        ran = bare("verify", "--path", "/m", option, str(port), "--", "no-such-program")
+    assert (ran.code, is_two_lines(ran)) == (1, True)
+    assert f"cannot listen on port {port}" in ran.err
+    assert f"choose another port: {option} {port + 1}" in ran.err
+
+
+def test_a_proxy_without_its_authorizer_is_no_proxy_yet(bare: Shell) -> None:
+    script = CLOSED.replace("self.send_response(401)", "self.send_response(503)")
+    ran = bare(*python(script, "--backend", str(free_port()), "--start-seconds", "1"))
+    assert (ran.code, ran.out) == (4, "")
+    assert "answered nothing but 503 at http://127.0.0.1:" in ran.err
+    assert "hint:  start what decides for the proxy in COMMAND, too: docs/verify.md" in ran.err
 
 
 def test_an_api_that_ends_shows_its_last_lines_and_leaves_no_report(bare: Shell) -> None:
@@ -188,7 +211,7 @@ def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
 def test_the_worst_failures_fit_the_first_screen() -> None:
     lines, seen = StringIO(), Verdict(mark=Mark.FAIL, seen="GET /messages (no active) 200; GET /messages 200")
     passed = ("safe.no_token", "safe.unknown", "safe.unsigned_jwt", "safe.paths", "safe.forwarded", "safe.role_missing")
-    reports = [CaseReport(case=case, verdict=seen) for case in CASES if case.id not in passed]
+    reports = [CaseReport(case=case, verdict=seen) for case in ASKED if case.id not in passed]
     show_cases(Screen(lines), reports, 1.0, [], verbose=False)
     rows = lines.getvalue().splitlines()
     assert len(rows) <= 24, lines.getvalue()
@@ -229,10 +252,9 @@ def test_the_own_api_in_flask_passes_everything_as_a_protected_resource(bare: Sh
     paths = ("--path", "/api/private-scoped", "--public", "/api/public", "--env", "ZDEMO_RESOURCE=https://a.example")
     ran = bare("verify", "--strict", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
     assert (ran.code, ran.err) == (0, "note: the API does not get your ZITADEL_ADMIN_PAT\n"), ran.all
-    groups = [group for group in Group if group is not Group.MCP]
-    count = [sum(case.group is group for case in CASES) for group in groups]
+    count = Counter(case.group for case in ASKED)
     grades = [line.split() for line in ran.out.splitlines()[: len(count)]]
-    assert grades == [[group, str(n), "of", str(n)] for group, n in zip(groups, count, strict=True)]
+    assert grades == [[group, str(n), "of", str(n)] for group, n in count.items()]
 
 
 @pytest.mark.thorough

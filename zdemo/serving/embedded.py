@@ -24,6 +24,7 @@ from zdemo.serving.signals import STOPPING, inherited_mask
 
 LOOPBACK = "127.0.0.1"
 SOCKET = "werkzeug.socket"  # key in a request's environment for its connection
+RECEIVED = "zdemo.received"  # the same for its first line and header fields as they came; WSGI drops and joins some
 STOP_CHECK_SECONDS = 0.02  # how often the server checks whether to stop
 STOP_SECONDS = 2  # how long a stop waits for running requests
 
@@ -32,6 +33,10 @@ class _Handler(WSGIRequestHandler):
     """Answers without a ``Server`` field, as ZITADEL does, and logs nothing: applications log for themselves."""
 
     default_request_version = "HTTP/1.0"  # also a broken request gets a status line
+
+    def make_environ(self) -> dict[str, Any]:
+        """Keep what WSGI has no place for."""
+        return super().make_environ() | {RECEIVED: (self.requestline, self.headers.items())}
 
     def send_response(self, code: int, message: str | None = None) -> None:
         self.send_response_only(code, message)

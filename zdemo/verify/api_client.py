@@ -125,15 +125,19 @@ class ApiClient:
         query: str = "",
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        repeated: Sequence[tuple[str, str]] = (),
         seconds: float | None = None,
     ) -> ApiReply:
-        """Send one request, with these values of the Authorization header, usually one."""
+        """Send one request, with these values of the Authorization header, usually one.
+
+        ``repeated`` are fields that are sent even if they occur in ``headers`` too.
+        """
         path = path or self.path
         message = None if method or path != self.path else self._message
         method = method or ("POST" if message else "GET")
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
-        repeated = [("Authorization", value) for value in authorization[1:]]
+        repeated = [*repeated, *(("Authorization", value) for value in authorization[1:])]
         fields |= {"Accept": "application/json, text/event-stream"} if message else {}
         line = f"{method} {urlsplit(path).path or path}"
 

@@ -1,19 +1,22 @@
 """Starts the API's command, keeps what it prints, and waits until it answers."""
 
 import os
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from http import HTTPStatus
 from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
 from zdemo.http.transport import Transport
+from zdemo.serving.listening import listen
 from zdemo.serving.programs import running, why_not_run
 
 LOOPBACK = "127.0.0.1"
+LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
+AUTHORIZE = "start what decides for the proxy in COMMAND, too: docs/verify.md"
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
 MOST_OUTPUT_BYTES = 16 << 20
@@ -35,21 +38,25 @@ class RunningApi:
         """Return what it has printed so far."""
         return os.pread(self._output.fileno(), MOST_OUTPUT_BYTES, 0)
 
-    def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> None:
-        """Wait until any answer comes. Raises ApiNotRunning if none comes, or the process ends."""
+    def wait_until_it_answers(self, origin: str, path: str, seconds: float, *, is_proxy: bool = False) -> None:
+        """Wait until an answer comes; a proxy also answers while its authorizer starts, with 5xx.
+
+        Raises ApiNotRunning if none comes, or the process ends.
+        """
         end = time.monotonic() + seconds
+        did, hint = "did not answer", LISTEN
         with closing(Transport(origin, setting="--path")) as transport:
             while time.monotonic() < end:
                 if how := self.gone():
                     hint = "run it alone; its last lines are on standard error"
                     raise ApiNotRunning(f"{how} before it answered", hint=hint)
-                try:
-                    transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds))
-                    return
-                except ConnectionFailed:
-                    time.sleep(POLL_SECONDS)
-        hint = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
-        raise ApiNotRunning(f"{self._command} did not answer at {origin}{path} within {seconds:g} s", hint=hint)
+                with suppress(ConnectionFailed):
+                    status = transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds)).status
+                    if not is_proxy or status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                        return
+                    did, hint = f"answered nothing but {status}", AUTHORIZE
+                time.sleep(POLL_SECONDS)
+        raise ApiNotRunning(f"{self._command} {did} at {origin}{path} within {seconds:g} s", hint=hint)
 
     def gone(self) -> str:
         """Return how the process ended; empty while it runs."""
@@ -75,8 +82,7 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
         yield RunningApi(process, output, program)
 
 
-def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as bound:
-        bound.bind((LOOPBACK, 0))
-        return int(bound.getsockname()[1])
+def free_port(wanted: int = 0) -> int:
+    """Return a port of this machine that nothing listens on. Raises OSError if the wanted one is taken."""
+    with listen(LOOPBACK, wanted) as listener:
+        return int(listener.getsockname()[1])

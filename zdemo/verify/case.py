@@ -9,11 +9,15 @@ from typing import Any
 GUARDED, UNKNOWN, ACCEPTS = "safe.no_token", "safe.unknown", "correct.accepts"  # the cases that others build on
 ROLES = ("safe.role_missing", "safe.scope_is_no_role")  # those on which all others about roles build
 
+OF_THE_API = ("correct.malformed", "polite.two_ways", "polite.body", "polite.cached_refusal", "polite.preflight")
+# those that no proxy must pass, but the API behind it
+
 
 class Group(StrEnum):
     """What a case is about; the value is the beginning of its ID."""
 
     SAFE = "safe"
+    PROXY = "proxy"  # what reaches the backend behind a proxy: asked with --backend alone
     CORRECT = "correct"
     ROBUST = "robust"
     POLITE = "polite"

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict
+from zdemo.verify.case import OF_THE_API, Case, CaseReport, Group, Mark, Needs, Verdict
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
 
+NOT_JUDGED = Verdict(Mark.SKIP, "not judged at a proxy: it is the matter of the API behind it")
 Tell = Callable[[int, int, Case], None]
 
 
@@ -25,13 +26,16 @@ def examine(
     number, the number of all, and the case.
     """
     wanted = [case for case in requested(CASES, only) if (case.group is Group.MCP) is run.mcp]
+    if run.backend is None:
+        wanted = [case for case in wanted if case.group is not Group.PROXY]
     needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
     in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
     failed: set[str] = set()
     for number, case in enumerate(in_order, 1):
         tell(number, len(in_order), case)
         started = time.monotonic()
-        verdict = _verdict(case, run, failed)
+        of_the_api = run.backend and case.id in OF_THE_API
+        verdict = NOT_JUDGED if of_the_api else _verdict(case, run, failed)
         if verdict.mark is not Mark.PASS:
             failed.add(case.id)
         if verdict.mark is Mark.FAIL and case.group is Group.HARDENING and not strict:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify.api_client import ApiClient, ApiReply
+from zdemo.verify.backend import MARKER, Backend, Passage
 from zdemo.verify.judgments import PUBLIC_SECONDS, RECOVERY_SECONDS, Measured
 
 if TYPE_CHECKING:
     from zdemo.verify.emulated_issuer import EmulatedIssuer, Person
 
+OTHER_ROLE = "zdemo-verify-other"  # a role of the project that no path requires
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 10.0  # an API must have answered by then while ZITADEL does not
 COLD_CALLS = 64  # simultaneous requests with one token
@@ -48,6 +51,7 @@ class VerifyRun:
     api: ApiClient
     issuer: EmulatedIssuer | None
     role: str
+    backend: Backend | None = None  # behind the API, which is a proxy then
     public: str = ""
     mcp: bool = False
     window_seconds: float = 10.0
@@ -70,8 +74,8 @@ class VerifyRun:
 
     @cached_property
     def known(self) -> Person:
-        """A user with the role, for questions in which the token does not matter."""
-        return self.zitadel.person(self.role)
+        """A user with the role, or with some role, for questions in which the token does not matter."""
+        return self.zitadel.person(self.role or OTHER_ROLE)
 
     @cached_property
     def answer(self) -> ApiReply:
@@ -121,6 +125,33 @@ class VerifyRun:
         }
         with self.api.in_outage():
             return [self.api.bearer(person.token).about(name) for name, person in people.items()]
+
+    # --- through a proxy
+
+    @cached_property
+    def outsider(self) -> Person:
+        """A user without the role."""
+        return self.zitadel.person(OTHER_ROLE)
+
+    @cached_property
+    def passed(self) -> Passage:
+        """What comes of an ordinary request."""
+        return self.through(self.known.token)
+
+    def through(self, token: str = "", **parts: Any) -> Passage:
+        """Send a request to the proxy, and look at the backend."""
+        assert self.backend is not None  # noqa: S101  # no case about it is asked without one
+        special, marker = parts.pop("headers", {}), secrets.token_hex(8)
+        authorization = [f"Bearer {token}"] if token else []
+        reply = self.api.send(*authorization, headers=special | {MARKER: marker}, **parts)
+        what = next((f"{name}: {text}" for name, text in special.items()), "")
+        return Passage(reply.about(what) if what else reply, self.backend.arrivals.pop(marker, []))
+
+    def uninvited(self, **parts: Any) -> list[Passage]:
+        """Send a request without a token, and without the role; keep what arrives at the guarded path."""
+        path = self.passed.arrivals[0].path
+        passages = [self.through(token, **parts) for token in ("", *([self.outsider.token] if self.role else []))]
+        return [Passage(reply, [each for each in arrivals if each.path == path]) for reply, arrivals in passages]
 
     # --- removal windows
 

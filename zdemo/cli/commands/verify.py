@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import reports, with_emulator
-from zdemo.cli.common_options import Json, Junit, split_url
+from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
@@ -33,6 +33,7 @@ from zdemo.verify.examine import examine, requested
 
 if TYPE_CHECKING:
     from zdemo.verify.api_process import RunningApi
+    from zdemo.verify.backend import Backend
     from zdemo.verify.run import VerifyRun
 
 PORTS = ("PORT", "FLASK_RUN_PORT", "UVICORN_PORT")  # the last two are read where {port} was left out
@@ -40,6 +41,8 @@ FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
+BACKEND = "COMMAND starts a proxy: be the API behind it, on this port of 127.0.0.1, and ask what arrives there."
+PORT = "The port on which COMMAND listens, if it does not take {port}."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)
 EXAMPLE = Command("verify --path /messages -- flask --app app run --port {port}", uses_settings=False)
@@ -56,6 +59,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
     mcp: Annotated[bool, flag("Check the door of an MCP server at the path instead.", "--mcp")] = False,
+    backend: Annotated[int | None, option("PORT", BACKEND, min=1, max=HIGHEST_PORT)] = None,
+    port: Annotated[int | None, option("PORT", PORT, min=1, max=HIGHEST_PORT)] = None,
     env: with_emulator.Env = None,
     external_domain: Annotated[str, option("NAME", DOMAIN, shows_default=True)] = "localhost",
     window: Annotated[float, _seconds("How long a deleted token or removed role still passes.", min=0)] = 10,
@@ -79,6 +84,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo verify --path /messages --role reader --env ISSUER={domain} -- npm start
       zdemo verify --path /messages --no-role --strict -- uvicorn app:app --port {port}
       zdemo verify --mcp --path /mcp --role tools:use -- uvicorn server:app --port {port}
+      zdemo verify --path /messages --port 8000 --backend 8080 -- ./start-proxy
       zdemo verify --list
 
     Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
@@ -103,6 +109,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         public=public or "",
         role="" if no_role else role or ROLE,
         mcp=mcp,
+        backend=backend,
+        port=port,
         external_domain=external_domain,
         window_seconds=window,
         start_seconds=start_seconds,
@@ -111,9 +119,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         raise UsageError("--role and --no-role exclude each other", hint="leave one out")
     if role is not None and not role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
-    if names and not any((case.group is Group.MCP) is mcp for case in requested(CASES, names)):
-        add = "leave out --mcp" if mcp else "add --mcp"
-        raise UsageError(f"{names[0]} is {'not ' if mcp else ''}about an MCP server", hint=add)
+    _check_names(names, target)
     _check(target)
     if junit_file is not None:
         reports.check_report(junit_file, "verify", as_json=as_json)
@@ -139,6 +145,18 @@ def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     if Mark.FAIL in marks or any(report.mark is Mark.SKIP and report.case.id in only for report in reports):
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Mark.UNASKED in marks else ExitCode.YES
+
+
+def _check_names(names: Sequence[str], target: GradedApi) -> None:
+    """Raise UsageError for cases that are not asked of this API."""
+    groups = {case.group for case in requested(CASES, names)}
+    if target.mcp and target.backend is not None:
+        raise UsageError("--mcp and --backend exclude each other", hint="leave one out")
+    if groups == {Group.PROXY} and target.backend is None:
+        raise UsageError(f"{names[0]} is about a proxy", hint="add --backend PORT")
+    if not any((group is Group.MCP) is target.mcp for group in groups):
+        add = "leave out --mcp" if target.mcp else "add --mcp"
+        raise UsageError(f"{names[0]} is {'not ' if target.mcp else ''}about an MCP server", hint=add)
 
 
 def _check(target: GradedApi) -> None:
@@ -178,6 +196,8 @@ class GradedApi:
     public: str
     role: str
     mcp: bool
+    backend: int | None
+    port: int | None
     external_domain: str
     window_seconds: float
     start_seconds: float
@@ -198,11 +218,32 @@ def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> No
 
     try:
         with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
-            api.wait_until_it_answers(origin, target.path, target.start_seconds)
+            is_proxy = target.backend is not None
+            api.wait_until_it_answers(origin, target.path, target.start_seconds, is_proxy=is_proxy)
     except ZdemoError:
         for line in last_lines(api.printed()):
             screen.behind("  ", reports.shortened(screen, line), stream=screen.stderr)
         raise
+
+
+def _port(wanted: int) -> int:
+    """Return the port on which the API must listen; 0 picks a free one."""
+    from zdemo.verify.api_process import LOOPBACK, free_port
+
+    with port_explained(LOOPBACK, wanted):
+        return free_port(wanted)
+
+
+@contextmanager
+def _backend(port: int) -> Iterator[Backend]:
+    """Listen as the API behind a proxy."""
+    from zdemo.serving.embedded import LOOPBACK, serving
+    from zdemo.verify.backend import Backend
+
+    with ExitStack() as stack:
+        with port_explained(LOOPBACK, port, "--backend"):
+            stack.enter_context(serving(backend := Backend(), port=port))
+        yield backend
 
 
 @contextmanager
@@ -216,7 +257,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient
-    from zdemo.verify.api_process import LOOPBACK, api_running, free_port
+    from zdemo.verify.api_process import LOOPBACK, api_running
     from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun
@@ -227,7 +268,8 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         files = stack.enter_context(with_emulator.key_files(start))
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        values, port = {**with_emulator.exported(start, running.url), **files}, free_port()
+        backend = stack.enter_context(_backend(target.backend)) if target.backend else None
+        values, port = {**with_emulator.exported(start, running.url), **files}, _port(target.port or 0)
         environment, withdrawn = with_emulator.command_environment(os.environ, _given(target, values, port))
         screen.hide(start.client_secret)
         if withdrawn:
@@ -235,13 +277,13 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
-        seconds = MOST_SECONDS + target.window_seconds
-        message = MESSAGE if target.mcp else None
+        seconds, message = MOST_SECONDS + target.window_seconds, MESSAGE if target.mcp else None
         run = VerifyRun(
             api=stack.enter_context(closing(ApiClient(origin, target.path, seconds, patient=True, message=message))),
             issuer=issuer,
             role=target.role,
             mcp=target.mcp,
+            backend=backend,
             public=target.public,
             window_seconds=target.window_seconds,
             printed=api.printed,

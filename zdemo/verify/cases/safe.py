@@ -9,11 +9,11 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.verify import judgments
 from zdemo.verify.api_client import ApiReply
 from zdemo.verify.case import ACCEPTS, GUARDED, ROLES, UNKNOWN, Case, Needs, Stage, api_case, role_case
-from zdemo.verify.run import VerifyRun
+from zdemo.verify.run import OTHER_ROLE, VerifyRun
 from zdemo.zitadel.introspection_answer import roles_claim_of
 
 FOREIGN = {"Origin": "https://attacker.example"}
-PREFLIGHT = {**FOREIGN, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+PREFLIGHT = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization", **FOREIGN}
 METHODS = ("HEAD", "POST", "PUT", "DELETE")
 INSIDERS = {  # what proxies say of those inside, and anybody can say too
     "X-Forwarded-For": "127.0.0.1",
@@ -173,7 +173,7 @@ CASES: tuple[Case, ...] = (
         asked="a valid token whose user has another role of the project, and whose scope lists none",
         source="RFC 6750 section 3.1",
         fix="require the role; give --no-role if the path requires none",
-        ask=lambda run: [run.api.bearer(run.zitadel.person("zdemo-verify-other", claims={"scope": "openid"}).token)],
+        ask=lambda run: [run.api.bearer(run.zitadel.person(OTHER_ROLE, claims={"scope": "openid"}).token)],
         basis=(GUARDED, UNKNOWN, ACCEPTS),
     ),
     without_role(
