@@ -34,11 +34,11 @@ from zdemo.guard.guard import (
     OpenRoutes,
     ProtectedResource,
     Refusal,
-    failure_of,
     is_ambiguous,
     new_request_id,
     refusal_of,
 )
+from zdemo.serving import WSGIApp
 from zdemo.zitadel.introspection_answer import Introspector
 from zdemo.zitadel.introspection_client import watched
 
@@ -100,7 +100,7 @@ def protect(
     guard = Guard.of(*given, resource=resource, role=role, threads=threads, log=logger, with_rules=True)
     app.extensions[EXTENSION] = guard
     if guard.resource:
-        app.wsgi_app = _serving_metadata(guard.resource, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs say
+        app.wsgi_app = serving_metadata(guard.resource, app.wsgi_app)  # type: ignore[method-assign]  # as Flask's docs say
     for error in (Refused, IntrospectionError):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, _answer)
@@ -131,16 +131,16 @@ def _answering(app: Flask, method: Callable[..., Any]) -> Callable[..., Any]:
     return answering
 
 
-def _serving_metadata(resource: ProtectedResource, inner: Callable[..., Any]) -> Callable[..., Any]:
+def serving_metadata(resource: ProtectedResource, inner: WSGIApp) -> WSGIApp:
     """Answer requests for the metadata, whatever routes the app has; its own path and the whole one count."""
 
-    def serving_metadata(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         path = environ.get("PATH_INFO", "")
         if resource.paths.isdisjoint((path, environ.get("SCRIPT_NAME", "") + path)):
             return inner(environ, start_response)
         return Response(*resource.answer(environ["REQUEST_METHOD"]))(environ, start_response)
 
-    return serving_metadata
+    return call
 
 
 def _name_layers() -> None:
@@ -398,10 +398,12 @@ def refusal(refused: Refusal, reason: str | None = None) -> Response:
 
 def _answer(error: Refused | IntrospectionError) -> Response:
     """Answer a request that is refused."""
+    return refusal(*explained(error, current_app.extensions[EXTENSION], request_id()))
+
+
+def explained(error: Refused | IntrospectionError, guard: Guard, identity: str) -> tuple[Refusal, str]:
+    """Return the answer to a request that is refused, and the reason for the log."""
     if traced := watched.get():
         traced.error = error
-    guard: Guard = current_app.extensions[EXTENSION]
-    if isinstance(error, Refused):
-        reason = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else None
-        return refusal(refusal_of(error, guard.resource), reason)
-    return refusal(failure_of(error, guard.log, request_id()), error.message)
+    reason = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else error.message
+    return refusal_of(error, guard, identity), reason

@@ -254,22 +254,22 @@ def new_request_id() -> str:
     return os.urandom(8).hex()
 
 
-def refusal_of(refused: Refused, resource: ProtectedResource | None = None) -> Refusal:
-    """Return the answer to a refused request, with a challenge (RFC 6750 §3, of a resource RFC 9728 §5.1)."""
-    parts = [f'Bearer realm="{REALM}"']
-    if refused.code:
-        parts.append(f'error="{refused.code}"')
-    if scope := " ".join(filter(None, (resource.scope if resource else "", refused.scope))):
-        parts.append(f'scope="{scope}"')
-    if resource:
-        parts.append(f'resource_metadata="{resource.metadata_url}"')
-    headers = {"WWW-Authenticate": ", ".join(parts)}
-    return Refusal(refused.status, refused.code or "unauthorized", refused.message, headers)
+def refusal_of(error: Refused | IntrospectionError, guard: Guard, request_id: str) -> Refusal:
+    """Return the answer to a refused request, with a challenge (RFC 6750 §3, of a resource RFC 9728 §5.1).
 
-
-def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
-    """Return an answer that says only that the API is at fault; log what to fix."""
-    log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
+    Where the API is at fault, the answer says only that, and the log what to fix.
+    """
+    if isinstance(error, Refused):
+        resource, parts = guard.resource, [f'Bearer realm="{REALM}"']
+        if error.code:
+            parts.append(f'error="{error.code}"')
+        if scope := " ".join(filter(None, (resource.scope if resource else "", error.scope))):
+            parts.append(f'scope="{scope}"')
+        if resource:
+            parts.append(f'resource_metadata="{resource.metadata_url}"')
+        headers = {"WWW-Authenticate": ", ".join(parts)}
+        return Refusal(error.status, error.code or "unauthorized", error.message, headers)
+    guard.log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
     if isinstance(error, ZitadelUnavailable):
         headers = {"Retry-After": str(error.retry_after_seconds)}
         return Refusal(error.status, "service_unavailable", "the token cannot be checked now; try again", headers)

@@ -19,15 +19,25 @@ from flask import Flask, Request
 from werkzeug.routing import Rule
 
 from zdemo.config.settings import Settings
-from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, Refused
+from zdemo.errors import IntrospectionError, InvalidRequest, Refused
 from zdemo.guard.authorization import RequiredRoles, authorize, bearer_token
-from zdemo.guard.flask_guard import ID_HEADER, INTROSPECTION, NO_STORE, OBSERVED, OUTCOME, REASON, REQUEST_ID, VARY
-from zdemo.guard.flask_guard import logger as log
-from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, failure_of, new_request_id, path_in, refusal_of
+from zdemo.guard.flask_guard import (
+    ID_HEADER,
+    INTROSPECTION,
+    NO_STORE,
+    OBSERVED,
+    OUTCOME,
+    REASON,
+    REQUEST_ID,
+    VARY,
+    explained,
+    logger,
+    serving_metadata,
+)
+from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, new_request_id, path_in
 from zdemo.serving import WSGIApp
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
-from zdemo.zitadel.introspection_client import watched
 
 FORWARD_AUTH = "zdemo.forward_auth"  # the extension of an app that has it
 PREFIX = "/auth/"
@@ -51,7 +61,9 @@ def forward_auth(
     ``denied_as`` is the status of a malformed ``Authorization``: 401 for nginx, which makes 500 of 400. Raises
     SettingsError.
     """
-    return ForwardAuth(Guard.of(settings, introspector, (), threads=threads, log=log), denied_as)
+    guard = Guard.of(settings, introspector, (), threads=threads, log=logger)
+    app = ForwardAuth(guard, denied_as)
+    return serving_metadata(guard.resource, app) if guard.resource else app
 
 
 @dataclass(frozen=True)
@@ -62,25 +74,19 @@ class ForwardAuth:
     denied_as: int
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer 200 with the user in three fields, or refuse the request. A resource's metadata is for everybody."""
+        """Answer 200 with the user in three fields, or refuse the request."""
         identity = environ.setdefault(REQUEST_ID, new_request_id())
         environ[INTROSPECTION] = None
-        if (resource := self.guard.resource) and environ["PATH_INFO"] in resource.paths:
-            body, code, fields = resource.answer(environ["REQUEST_METHOD"])
-            start_response(f"{code} {HTTPStatus(code).phrase}", [*fields.items(), ("Content-Length", str(len(body)))])
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
-        answer, body = self._decide(environ, identity), b""
-        headers = [] if OBSERVED in environ else [NO_STORE, VARY, (ID_HEADER, identity)]  # that layer adds its own
+        answer, status, body = self._decide(environ, identity), HTTPStatus.OK, b""
         if isinstance(answer, Refusal):
-            body = json.dumps(answer.body(identity)).encode()
-            headers += [("Content-Type", "application/json"), *answer.headers.items()]
+            status, body = HTTPStatus(answer.status), json.dumps(answer.body(identity)).encode()
             environ.setdefault(OUTCOME, answer.error)
             environ.setdefault(REASON, answer.description)
-            status = HTTPStatus(answer.status)
-        else:
-            headers += answer
-            status = HTTPStatus.OK
-        start_response(f"{status.value} {status.phrase}", [*headers, ("Content-Length", str(len(body)))])
+            answer = [("Content-Type", "application/json"), *answer.headers.items()]
+        if OBSERVED not in environ:  # that layer adds its own
+            answer += [NO_STORE, VARY, (ID_HEADER, identity)]
+        headers = [*answer, ("Content-Length", str(len(body)))]
+        start_response(f"{status.value} {status.phrase}", headers)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _decide(self, environ: dict[str, Any], identity: str) -> Refusal | list[tuple[str, str]]:
@@ -92,12 +98,7 @@ class ForwardAuth:
             introspection = environ[INTROSPECTION] = self.guard.introspector.introspect(token)
             authorize(introspection, self.guard.policy, now=self.guard.now(), roles=roles)
         except (Refused, IntrospectionError) as error:
-            if traced := watched.get():
-                traced.error = error
-            environ[REASON] = f"lacks {error.lacking}" if isinstance(error, InsufficientScope) else error.message
-            if isinstance(error, IntrospectionError):
-                return failure_of(error, self.guard.log, identity)
-            answer = refusal_of(error, self.guard.resource)
+            answer, environ[REASON] = explained(error, self.guard, identity)
             return answer._replace(status=self.denied_as) if isinstance(error, InvalidRequest) else answer
         return self._identity(introspection)
 

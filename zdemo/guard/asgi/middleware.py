@@ -19,7 +19,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, IntrospectionPool, in_request
 from zdemo.guard.authorization import UNSET
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, failure_of, is_ambiguous, refusal_of
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, is_ambiguous, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
@@ -162,10 +162,6 @@ def _private(message: Message) -> Message:
 async def _answer(request: Request, error: Exception) -> Response:
     call: GuardedCall = request.scope[SCOPE_KEY]
     assert isinstance(error, Refused | IntrospectionError)  # noqa: S101  # Starlette's type of handlers says Exception
-    refusal = (
-        refusal_of(error, call.guard.resource)
-        if isinstance(error, Refused)
-        else failure_of(error, call.guard.log, call.request_id)
-    )
+    refusal = refusal_of(error, call.guard, call.request_id)
     headers = {"X-Request-ID": call.request_id, **refusal.headers}
     return JSONResponse(refusal.body(call.request_id), status_code=refusal.status, headers=headers)
