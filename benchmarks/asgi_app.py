@@ -1,6 +1,7 @@
-"""FastAPI and Starlette, each with bare apps and with a protected one, in one process; ``/cpu`` says what it used.
+"""FastAPI and Starlette, each with bare apps and with protected ones, in one process; ``/cpu`` says what it used.
 
-The route ``empty`` has a dependency that does nothing, since FastAPI itself takes time for each.
+The route ``empty`` has a dependency that does nothing, since FastAPI itself takes time for each. ``layer`` is behind
+the least that any guard is: a layer that adds the guard's two header fields to each answer.
 
 uvicorn benchmarks.asgi_app:app
 """
@@ -8,18 +9,21 @@ uvicorn benchmarks.asgi_app:app
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zdemo.asgi import protect, requires_token
 
 _reader = requires_token(role="read:messages")
+FIELDS = (b"cache-control", b"no-store"), (b"vary", b"Authorization")
 MESSAGE = {"message": "Public route - You don't need to be authenticated to see this."}
 
 
@@ -40,9 +44,27 @@ async def _empty(request: Request) -> JSONResponse:
     return JSONResponse(MESSAGE)
 
 
-async def _guarded(request: Request) -> JSONResponse:
+async def _private(request: Request) -> JSONResponse:
+    await requires_token(request)
+    return JSONResponse(MESSAGE)
+
+
+async def _scoped(request: Request) -> JSONResponse:
     await _reader(request)
     return JSONResponse(MESSAGE)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *FIELDS]}
+            await send(message)
+
+        await self.app(scope, receive, send_private)
 
 
 async def _cpu(_: Request) -> JSONResponse:
@@ -58,11 +80,15 @@ def _with(app: FastAPI, *routes: tuple[str, list[Any]]) -> FastAPI:
 # Each measured route is the first of its app, since frameworks look at one route after the other.
 _APPS: dict[str, ASGIApp] = {
     "/fastapi/bare": _with(FastAPI(), ("/fastapi/bare", [])),
+    "/fastapi/layer": _with(FastAPI(middleware=[Middleware(_Layer)]), ("/fastapi/layer", [])),
     "/fastapi/empty": _with(FastAPI(), ("/fastapi/empty", [Depends(_nothing)])),
+    "/fastapi/private": _with(protect(FastAPI()), ("/fastapi/private", [Depends(requires_token)])),
     "/fastapi/private-scoped": _with(protect(FastAPI()), ("/fastapi/private-scoped", [Depends(_reader)])),
     "/starlette/bare": Starlette(routes=[Route("/starlette/bare", _answer)]),
+    "/starlette/layer": Starlette(routes=[Route("/starlette/layer", _answer)], middleware=[Middleware(_Layer)]),
     "/starlette/empty": Starlette(routes=[Route("/starlette/empty", _empty)]),
-    "/starlette/private-scoped": protect(Starlette(routes=[Route("/starlette/private-scoped", _guarded)])),
+    "/starlette/private": protect(Starlette(routes=[Route("/starlette/private", _private)])),
+    "/starlette/private-scoped": protect(Starlette(routes=[Route("/starlette/private-scoped", _scoped)])),
     "/cpu": Starlette(routes=[Route("/cpu", _cpu)]),
 }
 _OTHERS = _with(

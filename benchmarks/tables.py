@@ -21,6 +21,8 @@ ROUNDS = 5
 CONNECTIONS = (1, 16, 64)
 LATENCIES_MS = (0, 5, 25)
 ASGI_FRAMEWORKS = ("fastapi", "starlette")
+ASGI_ROUTES = ("bare", "layer", "empty", "private", "private-scoped")
+ASGI_ROUNDS, ASGI_SECONDS = 40, 0.2
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -97,31 +99,33 @@ def servers() -> None:
 
 
 def asgi() -> None:
-    """Compare, in one process, a guarded route of FastAPI and of Starlette with routes of a bare app."""
+    """Compare, in one process, guarded routes of FastAPI and of Starlette with routes of a bare app."""
     rows = []
     with stand.upstream() as zitadel:
         for kind in ("uvicorn", "granian-asgi"):
-            with stand.api(zitadel, kind=kind, cache_ttl=60) as server:
+            with stand.api(zitadel, kind=kind, cache_ttl=3600) as server:
                 rows += [(framework, kind, *_against_bare(server.port, framework)) for framework in ASGI_FRAMEWORKS]
-    header = ["app", "server", "bare", "guarded", "ratio", "CPU bare", "empty dependency", "guarded", "the guard's own"]
-    show("ASGI: guarded route, warm, 16 connections, against a bare app in the same process", header, rows)
+    header = ["app", "server", "bare", *(f"more: {route}" for route in ASGI_ROUTES[1:]), "the guard's own"]
+    header += ["bare to with a role, CPU", "… requests per second"]
+    show("ASGI: processor time per request, warm, 16 connections, bare apps in the same process", header, rows)
 
 
 def _against_bare(port: int, framework: str) -> Sequence[str]:
-    requests = [load.request(f"/{framework}/{route}", stand.TOKEN) for route in ("bare", "empty", "private-scoped")]
-    rounds = [[_cost(port, request) for request in requests] for _ in range(ROUNDS)]
-    rates = [statistics.median(costs[at][0] for costs in rounds) for at in (0, 2)]
-    ratio = statistics.median(guarded[0] / bare[0] for bare, _, guarded in rounds)
-    # the least of all rounds, since other work on the machine only adds to it
-    bare, empty, guarded = (min(costs[at][1] for costs in rounds) for at in range(3))
-    cells = (f"{it:.0f} µs" for it in (bare, empty, guarded, guarded - empty))
-    return (*(f"{it:.0f}/s" for it in rates), f"**{ratio:.2f}**", *cells)
+    """Measure in short rounds and compare within each, since other work makes all of a round slower."""
+    requests = [load.request(f"/{framework}/{route}", stand.TOKEN) for route in ASGI_ROUTES]
+    rounds = [[_cost(port, request) for request in requests] for _ in range(ASGI_ROUNDS)]
+    bare = statistics.median(costs[0][1] for costs in rounds)
+    more = [statistics.median(costs[at][1] - costs[0][1] for costs in rounds) for at in range(1, len(requests))]
+    own = statistics.median(costs[-1][1] - costs[ASGI_ROUTES.index("empty")][1] for costs in rounds)
+    cpu = statistics.median(costs[0][1] / costs[-1][1] for costs in rounds)
+    rates = statistics.median(costs[-1][0] / costs[0][0] for costs in rounds)
+    return *(f"{it:.1f} µs" for it in (bare, *more, own)), f"**{cpu:.2f}**", f"**{rates:.2f}**"
 
 
 def _cost(port: int, request: bytes) -> tuple[float, float]:
     """Return the requests per second, and the microseconds of the processor that each takes."""
     before = stand.cpu_seconds(port)
-    result = load.run(port, [request], connections=16, seconds=SECONDS)
+    result = load.run(port, [request], connections=16, seconds=ASGI_SECONDS)
     return result.statuses[200] / result.seconds, 1e6 * (stand.cpu_seconds(port) - before) / len(result.latencies)
 
 

@@ -155,7 +155,12 @@ def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
 
 def _is_grant(value: object) -> bool:
     """Tell whether this is at least one organization ID, each with its domain."""
-    return isinstance(value, dict) and bool(value) and all(k and isinstance(v, str) for k, v in value.items())
+    if not isinstance(value, dict):
+        return False
+    for organization, domain in value.items():  # all(…) takes twice as long
+        if not organization or not isinstance(domain, str):
+            return False
+    return bool(value)
 
 
 class Introspector(Protocol):

@@ -68,6 +68,7 @@ class IntrospectionPool:
     def __init__(self, introspector: Introspector, *, threads: int, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
         self._introspector = introspector
         self._cache = introspector if isinstance(introspector, CachingIntrospector) else None
+        self.remembered = self._cache.remembered if self._cache else lambda _token: None
         self._counters = self._cache.counters if self._cache else Counters()
         self._limits = Limits.of(threads)
         self._wait_seconds = wait_seconds
@@ -75,8 +76,6 @@ class IntrospectionPool:
 
     async def introspect(self, token: str) -> Introspection:
         """Introspect a token. A request that is cancelled leaves at once; its thread ends by itself."""
-        if answer := self._remembered(token):
-            return answer
         slots, borrower = self._current_slots(), object()
         known = self._cache is not None and self._cache.is_known(token)
         slot = slots.known if known else slots.unknown
@@ -85,16 +84,13 @@ class IntrospectionPool:
         if waiting.cancelled_caught:
             raise too_many_waiting(self._counters)
         try:
-            if answer := self._remembered(token):  # it may have come meanwhile
+            if answer := self.remembered(token):  # it may have come meanwhile
                 return answer
             return await to_thread.run_sync(
                 self._introspector.introspect, token, limiter=slots.threads, abandon_on_cancel=True
             )
         finally:
             slot.release_on_behalf_of(borrower)
-
-    def _remembered(self, token: str) -> Introspection | None:
-        return self._cache.remembered(token) if self._cache else None
 
     def _current_slots(self) -> _Slots:
         slots = self._slots.get(None)
@@ -133,7 +129,7 @@ class GuardedCall:
             refuse_second_token(scope["query_string"])
         if self.form:
             refuse_second_token(await self.form.start(self.guard.form_seconds))
-        introspection = await self.pool.introspect(token)
+        introspection = self.pool.remembered(token) or await self.pool.introspect(token)
         authorize(introspection, self.guard.policy, now=self.guard.now())
         self.introspection = introspection
         return introspection
