@@ -24,20 +24,11 @@ STEPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "action.yml").read_text(enc
 SEED = """
 [[projects]]
 name = "shop"
-roles = ["orders:read"]
-
-[[projects.applications]]
-name = "shop-api"
+applications = [{ name = "shop-api" }]
 
 [[users]]
 username = "robot"
-
-[[users.assignments]]
-project = "shop"
-roles = ["orders:read"]
-
-[[users.tokens]]
-expires_in = 600
+tokens = [{ expires_in = 600 }]
 """
 
 

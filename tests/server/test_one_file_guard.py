@@ -1,7 +1,6 @@
 """``docs/examples/one_file_guard.py``: it passes the server's table, fails closed, and is short enough to read."""
 
 import ast
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
 from tests.support.rows import JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
 from tests.support.upstream import Upstream, upstream
-from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 
 NOT_COVERED = {"aud with numbers": "401: no audience is a number"}
@@ -78,24 +76,6 @@ def test_an_active_answer_is_kept_and_no_other() -> None:
         assert [api.get(SCOPED).status for _ in range(5)] == [401, 503, 200, 200, 200]
         assert api.get(SCOPED, "another-token").status == 503
         assert len(up.requests) == 4
-
-
-def test_an_answer_is_used_for_the_ttl_at_most() -> None:
-    with (
-        upstream(ACTIVE, FAULTS["resets"].behaviour) as up,
-        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
-    ):
-        assert api.get().status == 200
-        eventually("it is refused", api.get, lambda reply: reply.status == 503)
-
-
-def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
-    with (
-        upstream(claims(exp=int(time.time()) + 1)) as up,
-        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
-    ):
-        eventually("it expires", api.get, lambda reply: reply.status == 401)
-        assert len(up.requests) == 1
 
 
 def view_without_a_guard(guard: Any) -> None:
