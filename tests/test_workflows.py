@@ -24,10 +24,12 @@ STEPS: list[dict[str, Any]] = yaml.safe_load((ROOT / "action.yml").read_text(enc
 SEED = """
 [[projects]]
 name = "shop"
+roles = ["orders:read"]
 applications = [{ name = "shop-api" }]
 
 [[users]]
 username = "robot"
+assignments = [{ project = "shop", roles = ["orders:read"] }]
 tokens = [{ expires_in = 600 }]
 """
 
