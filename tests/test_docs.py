@@ -64,16 +64,10 @@ def names_in(cells: list[str]) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
-def all_commands() -> list[tuple[str, ...]]:
-    """Return the commands that do something, each as its words, and the program itself."""
-    commands: list[tuple[str, ...]] = [()]
-    for name in TABLE:
-        words = getattr(load(name), "commands", {})
-        commands += [(name, word) for word in words] if words else [(name,)]
-    return commands
-
-
-COMMANDS = all_commands()
+SUBCOMMANDS = {name: getattr(load(name), "commands", {}) for name in TABLE}
+# what does something, as its words: the program itself, commands, and commands of a group
+COMMANDS: list[tuple[str, ...]] = [(), *((name,) for name, words in SUBCOMMANDS.items() if not words)]
+COMMANDS += [(name, word) for name, words in SUBCOMMANDS.items() for word in words]
 
 
 @pytest.mark.parametrize("page", WITH_CONSOLES, ids=lambda page: page.name)
@@ -156,14 +150,8 @@ def test_every_option_has_a_help_and_no_page_invents_one() -> None:
 
 def test_the_readme_names_every_command_and_no_other() -> None:
     cells = names_in(first_cells(section(TEXT, "## Commands")))
-    named = {tuple(name.split(" ")[1:]) for cell in cells for name in alternatives(cell)}
+    named = {(*cell.split()[1:-1], last) for cell in cells for last in cell.split()[-1].split("|")}
     assert {words for words in named if words[0] != "call"} | {("call",)} == {path for path in COMMANDS if path}
-
-
-def alternatives(command: str) -> list[str]:
-    """Return ``a b`` and ``a c`` for ``a b|c``."""
-    head, _, last = command.rpartition(" ")
-    return [f"{head} {word}" for word in last.split("|")]
 
 
 def test_every_exit_code_is_documented_and_nothing_else_is() -> None:

@@ -2,14 +2,14 @@
 
 import re
 import shutil
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.processes import running_process
+from tests.support.processes import run_program, running_process
 from tests.support.served import served
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
@@ -26,8 +26,7 @@ API_TESTS = {"node": ["npm", "test", "--", "api.test.js"], "go": TESTS["go"]}
 INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], "go": ["go", "mod", "download"]}
 
 
-def run(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)  # noqa: S603  # commands of the guides
+run = partial(run_program, seconds=LONGEST_SECONDS)
 
 
 @pytest.fixture(params=TESTS)

@@ -15,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import processes
+from tests.support.processes import LONGEST_SECONDS, processes, run_program
 from tests.support.waiting import eventually
 
-LONGEST_SECONDS = 60
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 ENV = "ZITADEL_DOMAIN=https://localhost:1\nCLIENT_ID=353545601679624705\nCLIENT_SECRET=none\n"
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.skipif("TEST_IMAGES" not in os.environ, reason="make co
 
 
 def buildah(*arguments: str) -> str:
-    done = subprocess.run(["buildah", *arguments], capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)  # noqa: S603, S607
+    done = run_program("buildah", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -45,10 +44,6 @@ class Container:
         start = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, "sh", *inside]
         return [*start, *place, *words]
 
-    def run(self, *words: str, mounted: Path | None = None) -> subprocess.CompletedProcess[str]:
-        command = self.command(words, mounted)
-        return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)  # noqa: S603
-
 
 @contextmanager
 def container(image: str) -> Iterator[Container]:
@@ -65,7 +60,7 @@ def test_a_container_is_not_root_becomes_healthy_and_stops_at_once(image: str, t
     (tmp_path / "env").write_text(ENV)
     with container(image) as own, container("zdemo-debian") as base:
         assert (own.root / CERTIFICATES).read_bytes() == (base.root / CERTIFICATES).read_bytes(), "none of this machine"
-        ran = own.run("sh", "-c", "id -u && touch /opt/zdemo/file")
+        ran = run_program(*own.command(("sh", "-c", "id -u && touch /opt/zdemo/file")))
         assert (ran.stdout, ran.returncode) == ("10001\n", 1)
         (own.root / "home/zdemo/.env").touch()
         words = [*own.config["Entrypoint"], *own.config["Cmd"]]
@@ -88,6 +83,6 @@ def test_a_folder_in_place_of_the_env_file_is_a_clear_error(tmp_path: Path) -> N
     """Docker makes the folder, if the file that it shall mount does not exist."""
     with container("zdemo-api") as own:
         (own.root / "home/zdemo/.env").mkdir()
-        ran = own.run("zdemo", "serve", mounted=tmp_path)
+        ran = run_program(*own.command(("zdemo", "serve"), tmp_path))
     assert ran.returncode == 3
     assert "error: .env is a folder, so it is not read" in ran.stderr

@@ -25,19 +25,12 @@ SEED = """
 [[projects]]
 name = "shop"
 roles = ["orders:read"]
-
-[[projects.applications]]
-name = "shop-api"
+applications = [{ name = "shop-api" }]
 
 [[users]]
 username = "robot"
-
-[[users.assignments]]
-project = "shop"
-roles = ["orders:read"]
-
-[[users.tokens]]
-expires_in = 600
+assignments = [{ project = "shop", roles = ["orders:read"] }]
+tokens = [{ expires_in = 600 }]
 """
 
 

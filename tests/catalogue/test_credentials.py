@@ -11,7 +11,6 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.catalogue.named_causes import both, command, doctor, introspect, write
 from tests.support.cli import Shell, administered, settings
@@ -20,12 +19,8 @@ from tests.support.emulator_target import as_real
 from tests.support.planting import Planter, key_site
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
-from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, World
 from zdemo.emulator.seed import APPLICATION_NAME
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
 OPEN = "it can be|cannot be told apart"
@@ -36,19 +31,11 @@ NEW_SECRET = (
 )
 
 
-def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter, caplog: pytest.LogCaptureFixture) -> None:
-    env = settings(planter.url, CLIENT_ID="353545601679624999")
-    doctor(bare, env, "client.accepted").names(REFUSED, *CANDIDATES, OPEN, "doctor --admin-pat", NEW_SECRET)
-    with serving(create_app(Settings.from_env(env))) as port:
-        url = f"http://127.0.0.1:{port}/api/private"
-        answer = requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=PATIENCE_SECONDS)
-    assert answer.status_code == 502
-    assert re.search(REFUSED, caplog.text)
+BY_KEY = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
 
 
 def key_only(planter: Planter) -> dict[str, str]:
-    method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    app = planter.api.apps.CreateApplication(projectId=PROJECT_ID, name="by-key", apiConfiguration=method)
+    app = planter.api.apps.CreateApplication(projectId=PROJECT_ID, name="by-key", apiConfiguration=BY_KEY)
     return {"CLIENT_ID": str(app["apiConfiguration"]["clientId"])}
 
 
@@ -200,7 +187,6 @@ def test_64_the_documentation_says_whose_credentials_introspection_wants() -> No
 
 
 def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, planter: Planter) -> None:
-    method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-    planter.api.apps.UpdateApplication(**APP, apiConfiguration=method).has()
+    planter.api.apps.UpdateApplication(**APP, apiConfiguration=BY_KEY).has()
     output = doctor(bare, administered(planter.url), warned=("client.kind",))
     output.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from tests.catalogue.named_causes import call, doctor, flat, introspect
+from tests.catalogue.test_credentials import APP, does
+from tests.catalogue.test_one_brain import refreshed
 from tests.support.cli import Shell, settings
-from tests.support.logins import add_client
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Received, answer, depending, json_body, upstream
-from zdemo.emulator import ADMIN, APPLICATION_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
+from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
 MOST_LINES_OF_INTROSPECT, MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 20, 8, 3
 MARK = "only the emulator tells: a real ZITADEL would not"
-APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
 
 
 @pytest.fixture
@@ -36,21 +36,6 @@ def expired(planter: Planter) -> dict[str, str]:
     pat = str(planter.user("AddPersonalAccessToken", expirationDate=tomorrow)["token"])
     planter.emulator.advance(timedelta(days=10, minutes=1))
     return {"PAT": pat}
-
-
-def refreshed(planter: Planter) -> dict[str, str]:
-    app = add_client(planter.emulator)
-    tokens = app.log_in(scope="openid offline_access")
-    assert app.refresh(tokens).status_code == 200
-    return {"PAT": tokens["access_token"]}
-
-
-def does(method: str, **ids: str) -> Callable[[Planter], dict[str, str]]:
-    def plant(planter: Planter) -> dict[str, str]:
-        planter.api.do(method, **ids)
-        return {}
-
-    return plant
 
 
 def user(method: str, **ids: str) -> Callable[[Planter], dict[str, str]]:

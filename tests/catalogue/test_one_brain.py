@@ -211,7 +211,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_02_07_21_each_command_tells_the_same_first_cause(
+def test_02_07_21_31_each_command_tells_the_same_first_cause(
     fault: str, bare: Shell, planter: Planter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exported, in_file, causes = FAULTS[fault]
@@ -225,18 +225,3 @@ def test_02_07_21_each_command_tells_the_same_first_cause(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert tells | served(causes, ran) == causes, {name: ran[name].all for name in ran}
-
-
-def test_each_command_tells_what_is_wrong_with_the_file(bare: Shell) -> None:
-    def says(words: str, *names: str) -> None:
-        for name in names:
-            ran = bare(*COMMANDS.get(name, (name,)))
-            assert re.match(f"error: {words}", " ".join(ran.err.split())), ran.all
-
-    (bare.folder / ".env").mkdir()
-    says(".env is a folder, so it is not read", "introspect", "serve")
-    says(".env is a folder, not a file", "setup")
-    (bare.folder / ".env").rmdir()
-    values = {key: value for key, value in settings("http://localhost:1").items() if key != "CLIENT_SECRET"}
-    bare.dotenv(**values, CLEINT_SECRET=CLIENT_SECRET)
-    says("CLIENT_SECRET is not set: .*CLEINT_SECRET is set instead", "introspect", "serve")

@@ -9,7 +9,6 @@ import pytest
 
 from tests.catalogue.named_causes import both, call, command, doctor, introspect
 from tests.support.cli import Shell, administered, settings
-from tests.support.logins import add_administrator, add_client
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import refusing_port
@@ -152,12 +151,6 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     output.names(OPEN, "administrator.s token did not show them").never("granted to its user, who")
 
 
-def with_app(planter: Planter, project: str, **more: str) -> dict[str, str]:
-    """Return the settings with an API application of another project."""
-    app = planter.app(project)
-    return settings(planter.url, CLIENT_ID=app.client_id, CLIENT_SECRET=app.client_secret, **more)
-
-
 def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     planter.role("read:message")
     planter.grant("read:message")
@@ -206,15 +199,10 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
         call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
 
 
-def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator) -> None:
-    env = settings(zitadel.url, PAT=f"Bearer {READER.pat}")
-    for output in (call(bare, env), *both(bare, env, "token.form")):
-        output.names("Bearer", "token alone").never("deleted", "expired", "example")
-
-
 def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:
     other = planter.project("something")
-    env = with_app(planter, other)
+    app = planter.app(other)
+    env = settings(planter.url, CLIENT_ID=app.client_id, CLIENT_SECRET=app.client_secret)
     for more in ({}, {"ZITADEL_PROJECT_ID": PROJECT_ID}):
         for output in both(bare, env | more, "role.granted"):
             output.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
@@ -228,15 +216,6 @@ def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> No
     old = introspect(bare, settings(planter.url, PAT=secrets.token_urlsafe(78))).names("it is a refresh token")
     for output in (*both(bare, settings(planter.url, PAT=user["access_token"]), "token.active"), old):
         output.names("expired", "ended", "request a new", OPEN).never(r"\bPAT\b")
-
-
-def test_47_a_token_that_a_refresh_ended(bare: Shell, planter: Planter) -> None:
-    app = add_client(planter.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
-    tokens = app.log_in(scope="openid offline_access")
-    assert app.refresh(tokens).status_code == 200
-    for output in both(bare, settings(planter.url, PAT=tokens["access_token"]), "token.active"):
-        output.names("refresh token was used since", "fix use the access token that the last refresh gave", OPEN)
-        output.never("client credentials")
 
 
 def test_48_a_user_whose_id_has_a_colon_never_has_a_live_pat(bare: Shell, planter: Planter) -> None:
@@ -262,14 +241,6 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     for output in both(bare, settings(planter.url, PAT=token), "token.active"):
         output.names("http://localhost:59999", planter.url, "request the token from").never("expired", OPEN)
-
-
-def test_nobody_is_told_to_grant_an_administrators_pat_a_role(bare: Shell, planter: Planter) -> None:
-    with serving(create_app(planter.settings)) as port:
-        for pat in (ADMIN.pat, add_administrator(planter.emulator, "ORG_OWNER")[1]):
-            env = settings(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}", PAT=pat)
-            output = call(bare, env, "scoped").names("an administrator's", "OWNER")
-            output.names("set PAT to the token of a service account").never("role grant")
 
 
 @pytest.mark.parametrize("death", ["18 deleted", "39 reactivated", "41 removed"])

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import BASE, Shell, Stack
-from tests.support.processes import LONGEST_SECONDS, ROOT, forker
+from tests.support.processes import ROOT, forker, run_program
 from zdemo.config.variables import BY_NAME, SECRETS
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER
 from zdemo.errors import ExitCode
@@ -95,15 +94,8 @@ def test_the_commands_of_the_skill_run_as_they_stand_there(own_stack: Stack, tmp
     lines = [*re.findall(r"^ {7}(zdemo .*)$", skill, re.MULTILINE), "zdemo commands --json"]
     assert len(lines) == 6
     for line in lines:
-        ran = subprocess.run(  # noqa: S603  # a line of the skill
-            ["sh", "-c", line],  # noqa: S607
-            cwd=tmp_path,
-            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_SECONDS,
-            check=False,
+        ran = run_program(
+            "sh", "-c", line, folder=tmp_path, env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
         )
         assert (ran.returncode, type(json.loads(ran.stdout))) == (0, dict), f"{line}\n{ran.stderr}"
         assert not [secret for secret in (READER.pat, ADMIN.pat, CLIENT_SECRET) if secret in ran.stdout + ran.stderr]

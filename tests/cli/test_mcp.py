@@ -88,17 +88,10 @@ def test_a_tool_gives_what_its_command_prints(shell: Shell) -> None:
     assert seen.errors == [False] * 6 + [True, False]
 
 
-def test_the_tools_say_that_they_change_nothing(shell: Shell) -> None:
-    tools = session(shell).tools
-    assert [tool.name for tool in tools] == ["introspect", "doctor", "explain"]
-    hints = [
-        tool.annotations and (tool.annotations.read_only_hint, tool.annotations.destructive_hint) for tool in tools
-    ]
-    assert hints == [(True, False)] * 3
-
-
-def test_a_wrong_secret_and_a_hanging_zitadel_are_causes_and_not_errors(shell: Shell) -> None:
+def test_tools_change_nothing_and_what_is_wrong_is_a_cause_and_not_an_error(shell: Shell) -> None:
     seen = session(shell, ("introspect", {}), ("doctor", {}), CLIENT_SECRET=CLIENT_SECRET[::-1])
+    hints = [(tool.name, tool.annotations and tool.annotations.read_only_hint) for tool in seen.tools]
+    assert hints == [("introspect", True), ("doctor", True), ("explain", True)]
     assert (seen.answers[0]["finding"], seen.answers[1]["passed"]) == ("client.wrong_secret", False)
     with upstream(hang) as silent:
         hanging = session(shell, ("introspect", {}), ZITADEL_DOMAIN=silent.url, ZDEMO_TIMEOUT="0.3")

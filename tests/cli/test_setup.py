@@ -317,15 +317,15 @@ def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk:
     path, before = desk.folder / ".env", names_of(zitadel)
     path.write_text("A=1\n")
     path.chmod(0o400)
-    refusal = ["error: .env is read-only (mode 0400)", "hint:  if it may be changed: chmod u+w .env"]
+    refusal = ["error: .env is read-only (mode 0400)", "hint:  chmod u+w .env", "         if it may be changed"]
     ran = desk(*YES)
-    assert (ran.code, ran.lines[-2:]) == (3, refusal)
+    assert (ran.code, ran.lines[-3:]) == (3, refusal)
     assert (names_of(zitadel), files_of(desk.folder)) == (before, [".env"])
     path.chmod(0o600)
     assert desk(*YES).code == 0
     path.chmod(0o400)
     ran = desk(*TEARDOWN)
-    assert (ran.code, ran.lines[-2:], "own" in names_of(zitadel)) == (3, refusal, True)
+    assert (ran.code, ran.lines[-3:], "own" in names_of(zitadel)) == (3, refusal, True)
 
 
 @pytest.mark.thorough
@@ -343,7 +343,7 @@ def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(zitadel: Em
     status, screen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
     text = " ".join(screen.split())
     assert (status, f".env is a link to {target}, which would be changed. Make these changes?" in text) == (0, True)
-    assert "warning: other users can read .env (mode 0640): chmod 600 .env" in text
+    assert "warning: other users can read .env (mode 0640) chmod 600 .env" in text
     assert "CLIENT_ID=" in target.read_text()
     assert desk(*TEARDOWN).code == 2
     assert desk(*TEARDOWN, "--env-file", str(target)).code == 0

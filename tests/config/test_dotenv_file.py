@@ -168,19 +168,24 @@ _FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from tests.support.files import update_dotenv
+from zdemo.config.file_io import place_file
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
-try:
-    update_dotenv(Path(sys.argv[1]), {"PAT": "secret" * 1000})
-except SettingsError as error:
+for write, path in (update_dotenv, sys.argv[1]), (place_file, sys.argv[1] + ".new"):
+    try:
+        write(Path(path), {"PAT": "secret" * 1000} if write is update_dotenv else "x" * 1000)
+    except SettingsError as error:
+        problem = error.problems[0]
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(*error.problems)
+    print(problem)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
 """
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     """The process may write ten bytes and no more."""
     file = written(tmp_path, "A=1\n")
-    assert processes.run_python(_FULL_DISK, str(file)) == f"{file} cannot be written: File too large\n"
+    problems = [f"{path} cannot be written: File too large" for path in (file, f"{file}.new")]
+    assert processes.run_python(_FULL_DISK, str(file)).splitlines() == problems
     assert file.read_text() == "A=1\n"
     assert [path.name for path in tmp_path.iterdir()] == [".env"]

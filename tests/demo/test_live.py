@@ -54,10 +54,6 @@ class Target:
             names |= {user.username for user in resources.list_similar_users(client, PREFIX)}
             return {name for name in names if name.startswith(PREFIX)}
 
-    def settles_at(self, expected: set[str]) -> None:
-        """Wait until that is what is left: ZITADEL's lists trail."""
-        eventually(f"{expected or 'nothing'} is left", self.of_demos, lambda names: names == expected)
-
 
 @pytest.fixture(scope="module")
 def target(given_target: tuple[str, str] | None) -> Iterator[Target]:
@@ -77,7 +73,7 @@ def test_the_demo_works_shows_no_secret_and_leaves_nothing(target: Target, befor
     assert f"{STEPS} of {STEPS} as expected" in ran.out
     assert ran.out.startswith(f"ZITADEL {target.url}")
     assert "ZITADEL out of reach" in ran.out
-    target.settles_at(before)
+    eventually("nothing else is left: lists trail", target.of_demos, lambda names: names == before)
     assert max(map(len, ran.out.splitlines())) <= 80
     assert not [secret for secret in ("\x1b", target.admin_pat) if secret in ran.all]
     assert not [word for word in ran.all.split() if len(word.strip("(),:")) > 60 and not word.startswith("/")]

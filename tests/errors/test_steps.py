@@ -2,7 +2,6 @@
 
 import ast
 import shlex
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, run_program
 from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.entry import WITH_OPTIONAL_VALUE
@@ -58,7 +57,7 @@ def steps() -> Iterator[Any]:
 
 def shell_words(line: str) -> list[str]:
     """Return the words of a line, which the shell must take as one simple command."""
-    parsed = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    parsed = run_program("bash", "-n", "-c", line)
     assert (parsed.returncode, parsed.stderr) == (0, ""), line
     words = shlex.shlex(line, posix=True, punctuation_chars=True)
     assert not [word for word in words if set(word) <= set("();<>|&")], f"the shell would take a sign of: {line}"

@@ -184,7 +184,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]  # the mistake
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
-    "a view that is open too late": (lambda: _both(_view()), "remove one of them"),
+    "a view that is open too late": (lambda: (requires_token(view := _view()), open_route(view)), "remove one of them"),
     "the class of an app": (lambda: protect(Flask), "write protect(Flask(__name__))"),  # type: ignore[arg-type]  # as people write
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
 }
@@ -192,11 +192,6 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
 
 def _view() -> Callable[[], str]:
     return lambda: "open"
-
-
-def _both(view: Callable[[], str]) -> None:
-    requires_token(view)
-    open_route(view)
 
 
 def _protected(app: Flask, *open_routes: str) -> Flask:

@@ -1,7 +1,6 @@
 """What the guards share: which paths an app may name open, and which requests match them."""
 
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.apis import environment_of, settings_for
-from tests.support.processes import LONGEST_SECONDS, ROOT
+from tests.support.processes import ROOT, run_program
 from zdemo.errors import GuardError, SettingsError
 from zdemo.guard.guard import OpenRoutes, is_ambiguous, settings_of
 
@@ -89,9 +88,7 @@ def test_missing_settings_are_shown_alone_by_the_program_that_runs_the_app(progr
     (tmp_path / "app.py").write_text(PROGRAMS[program])
     command = [sys.executable, "-m", *program.split(), "--port", "0"]
     env = {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
-    ended = subprocess.run(  # noqa: S603  # this Python
-        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
-    )
+    ended = run_program(*command, folder=tmp_path, env=env)
     first, *lines = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout, first.split()[:2]) == (3, "", ["Error:", "ZITADEL_DOMAIN"])
     assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:", "hint:"]

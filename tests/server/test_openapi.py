@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
 from tests.support.connection_faults import FAULTS
+from tests.support.processes import run_program
 from tests.support.rows import BEARER, CHUNKED, FORM, ROWS
 from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import Reply, bearer, request
@@ -164,14 +164,6 @@ def test_schemathesis_finds_nothing(strict: Api, tmp_path: Path) -> None:
     bounds = ["--phases", "coverage", "--request-timeout", "20", "--generation-database", "none"]
     bounds += ["--suppress-health-check", "all"]  # they fail on a busy machine
     url = f"http://{LOOPBACK}:{strict.port}/openapi.json"
-    ran = subprocess.run(  # noqa: S603  # the words are this module's own
-        [*command, *bounds, "--header", bearer(READER.pat), url],
-        cwd=tmp_path,
-        env={},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ran = run_program(*command, *bounds, "--header", bearer(READER.pat), url, folder=tmp_path, env={}, seconds=120)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"Tested: \d+\n", ran.stdout)

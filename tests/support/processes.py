@@ -86,6 +86,14 @@ def forker() -> Forker:
     return Forker()
 
 
+def run_program(
+    *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None, seconds: float = LONGEST_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, with only ``env`` in its environment, or that of this process."""
+    words, streams = [*map(str, command)], {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    return subprocess.run(words, cwd=folder, env=env, timeout=seconds, check=False, **streams)  # type: ignore[call-overload, no-any-return]  # noqa: S603  # the tests name them
+
+
 def run_script(script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
     """Run a script with only ``environment``, in a process that has loaded nothing."""
     done = subprocess.run(  # noqa: S603  # this Python
@@ -109,15 +117,8 @@ def run_python(script: str, *arguments: str, environment: Mapping[str, str] | No
 def run_online(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
     """Return what a program prints; skip the test if it needs a package index that cannot be reached."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run(  # noqa: S603  # make, uv and what they install
-        [*map(str, command)],
-        cwd=folder,
-        env=environment | {"PIP_NO_COMPILE": "1"} | variables,  # which takes longer than all else
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_INSTALLATION_SECONDS,
-        check=False,
-    )
+    environment |= {"PIP_NO_COMPILE": "1"} | variables  # which takes longer than all else
+    done = run_program(*command, folder=folder, env=environment, seconds=LONGEST_INSTALLATION_SECONDS)
     if done.returncode and re.search(OFFLINE, done.stderr):
         pytest.skip("there is no package index")
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

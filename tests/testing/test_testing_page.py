@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell
-from tests.support.processes import ROOT, run_script
+from tests.support.processes import ROOT, run_program, run_script
 from zdemo.emulator.control import ROUTES
 from zdemo.emulator.faults import KINDS, PATHS
 from zdemo.testing import ZitadelEmulator
@@ -25,9 +25,7 @@ OTHER_PLUGINS = ("cacheprovider", "schemathesis", "hypothesispytest", "anyio", "
 
 def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     given = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT), **env}
-    return subprocess.run(  # noqa: S603  # what stands on the page
-        command, cwd=folder, env=given, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
-    )
+    return run_program(*command, folder=folder, env=given, seconds=LONGEST_SECONDS)
 
 
 @pytest.mark.thorough

@@ -1,6 +1,5 @@
 """The login of a person for a program: what the address for the browser takes, and what each refusal says to do."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -10,7 +9,7 @@ from tests.support.emulator_target import TIMEOUT_SECONDS
 from tests.support.logins import CALLBACK, add_client
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.config.settings import LoginSettings
-from zdemo.emulator import Emulator, emulate
+from zdemo.emulator import Emulator
 from zdemo.emulator.seed import APP_CLIENT_ID
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
@@ -19,12 +18,6 @@ from zdemo.zitadel.login import Login
 from zdemo.zitadel.records import NewDevice
 
 NATIVE = {"applicationType": "OIDC_APP_TYPE_NATIVE", "developmentMode": False}
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
 
 
 def login_at(url: str, client_id: str = APP_CLIENT_ID, redirect_uri: str = "") -> Login:
