@@ -44,7 +44,7 @@ def refused(shell: Shell, env: dict[str, str], *named: str) -> Output:
             {USER_ID: "readr"},
             ("one of these", "no service account", "readr", "misspelled", "another ZITADEL"),
         ),
-        ({USER_ID: VISITOR.username}, ("the user visitor has no client secret", "generate one on the user")),
+        ({USER_ID: VISITOR.username}, ("the user visitor has no client secret", "generate a secret on the user")),
     ],
 )
 def test_credentials_that_are_wrong(

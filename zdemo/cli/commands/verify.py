@@ -55,7 +55,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
-    mcp: Annotated[bool, flag("Check the door of an MCP server at the path instead.", "--mcp")] = False,
+    mcp: Annotated[bool, flag("Check who can use the MCP server at the path instead.", "--mcp")] = False,
     env: with_emulator.Env = None,
     external_domain: Annotated[str, option("NAME", DOMAIN, shows_default=True)] = "localhost",
     window: Annotated[float, _seconds("How long a deleted token or removed role still passes.", min=0)] = 10,
