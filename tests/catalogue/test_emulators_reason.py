@@ -47,13 +47,13 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "a deleted PAT": (
         user("RemovePersonalAccessToken", tokenId=READER.token_id),
         "token.deleted",
-        "the PAT was deleted; its user is reader",
+        "the PAT of the user reader was deleted",
     ),
     "a user who was deactivated": (user("DeactivateUser"), "token.user_deactivated", "the user reader was deactivated"),
     "a user who is active again": (
         lambda planter: user("DeactivateUser")(planter) | user("ReactivateUser")(planter),
         "token.user_was_off",
-        "the user reader was deactivated or locked; its older PATs stay dead",
+        "the user reader was deactivated or locked: their older PATs stay dead",
     ),
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
     "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),

@@ -224,7 +224,7 @@ def test_48_a_user_whose_id_has_a_colon_never_has_a_live_pat(bare: Shell, plante
     pat = planter.user("AddPersonalAccessToken", "a:b", expirationDate=FOREVER)["token"]
     introspect(bare, settings(planter.url, PAT=pat)).names('with a ":" in that ID', OPEN)
     for output in both(bare, administered(planter.url, PAT=pat, ZDEMO_PAT_USER_ID="a:b"), "token.active"):
-        output.names('a:b, with a ":"', "never active", "zdemo setup creates new users .* or use a PAT of another user")
+        output.names('a:b, with a ":"', "never active", "zdemo setup creates new users .*or use a PAT of another user")
         output.never(OPEN, "removed", "copy the whole token")
 
 

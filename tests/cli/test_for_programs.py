@@ -1,4 +1,4 @@
-"""zdemo for programs: every command that ends gives JSON and asks nobody; what there is to call; the skill."""
+"""zdemo for programs: every command that ends gives JSON and asks nobody; the list of commands; the skill."""
 
 import json
 import os

@@ -69,11 +69,11 @@ def test_settings_can_be_variables() -> None:
     with pytest.raises(SettingsError) as missing:
         settings_of({}, logger)
     assert [problem.names[0] for problem in missing.value.problems] == ["ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"]
-    assert missing.value.hint.startswith("add them to the mapping of settings: it stands in place of the environment")
+    assert missing.value.hint.startswith("add them to the mapping of settings, which replaces the environment")
     with pytest.raises(SettingsError, match=r"ZITADEL_DOMAIN is not set.*\(DOMAIN is set instead"):
         settings_of({"DOMAIN": "http://localhost:8484", "CLIENT_ID": "1", "CLIENT_SECRET": "x"}, logger)
     for given in ({"ZDEMO_TIMEOUT": 5}, "my-api.env"):
-        with pytest.raises(GuardError, match=f"settings are a {type(given).__name__}, not texts by their names"):
+        with pytest.raises(GuardError, match=f"settings must be Settings or a mapping of texts, not {type(given).__name__}"):
             settings_of(given, logger)  # type: ignore[arg-type]
 
 

@@ -117,7 +117,7 @@ def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
 @pytest.mark.parametrize(
     ("kind", "origin", "hint"),
     [
-        (FailureKind.NAME_NOT_RESOLVED, "https://locahost:8080", "check the host name in ZITADEL_DOMAIN;"),
+        (FailureKind.NAME_NOT_RESOLVED, "https://locahost:8080", "check the host name in ZITADEL_DOMAIN,"),
         (FailureKind.REFUSED, "http://localhost", "add the port to ZITADEL_DOMAIN"),
         (FailureKind.REFUSED, "http://localhost:80", "start ZITADEL .*; zdemo emulator: runs an emulated ZITADEL$"),
         (FailureKind.REFUSED, "http://zitadel.example:80", "start ZITADEL there, or correct host and port [^;]*$"),

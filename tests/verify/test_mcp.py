@@ -1,4 +1,4 @@
-"""``zdemo verify --mcp`` of MCP servers whose doors have one hole each, and that protected resources are graded too."""
+"""``zdemo verify --mcp`` of MCP servers with one fault each; protected resources are graded too."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing

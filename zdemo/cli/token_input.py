@@ -91,7 +91,7 @@ def token_of(caller: str | None, pat: str | None, env_file: Path | None) -> dict
     variable = TOKENS[caller]
     if value := read_environment(env_file).get(variable):
         return {"PAT": (variable, value)}
-    raise MissingTokenError(f"{variable} is not set", hint=Command("setup", does="creates one; or set it in .env"))
+    raise MissingTokenError(f"{variable} is not set", hint=Command("setup", does="creates one (or set it in .env)"))
 
 
 def environment_with_token(

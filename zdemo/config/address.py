@@ -165,7 +165,7 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> Problem |
         steps=(
             Shell(
                 f"export {setting}={shlex.quote(server)}",
-                does=f"if that is your ZITADEL; {ADMIN_PAT} was not sent, because only {place} names it",
+                does=f"if that is your ZITADEL ({ADMIN_PAT} was not sent, because only {place} names it)",
             ),
         ),
     )

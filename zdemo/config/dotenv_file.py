@@ -144,5 +144,5 @@ def valid_dotenv(path: Path) -> Dotenv:
     if wrong := dotenv.wrong_lines:
         problems = [f"{path} {problem}" for problem in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
-        raise SettingsError(problems + more, hint="write one NAME=value per line, quotes in pairs; # begins a comment")
+        raise SettingsError(problems + more, hint="write one NAME=value per line, quotes in pairs, # before a comment")
     return dotenv

@@ -24,8 +24,8 @@ class Environment(Mapping[str, str]):
 
     ``layers`` are named by their places, the strongest first; blank values count as not set. The place of variables
     from ``file``, the ``.env`` that was read, is its path. ``options`` has the option for each variable that the
-    command line can give. ``repeated`` has the lines of the variables that ``file`` sets more than once. ``folder`` is
-    a ``.env`` that is one. ``can_init``: there is no ``.env`` yet.
+    command line can give. ``repeated`` has the lines of the variables that ``file`` sets more than once. ``folder``:
+    the ``.env`` is a folder. ``can_init``: there is no ``.env`` yet.
 
     ``shadowed`` has the places whose values do not count, because a stronger place has others. ``hidden`` has those
     values that the process's environment hides; what an option hides is not among them: it was typed for this command.

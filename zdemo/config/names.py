@@ -89,7 +89,7 @@ def hidden_values(environment: Environment) -> Iterator[Problem]:
 
 
 def misnamed_problems(environment: Environment) -> Iterator[Problem]:
-    """Yield each variable whose name is almost that of a setting; one that is longer than a set one is a copy."""
+    """Yield each variable whose name is almost that of a setting, but no copy such as PAT_OLD beside PAT."""
     for name in environment:
         is_own = environment.source(name) != EXPORTED or name.startswith(PREFIXES)
         right = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) if is_own and name not in BY_NAME else ""

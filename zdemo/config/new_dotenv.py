@@ -52,7 +52,7 @@ def completion(environment: Environment, names: Sequence[str], *, by_name: bool 
     """Return how to set missing variables, which a message has named unless ``by_name``."""
     what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
     if GIVEN in environment.layers:
-        return (f"add {what} to {GIVEN}: it stands in place of the environment and .env",)
+        return (f"add {what} to {GIVEN}, which replaces the environment and .env",)
     if environment.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
         return (f"add --env-file {other}, or set {what} in the environment or in .env",)
     setting = f"set {what} in the environment or in {environment.file or '.env'}"

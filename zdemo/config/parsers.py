@@ -15,7 +15,7 @@ from zdemo.text.masking import QUOTES
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
-REPLACE_EXAMPLE = Command("setup", does="creates what is missing; or set your own value")
+REPLACE_EXAMPLE = Command("setup", does="creates what is missing (or set your own value)")
 LEAST_KEY = 16  # characters
 NEW_KEY = Shell("openssl rand -hex 24", does="makes one")
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"

@@ -273,7 +273,7 @@ class TokenCase:
 
     @property
     def answer(self) -> Response:
-        """The response that came and is not what was asked for; without one, its status is 0."""
+        """The response that came instead of the expected one; without one, its status is 0."""
         return self.error.answer or NO_RESPONSE if isinstance(self.error, IntrospectionError) else NO_RESPONSE
 
     @property

@@ -48,15 +48,15 @@ class PasteError:
         return self.text
 
 
-NEW_TOKEN = Command("setup", does="creates a user's token; or put the token of a user there")
+NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to put there")
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
-NO_VALUE = PasteError("is a word for no value", "look in the caller's code why it has no token there")
+NO_VALUE = PasteError("is null, undefined or the like", "check in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError(
     "is the path of a file instead of its content",
-    "end the line with --pat - < FILE, or --admin-pat - < FILE: - reads standard input",
+    "end the line with --pat - < FILE, or --admin-pat - < FILE",
 )
 
 

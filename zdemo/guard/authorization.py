@@ -167,10 +167,10 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
     if not (policy.admits_pats or introspection.text("client_id")):  # only a PAT's answer has none (ZITADEL)
-        hint = "log in, or use the client credentials grant; a PAT is active at every API of the instance"
+        hint = "log in, or use the client credentials grant: a PAT is active at every API of the instance"
         raise InvalidToken("personal access tokens are not accepted here", hint=hint)
     if not roles.actor and introspection.actor:
-        hint = "log in as this user; impersonated tokens are refused here"
+        hint = "log in as this user: impersonated tokens are refused here"
         raise InvalidToken("somebody impersonates the token's user", hint=hint)
     all_of = tuple(dict.fromkeys((*roles.all_of, *policy.roles))) if policy.roles else roles.all_of
     for role in all_of:

@@ -188,7 +188,7 @@ def requires_token(
     *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ..., actor: bool = ...
 ) -> _RolesGuard: ...
 def requires_token(view: Any = UNSET, /, **required: Any) -> Any:
-    """Admit only requests whose token has certain roles; without roles, say what ``protect`` demands anyway.
+    """Admit only requests whose token has certain roles; without roles, check what ``protect`` checks anyway.
 
     With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
     ``actor=False`` refuses tokens with which somebody impersonates their user.

@@ -56,7 +56,7 @@ class OpenRoutes:
             is_text = isinstance(route, str)
             is_path = is_text and PATH.fullmatch(route) and not AMBIGUOUS.search(route)
             if not (is_path or (with_rules and is_text and RULE.match(route))):
-                hint = 'name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app'
+                hint = 'name paths, such as "/healthz", or all below one: "/static/*" ("/*" would open the whole app)'
                 raise GuardError(f"open_routes cannot hold {route!r}", hint=hint)
         if not routes:
             return None
@@ -221,7 +221,7 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
         return given if resource is UNSET else _with_resource(given, resource)
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
         hint = 'give a mapping such as {"CLIENT_ID": "…"}, or dotenv_values(FILE) of the package python-dotenv'
-        raise GuardError(f"settings are a {type(given).__name__}, not texts by their names", hint=hint)
+        raise GuardError(f"settings must be Settings or a mapping of texts, not {type(given).__name__}", hint=hint)
     try:
         variables = read_environment() if given is None else Environment({GIVEN: given})
         if resource is not UNSET:

@@ -25,7 +25,7 @@ DNS_SILENT = (
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
-        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+        "check the host name in {setting}, then this machine's network and DNS",
     ),
     FailureKind.REFUSED: (
         "{host} port {port} refuses connections: nothing listens there",
@@ -55,7 +55,7 @@ _WORDS = {
     ),
     FailureKind.CERTIFICATE_EXPIRED: (
         "the TLS certificate of {host} has expired",
-        "renew the server's certificate; if it is new, check this machine's clock",
+        "renew the server's certificate\nor, if it is new, check this machine's clock",
     ),
     FailureKind.CERTIFICATE_NOT_YET_VALID: (
         "the TLS certificate of {host} is not valid yet",
@@ -133,7 +133,7 @@ def why_untrusted(verify_code: int) -> str:
 def how_to_trust(verify_code: int, bundle: CaBundle | None) -> tuple[Step, ...]:
     """Return what makes a certificate trusted; requests does not read the system's own store."""
     what = "certificate" if verify_code == SELF_SIGNED else "CA's certificate"
-    does = f"FILE is the PEM file of the {what}; the system's store is not read"
+    does = f"FILE is the PEM file of the {what}: zdemo does not read the system's store"
     fix: Step = Shell("export REQUESTS_CA_BUNDLE=FILE", does=does)
     if bundle:
         fix = f"add the {what} to {bundle.path}, the PEM file that {bundle.variable} names"

@@ -58,8 +58,8 @@ WORKER_UNCONFIRMED = Refusal(503, "unconfirmed", "a worker of this API did not c
 STORE_UNCONFIRMED = Refusal(
     503,
     STORE_ERROR,
-    "this API forgot, but the store did not take the order: APIs that share it follow within ZDEMO_CACHE_TTL; "
-    "check the store",
+    "this API forgot, but the store did not take the order: check the store. APIs that share it follow within "
+    "ZDEMO_CACHE_TTL",
     AGAIN,
 )
 

@@ -45,7 +45,7 @@ RULE = Rule(f"{PREFIX}<path:_>", endpoint="forward_auth")  # its name in the met
 MALFORMED = InvalidRequest.status
 MOST_IDENTITY_BYTES = 4096  # of the fields with the user; proxies take 4 to 8 KiB of header fields
 _escaped = partial(quote, safe=":/@", errors="backslashreplace")  # JSON may hold half a character
-NO_PATH = Refusal(404, "not_found", "the path must be /auth/- or, for each role that is needed, /auth/role/ROLE/-")
+NO_PATH = Refusal(404, "not_found", "the path must be /auth/-, or /auth/role/ROLE/- with /role/ROLE for each role")
 TOO_LARGE = Refusal(500, "internal_server_error", "the token's identity is too large; see this API's log")
 
 
@@ -103,7 +103,7 @@ class ForwardAuth:
         return self._identity(introspection)
 
     def _identity(self, introspection: Introspection) -> Refusal | list[tuple[str, str]]:
-        """Return the fields with the user: all of them, also the empty ones, so that none of the client is left."""
+        """Return the fields with the user: all of them, also the empty ones, so that none of the client's is left."""
         roles = introspection.roles(self.guard.policy.project_id)
         fields = [
             ("X-Auth-Subject", _escaped(introspection.text("sub"))),

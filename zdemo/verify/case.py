@@ -21,7 +21,7 @@ class Group(StrEnum):
     CORRECT = "correct"
     ROBUST = "robust"
     POLITE = "polite"
-    MCP = "mcp"  # the door of an MCP server: asked with --mcp, and then nothing else
+    MCP = "mcp"  # access to an MCP server: asked with --mcp, and then nothing else
     HARDENING = "hardening"  # what ZITADEL never sends, or what only costs it: counts with --strict alone
 
 

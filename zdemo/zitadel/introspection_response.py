@@ -16,8 +16,8 @@ CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the fi
 MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
 KEY_REFUSED = (
-    "check this machine's clock; check on the application's page that the application is active, and that the key of "
-    "ZITADEL_KEY_FILE is listed and has not expired"
+    "check this machine's clock",
+    "check on the application's page that it is active, and that it lists the key of ZITADEL_KEY_FILE, not expired",
 )
 
 
@@ -35,7 +35,7 @@ def answer_error(response: Response, *, with_key: bool = False) -> errors.Intros
         return errors.CredentialsRefused(message, hint=hint, answer=response)
     if 300 <= status < 400:
         message = "the introspection endpoint redirects; redirects are not followed"
-        hint = f"set {response.setting} to the address that does not redirect; exempt /oauth from single sign-on"
+        hint = f"set {response.setting} to the address that does not redirect, or exempt /oauth from single sign-on"
         return errors.UnusableAnswer(message, hint=hint, answer=response)
     return unusable_answer("is not an answer", response)
 
@@ -50,7 +50,7 @@ def names_our_client(response: Response) -> bool:
 
 def _unavailable(response: Response) -> errors.ZitadelUnavailable:
     if response.status == 429:
-        message, hint = "ZITADEL limits the requests of this API (429)", "wait; ask ZITADEL's operator about the limit"
+        message, hint = "ZITADEL limits the requests of this API (429)", "wait, or ask its operator about the limit"
     elif DATABASE_AWAY in response.text:
         message, hint = "ZITADEL cannot read its database (QUERY-d3fas)", "check ZITADEL's database, then try again"
     else:

@@ -31,10 +31,10 @@ SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
 NO_APP = Command(
-    "setup --app", does="creates an OIDC application; or give the client ID of an active one without a secret"
+    "setup --app", does="creates an OIDC application (or give the client ID of an active one without a secret)"
 )
 HINTS: dict[str, Step] = {  # what ZITADEL's error or its description contains
-    "redirect_uri": f"add {REDIRECT_URI} to the application's redirect URIs; its type must be Native",
+    "redirect_uri": f"add {REDIRECT_URI} to the redirect URIs of the application, whose type must be Native",
     "not allowed": "allow the grant type on the application's page (Authorization Code, or Device Code)",
     "App.NotFound": NO_APP,
     "invalid_client": NO_APP,

@@ -22,14 +22,14 @@ NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's 
 
 ADMIN_PAT_REFUSED = (
     "the administrator's token is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
-    "or not a PAT but a token that is not meant for ZITADEL's API",
+    "or not meant for ZITADEL's API",
     "copy the administrator's whole PAT again, or create a new PAT and set ZITADEL_ADMIN_PAT to it",
 )
 """The message and the hint when ZITADEL's API answers 401."""
 
 TOO_OLD = (
     "this ZITADEL is too old: it lacks the v2 API for projects, applications and authorizations",
-    "update ZITADEL to the newest v4; if it is new enough, check whether a proxy in front of it blocks /zitadel.*",
+    "update ZITADEL to the newest v4, or if it is new enough, let the proxy in front of it pass /zitadel.*",
 )
 
 BIGGER_ROLE = "make its user ORG_OWNER of the organization (or IAM_OWNER)"

@@ -75,7 +75,7 @@ def target(text: str, url: str | None) -> CallTarget:
 
 
 def _meant(text: str) -> Command:
-    """Return the call of the URL or path that a text was probably meant to be: what has a host, lacks the scheme."""
+    """Return the call of the URL or path that was probably meant: a text with a host lacks only the scheme."""
     words = re.fullmatch(r"([\w-]*(?:\.[\w-]+)*)(:\d+)?(/[\w./~-]*)?", text)
     if not words or could_be_secret(text):
         return Command("call --help")

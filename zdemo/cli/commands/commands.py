@@ -1,4 +1,4 @@
-"""``zdemo commands``: what there is to call, read from the commands themselves."""
+"""``zdemo commands``: all commands and options, read from the commands themselves."""
 
 import re
 from importlib.resources import files
@@ -21,7 +21,7 @@ SKILL = "Print the skill for coding agents: a SKILL.md on how to find out why a 
 def commands(ctx: typer.Context, as_json: Json = False, skill: Annotated[bool, flag(SKILL, "--skill")] = False) -> int:
     """List the commands, their options and exit codes.
 
-    With --json, also what each option takes, its default, and the settings that give it; what is empty is left out.
+    With --json, also what each option takes, its default, and its settings, without empty fields.
 
     Examples:
       zdemo commands
@@ -64,7 +64,7 @@ def _row(name: str, command: Any) -> dict[str, Any]:
 
 
 def _parameter(param: Any, hint: Any) -> dict[str, Any]:
-    """Return what can be given, without what is empty. No default is a secret: secrets come from settings alone."""
+    """Return an argument or option, without empty fields. No default is a secret: secrets come from settings alone."""
     info, kind, choices = described(hint)
     facts = {
         "names": [*param.opts, *param.secondary_opts],

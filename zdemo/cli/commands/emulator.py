@@ -53,7 +53,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ] = None,
     expose_emulator: Expose = False,
     export: Annotated[
-        Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed, and end.")
+        Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed, and exit.")
     ] = None,
     people: Annotated[bool, flag("With --export: the people too.", "--people")] = False,
 ) -> int:

@@ -1,4 +1,4 @@
-"""``zdemo init``: write a first ``.env``, and change none that a person wrote or changed."""
+"""``zdemo init``: write a first ``.env``, and never change one that a person wrote or changed."""
 
 import os
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""``zdemo mcp``: the diagnosis as a read-only MCP server. Its tools run zdemo's commands, and give their documents."""
+"""``zdemo mcp``: the diagnosis as a read-only MCP server. Its tools run zdemo's commands, and return their JSON."""
 
 import asyncio
 import json
@@ -54,13 +54,13 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> int:
     """
     screen: Screen = ctx.obj
     if at_terminal():
-        screen.note("an MCP client starts this command, and speaks to it on standard input; Ctrl-C ends it")
+        screen.note("an MCP client starts this command and speaks to it on standard input: press Ctrl-C to end it")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python waits for the thread that reads standard input
     try:
         if sys.stdin is not None:  # it was not closed
             asyncio.run(_serve([] if env_file is None else [f"--env-file={env_file}"]))
     except* OSError:
-        pass  # the client does not read any more
+        pass  # the client no longer reads
     return ExitCode.YES
 
 
@@ -98,9 +98,9 @@ async def _serve(options: list[str]) -> None:
 
 
 async def _document(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:
-    """Return what the command of a tool prints, or an error without what was given, which may be a token.
+    """Return what a tool's command prints, or an error that repeats no argument, which may be a token.
 
-    The token goes to its standard input: others can read command lines. The command ends if the client cancels.
+    The token goes to the command's standard input: others can read command lines. If the client cancels, it ends.
     """
     command, _, names = TOOLS[tool]
     given = {name: value for name, value in given.items() if value is not None}

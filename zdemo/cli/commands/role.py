@@ -242,7 +242,7 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
         screen.say(one_line(f"{done} {change.role} {to} {login_name} in project {project.id}{again}"))
         if seconds is None:
             what = f"ZITADEL accepted the change, but does not show it after {roles.GIVE_UP_SECONDS:g} s"
-            screen.error(what, steps=[Command("role list", does="shows it later: lists can lag behind by up to 60 s")])
+            screen.error(what, steps=[Command("role list", does="shows it later: lists lag behind by up to 60 s")])
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
             show_followers(screen, api_url, told, sharing=sharing)

@@ -71,7 +71,7 @@ def serve(
     ] = False,
     denied_as: Annotated[
         int,
-        option("STATUS", "What a malformed Authorization gets: 401 for nginx.", shows_default=True, min=400, max=401),
+        option("STATUS", "Status for a malformed Authorization: 401 for nginx.", shows_default=True, min=400, max=401),
     ] = 400,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     admin_pat: common_options.AdminPat = None,
@@ -148,7 +148,7 @@ def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, wor
     try:
         serve_forever(build, listener, workers=workers, threads=threads, pin=pin)
     except ChildProcessError as failed:
-        hint = "look for its error above; if there is none, see in the system's log whether it was killed"
+        hint = "look for its error above, or in the system's log, in case it was killed"
         raise ZdemoError(f"the API has stopped: {failed}", hint=hint) from failed
 
 

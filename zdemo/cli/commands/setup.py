@@ -152,7 +152,7 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
         emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
         if not asks:
-            hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}"
+            hint = f"add --domain, such as --domain {EXAMPLE_DOMAIN} or, for the emulator, --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
         given["ZITADEL_DOMAIN"] = (
             token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator
@@ -201,7 +201,7 @@ class SetupRun:
             if self.as_json:
                 screen.document(plan_document(plan))
             if plan.rotation:
-                screen.note(f"{plan.rotation.why}; to create a new one, add --rotate-secret, or type yes when asked")
+                screen.note(f"{plan.rotation.why}: add --rotate-secret for a new one, or type yes when asked")
             screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
             return ExitCode.YES
         if any(plan.to_do(ObjectKind.ENV)):

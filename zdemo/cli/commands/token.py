@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from zdemo.zitadel.introspection_client import IssuedToken
     from zdemo.zitadel.login import Login
 
-CLIENT_ID = "The client ID: a service account's is its login name; a person's token needs the application's."
+CLIENT_ID = "The login name of a service account or, for the token of a person, the application's client ID."
 ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
@@ -127,7 +127,7 @@ def _settings(
         hint = "leave out --key-file or the others"
         raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
     if client_secret not in (None, ASK, token_input.FROM_STDIN):
-        hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
+        hint = "end the line with --client-secret to be asked for it, or with --client-secret - to read standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
     given = None
     if client_secret == token_input.FROM_STDIN:

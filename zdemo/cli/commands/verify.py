@@ -58,7 +58,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
     public: Annotated[str | None, option("PATH", "A path that requires no token.")] = None,
-    mcp: Annotated[bool, flag("Check the door of an MCP server at the path instead.", "--mcp")] = False,
+    mcp: Annotated[bool, flag("Check who can use the MCP server at the path instead.", "--mcp")] = False,
     backend: Annotated[int | None, option("PORT", BACKEND, min=1, max=HIGHEST_PORT)] = None,
     port: Annotated[int | None, option("PORT", PORT, min=1, max=HIGHEST_PORT)] = None,
     env: with_emulator.Env = None,

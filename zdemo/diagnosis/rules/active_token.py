@@ -20,7 +20,7 @@ def _bare_answer(case: TokenCase) -> Finding | None:
     zitadel = case.settings.zitadel
     return Finding(
         id="zitadel.bare_answer",
-        cause=f"{zitadel.server} says that the token is active, but not of which user, by whom and for whom",
+        cause=f"{zitadel.server} says that the token is active, but names no user, issuer or audience",
         candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
         fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
     )

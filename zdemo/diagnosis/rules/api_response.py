@@ -29,10 +29,10 @@ CHALLENGE = "WWW-Authenticate"
 VERIFIES_JWTS = "the API verifies JWTs itself, and this token is opaque (not a JWT)"
 GET_JWT = (
     "set the Access Token Type of the service account to JWT, on its page in ZITADEL's Management Console (Users, "
-    "Service Accounts); PATs stay opaque",
-    Command("token", does="then gets a JWT of that service account"),
+    "Service Accounts)",
+    Command("token", does="then gets a JWT of that service account (its PATs stay opaque)"),
 )
-OWN_API = Command("doctor --api URL", does="for an API of your own; URL is a route of it that requires a token")
+OWN_API = Command("doctor --api URL", does="checks your own API: URL is a route of it that requires a token")
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
 NO_CACHE = "or, if a cache in front of the API repeats an old answer: let it obey Cache-Control: no-store"
@@ -140,7 +140,7 @@ def _zdemos_page(case: ApiCase) -> Finding | None:
     path, target = url(case.answer).path, case.answer.headers.get("location", "").partition("#")[0]
     if path not in ("/", PAGE_PATH) or (target != PAGE_PATH and PAGE_TITLE not in case.answer.text):
         return None
-    cause = f"{case.host}{path} is the page of zdemo serve, for a browser; the API's routes have other paths"
+    cause = f"{case.host}{path} is the page of zdemo serve, for a browser: the API's routes have other paths"
     route = f"{url(case.answer).scheme}://{case.host}{Route.PRIVATE.path}"
     return Finding(id="call.is_zdemos_page", cause=cause, fix=(Command("call", (route,)),))
 
@@ -304,7 +304,7 @@ def gateway(case: ApiCase) -> Finding:
         ),
         fix=(
             Command("serve", does="starts the API"),
-            f"correct {case.call.setting}, or the API's address in the proxy's configuration; its log says more",
+            f"correct {case.call.setting}, or the API's address in the proxy's configuration (see the proxy's log)",
         ),
     )
 

@@ -17,7 +17,7 @@ SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
 STAY_DEAD = "older PATs stay dead"
-OF_ANOTHER_USER = Command("setup", does="creates new users and PATs; or use a PAT of another user")
+OF_ANOTHER_USER = Command("setup", does="creates new users and PATs (or use a PAT of another user)")
 
 
 def _with_doubt(finding: Finding, records: PatIds) -> Finding:
@@ -49,7 +49,7 @@ def _user_gone(records: PatRecords) -> Finding:
 
 def _user_off(records: PatRecords, state: str, again: str) -> Finding:
     since = _when(records.last(*SWITCHED_OFF), "since")
-    cause = f"the token's user {records.user} is {state}{since}; that ended all its tokens for good"
+    cause = f"the token's user {records.user} is {state}{since}, which ended all their tokens for good"
     fix = f"{again} the user and create a new PAT: the old one never works again"
     return Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
 
@@ -95,7 +95,7 @@ def _not_listed(pats: Collection[Credential], records: PatRecords, now: float) -
         else "",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
     )
-    cause, fix = f"the PAT is not valid here; its user {user} is active", f"create a new PAT for {user}"
+    cause, fix = f"the PAT is not valid here, although its user {user} is active", f"create a new PAT for {user}"
     return Finding(id="token.dead", cause=cause, candidates=tuple(filter(None, candidates)), fix=(fix,))
 
 
@@ -235,7 +235,7 @@ def _ended(case: TokenCase) -> Finding:
             fix=(REQUEST_AGAIN,),
         )
     candidates = ["its session was ended, or it was revoked", USER_OFF]
-    fix = "request a new one; if the token endpoint refuses that, its error says what is wrong with the user"
+    fix = "request a new token: if the token endpoint refuses, its error says what is wrong with the user"
     if ID_DIGITS.fullmatch(str(case.form.claims.get("client_id"))):  # an application's, so a person logged in
         candidates.insert(0, REFRESHED)
         fix = f"{USE_LAST}, or let the person log in again"

@@ -13,17 +13,17 @@ ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
 NEW = "create or request a new token for an active user"
 SETUP, CREATES = "zdemo setup", "creates what is missing"
 NEW_KEY = "create a new key, and use its file"
-FOREVER = "that ended all its tokens for good"
+FOREVER = "which ended all their tokens for good"
 CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the end of the finding's; cause and fix
     "expired": ("the {token} expired {ago} ago", NEW),
     "revoked": ("the token was revoked", NEW),
     "refreshed": ("a refresh replaced the token", "use the access token that the last refresh gave"),
     "logged_out": ("the person logged out, which ended the token", NEW),
     "session_deleted": ("the login session was deleted, which ended the token", NEW),
-    "deleted": ("the PAT was deleted; its user is {name}", NEW),
-    "user_deactivated": (f"the user {{name}} was deactivated; {FOREVER}", NEW),
-    "user_locked": (f"the user {{name}} was locked; {FOREVER}", NEW),
-    "user_was_off": ("the user {name} was deactivated or locked; its older PATs stay dead", NEW),
+    "deleted": ("the PAT of the user {name} was deleted", NEW),
+    "user_deactivated": (f"the user {{name}} was deactivated, {FOREVER}", NEW),
+    "user_locked": (f"the user {{name}} was locked, {FOREVER}", NEW),
+    "user_was_off": ("the user {name} was deactivated or locked: their older PATs stay dead", NEW),
     "user_removed": ("the token's user {name} was removed", NEW),
     "inactive": ("the {name} of CLIENT_ID is deactivated", "reactivate it, or restart the emulator"),
     "wrong_secret": ("CLIENT_ID is right, CLIENT_SECRET is wrong", CERTAINLY_COPY_SECRET),

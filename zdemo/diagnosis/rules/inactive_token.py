@@ -58,8 +58,7 @@ def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
         return database_away(server, seen)
     cause = "ZITADEL cannot read its database: it calls everything inactive, even for a made-up client"
     fix = (
-        "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
-        "failed migration; then try again",
+        "look in ZITADEL's log and database (PostgreSQL) for an unreadable table, a missing role or a failed migration",
         Shell(f"curl -i {server}/debug/ready"),
     )
     return Finding(id=DATABASE_SICK, cause=cause, seen=seen, fix=fix) if everything_inactive else None
@@ -92,7 +91,7 @@ def _pasted(case: TokenCase) -> Finding | None:
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
     if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
-        use_own = Command("setup", does="creates a token of your ZITADEL; or use one that you have")
+        use_own = Command("setup", does="creates a token of your ZITADEL, if you have none")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
         return Finding(id="token.emulators", cause=cause, fix=(use_own,), otherwise=(USE_EMULATOR,))
     values = {
@@ -113,8 +112,8 @@ def _alive(case: TokenCase) -> Finding | None:
         return _not_for_this_api(case)
     cause = "ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive"
     candidates = "its user was changed a moment ago", "ZITADEL's database is in trouble"
-    fix, seen = "try again; if that does not help, check ZITADEL's log and database", health_lines(case.evidence)
-    return Finding(id="token.contradiction", cause=cause, candidates=candidates, seen=seen, fix=(fix,))
+    fix, seen = ("try again", "then check ZITADEL's log and database"), health_lines(case.evidence)
+    return Finding(id="token.contradiction", cause=cause, candidates=candidates, seen=seen, fix=fix)
 
 
 def _not_for_this_api(case: TokenCase) -> Finding:
@@ -165,7 +164,7 @@ def _session_api(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
 def _dead_pat(case: TokenCase) -> Finding:
-    new = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
+    new = "reactivate or unlock the user if needed, then create a new PAT: that fixes each cause"
     page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
     again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
     is_setups = case.evidence.ids is not None and not case.evidence.ids.named_by
@@ -196,7 +195,7 @@ def _ended(case: TokenCase) -> Finding:
             *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
             *_doubts(case),
         ),
-        fix=(f"{USE_LAST}; without a refresh token, request a new one: the answer shows which it was",),
+        fix=(USE_LAST, "or request a new token: if the token endpoint refuses, its error names the cause"),
     )
 
 
@@ -204,15 +203,15 @@ def _ended(case: TokenCase) -> Finding:
 def _unusual(case: TokenCase) -> Finding:
     is_jwe = "." in case.token  # a piece of one has another form
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
-    whole = 'it is whole, but not valid: its user has an ID chosen by hand; with a ":" in that ID, it never was'
+    whole = 'it is whole, but not valid: its user has an ID chosen by hand (with a ":" in that ID, it never works)'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
-    again = "copy the whole token again; if it is complete, create or request a new one"
+    again = "copy the whole token again", "if it is complete: create or request a new one"
     return Finding(
         id="token.cut",
         cause=f"the token is {what}: {case.form.size}; {LENGTHS}",
         likely=not is_jwe,
         candidates=(*changed, whole, *_doubts(case)),
-        fix=(again, _ask_administrator(case.evidence)),
+        fix=(*again, _ask_administrator(case.evidence)),
     )
 
 

@@ -19,10 +19,7 @@ ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
 OF_SERVICE_ACCOUNT = "set PAT to the token of a service account that has the role"
 NEAR_ROLE = 0.85  # of 1: one edit
 MOST_SHOWN = 8  # role assignments in the evidence
-ALL_ROLES = (
-    "request the token without role scopes, and without scopes for organizations; then it has every role of its user "
-    "in this project"
-)
+ALL_ROLES = "request the token without scopes for roles and organizations: it then has all roles in this project"
 
 
 def other_application(settings: Settings) -> str:
@@ -34,10 +31,9 @@ def pat_at_resource(*, likely: bool = False) -> Finding:
     """Return that a protected resource refuses PATs."""
     return Finding(
         id="token.is_pat",
-        cause="the token is a PAT, and the API is a protected resource, which admits only tokens that were issued for "
-        "its project: a PAT is active at every API of the instance",
+        cause="the token is a PAT, which a protected resource refuses: a PAT is active at every API of the instance",
         likely=likely,
-        fix=(Command("token", does="gets such a token of a service account; with --login, of a person"),),
+        fix=(Command("token", does="gets a token of a service account, or with --login, of a person"),),
     )
 
 
@@ -154,9 +150,9 @@ def _just_changed(case: TokenCase) -> Finding:
     moment = "it was granted or changed a moment ago: that usually shows within milliseconds, at most within a minute"
     other = "the API application belongs to another project than ZITADEL_PROJECT_ID"
     cached = "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)"
-    fix = "try again; if that does not help, let proxies pass the answers of /oauth/v2/introspect unchanged"
+    fix = "try again", "then let proxies pass the answers of /oauth/v2/introspect unchanged"
     candidates = (moment, cached) if case.active.project else (moment, other, cached)
-    return Finding(id="role.just_changed", cause=cause, candidates=candidates, fix=(fix,))
+    return Finding(id="role.just_changed", cause=cause, candidates=candidates, fix=fix)
 
 
 def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> Finding:

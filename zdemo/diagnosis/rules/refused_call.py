@@ -153,7 +153,7 @@ def _is_pat(case: ApiCase) -> Finding | None:
 def _actor(case: ApiCase) -> Finding | None:
     if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
         return None
-    cause = f"the API does not allow that user {quoted(case.introspection.actor, 60)} impersonates the token's user"
+    cause = f"the API does not allow user {quoted(case.introspection.actor, 60)} to impersonate the token's user"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
 
 

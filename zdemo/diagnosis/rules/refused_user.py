@@ -23,7 +23,7 @@ UNKNOWN = "client not found"
 SIGNER = "the user's key"
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
 NEW_SECRET = (  # a step of a fix
-    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
+    "only if it is lost: press Actions, Generate Client Secret on the user's page (the old secret stops working)"  # noqa: S105  # a sentence
 )
 
 
@@ -92,7 +92,7 @@ def _key_refused(case: UserCase) -> Finding:
             "the user was removed, or userId or keyId in the key file was changed",
             "the key file belongs to another ZITADEL, or this one was recreated since",
         ),
-        fix=(f"check on the user's page in ZITADEL that it lists {name}, and when that expires", SERVICE_USER.new_key),
+        fix=(f"check on the user's page in ZITADEL that it lists {name}, not expired", SERVICE_USER.new_key),
     )
 
 
@@ -109,7 +109,7 @@ def _unknown(case: UserCase) -> Finding:
         cause = f"{name} is the client ID of the API application, which gets no tokens: it only checks other tokens"
         return Finding(id="user.is_application", cause=cause, fix=fix)
     if ID_DIGITS.fullmatch(settings.client_id) or OLD_CLIENT_ID.fullmatch(settings.client_id):
-        what = "is the ID of a user or an application; ZITADEL knows a service account here only by its login name"
+        what = "is the ID of a user or an application, but ZITADEL knows a service account here only by its login name"
         return Finding(id="user.is_id", cause=f"{name} {what}", likely=True, fix=fix)
     cause = f"{settings.issuer} has no service account with the login name {quoted(settings.client_id, 60)}"
     candidates = (
@@ -124,7 +124,7 @@ def _unknown(case: UserCase) -> Finding:
 def _wrong_secret(case: UserCase) -> Finding:
     variable = case.settings.environment.setting(USER_SECRET)
     if case.description == NO_SECRET:
-        fix = f"generate one on the user's page in ZITADEL, and give it as {variable}"
+        fix = f"generate a secret on the user's page in ZITADEL, and give it as {variable}"
         person = Command("token --login", does="if that is a person: they log in instead")
         return Finding(id="user.no_secret", cause=f"{case.user} has no client secret", fix=(fix, person))
     if case.settings.client_secret == case.settings.environment.get("CLIENT_SECRET", "").strip():
@@ -145,7 +145,7 @@ def _other_refusal(case: UserCase) -> Finding | None:
         return None
     cause = f"ZITADEL refuses {case.user} with a message that zdemo does not know"
     candidates = "this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"
-    fix = "check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more"
+    fix = "check ZITADEL_DOMAIN, the user's page in ZITADEL, and ZITADEL's log"
     return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 

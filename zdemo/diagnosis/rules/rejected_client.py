@@ -35,7 +35,7 @@ USE_EMULATOR = SetVariable("ZITADEL_DOMAIN", BY_NAME["ZITADEL_DOMAIN"].emulator,
 NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
 REGENERATE = (
     "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET "
-    "to the new one; that breaks other deployments of the application"
+    "to the new one (this breaks other deployments of the application)"
 )
 SHOWN_WRONG = {"wrong_secret": "CLIENT_SECRET", "unknown": "CLIENT_ID", "client_unknown": "CLIENT_ID"}  # by a finding
 INACTIVE = "the application, its project or its organization is inactive or deleted"
@@ -93,7 +93,7 @@ def _emulators(case: TokenCase) -> Finding | None:
     if (settings.client_id, settings.client_secret) != EMULATORS_PAIR or case.answer.emulator:
         return None
     cause = "CLIENT_ID and CLIENT_SECRET are those of zdemo's emulator, but another ZITADEL answers"
-    own = Command("setup", does="for those of your ZITADEL")
+    own = Command("setup", does="creates those of your ZITADEL")
     return Finding(id="client.emulators", cause=cause, fix=(USE_EMULATOR,), otherwise=(own,))
 
 
@@ -107,7 +107,7 @@ def _service_account(case: TokenCase) -> Finding | None:
     if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
         return None
     what = "accepts them as a service account's" if accepted else f"answers {description}"
-    cause = "CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's"
+    cause = "CLIENT_ID and CLIENT_SECRET are those of a service account, but introspection needs an API application's"
     seen = (("token endpoint", f"{what} ({status})"),)
     fix = "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID"
     otherwise = "only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there"

@@ -114,7 +114,7 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
         id="zitadel.database_away",
         cause="ZITADEL's database is down: ZITADEL runs, but cannot reach it",
         seen=seen,
-        fix=("start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",),
+        fix=("start or repair ZITADEL's database (PostgreSQL), then try again (ZITADEL needs no restart)",),
         otherwise=(Shell(f"curl -i {origin}/debug/ready", does="200 when it is back"),),
     )
 
@@ -204,7 +204,7 @@ def _in_between(case: TokenCase) -> Finding | None:
     host, subject = _host(case), "introspection" if _path(case) == INTROSPECTION_PATH else _path(case)
     cause = f"ZITADEL is at {host}, but something in front of it answers {subject} in its place ({case.answer.status})"
     candidates = passing if case.answer.status in GATEWAY_STATUSES else ()
-    fix = f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')}; its log says more"
+    fix = f"{_let_pass(case, 'the proxy or filter in front of ZITADEL')} (see its log)"
     return Finding(id="zitadel.in_between", cause=cause, candidates=candidates, fix=(fix,))
 
 
@@ -218,7 +218,7 @@ def _fails(case: TokenCase) -> Finding:
     host, status = _host(case), case.answer.status
     if _is_gateways(case):
         cause = f"a proxy answers at {host}, but ZITADEL behind it does not ({status})"
-        fix = "start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more"
+        fix = "start ZITADEL, or correct ZITADEL's address in the proxy's configuration (see the proxy's log)"
         return Finding(id="zitadel.behind_proxy_down", cause=cause, likely=True, fix=(fix,))
     candidates = "ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"
     fix = "check ZITADEL's log and the proxy's, then try again"

@@ -76,6 +76,6 @@ def masked(text: str) -> str:
 
 
 def shown_client(client_id: object) -> str:
-    """Return an unknown client ID; it is masked if it looks neither so nor like a name, since it may be a secret."""
+    """Return an unknown client ID, masked unless it looks like an ID or a name: it may be a secret."""
     text = str(client_id or "")
     return text if not text or CLIENT_ID.fullmatch(text) else masked(text)

@@ -35,7 +35,7 @@ REFUSED_WRITES = (
     Fault(
         (exceptions.OutOfMemoryError, exceptions.ReadOnlyError),
         "takes no values: it is full, or a read-only replica",
-        "raise its maxmemory, or set its maxmemory-policy to volatile-ttl; or name the primary in ZDEMO_CACHE_URL",
+        "raise its maxmemory, set its maxmemory-policy to volatile-ttl, or name the primary in ZDEMO_CACHE_URL",
     ),
     Fault(
         (exceptions.NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"
@@ -50,18 +50,18 @@ FAULTS = (  # the first that fits
     Fault(
         (ssl.SSLError,),
         "fails in TLS",
-        "check its certificate and ?ssl_ca_certs=FILE; use rediss:// only for a port with TLS",
+        "check its certificate and ?ssl_ca_certs=FILE, and use rediss:// only for a port with TLS",
     ),
     Fault(
         (TimeoutError, exceptions.TimeoutError, exceptions.BusyLoadingError),
         "does not answer in time",
-        "check the store, and the network to it; use rediss:// only for a port with TLS",
+        "check the store and the network to it, and use rediss:// only for a port with TLS",
     ),
     Fault((ConnectionRefusedError, FileNotFoundError), "refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
     Fault(
         (Exception,),
         "has no address, or does not answer as Redis or Valkey does",
-        "correct host and port in ZDEMO_CACHE_URL; if the store expects TLS, use rediss://",
+        "correct host and port in ZDEMO_CACHE_URL, or use rediss:// if the store expects TLS",
     ),
 )
 

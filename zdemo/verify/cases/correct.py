@@ -18,8 +18,8 @@ CASES: tuple[Case, ...] = (
         id="correct.accepts",
         asked="a valid token whose user has the role",
         source="RFC 6750 section 2.1",
-        fix="check --path and --role, and that the API reads its settings from its environment (--env); let it "
-        "introspect tokens if it verifies JWTs itself",
+        fix="check --path and --role, and that the API reads its settings from its environment (--env), and "
+        "introspects tokens",
         ask=lambda run: run.answer,
         stage=Stage.FIRST,
         basis=(GUARDED,),
@@ -76,7 +76,7 @@ CASES: tuple[Case, ...] = (
         asked="a valid token with which another user impersonates its user",
         must="let in, or refused with 401 or 403: the API decides",
         source="RFC 8693 section 4.1; ZITADEL: introspection names who impersonates a user in act",
-        fix="look at act where it matters who acts; requires_token(actor=False) refuses such tokens",
+        fix="read act where it matters who acts (in zdemo's guards: requires_token(actor=False))",
         ask=lambda run: run.with_claims(("act",), {"act": {"iss": run.issuer_url, "sub": run.known.user_id}})[0],
         judge=judgments.impersonated,
     ),

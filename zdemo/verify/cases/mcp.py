@@ -1,4 +1,4 @@
-"""Cases about the door of an MCP server: how clients find the authorization server, and whose tokens it admits.
+"""Cases about access to an MCP server: how clients find the authorization server, and whose tokens it admits.
 
 Sources are the MCP specification of 2026-07-28, and facts about ZITADEL.
 """
@@ -93,7 +93,7 @@ CASES: tuple[Case, ...] = (
     ),
     _case(
         id="mcp.role_missing",
-        asked="a message with such a token, whose user does not have the role",
+        asked="a message with a token for the project, whose user does not have the role",
         must="403 with insufficient_scope",
         fix='answer 403 with error="insufficient_scope", and the scope that is missing',
         ask=lambda run: run.refused_visitor,
