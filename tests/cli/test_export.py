@@ -9,7 +9,7 @@ import pytest
 from tests.support.cli import Shell, Stack, at_terminal, is_two_lines
 from tests.support.upstream import free_port, hang, upstream
 from tests.support.waiting import eventually
-from zdemo.config.file_io import place_file
+from zdemo.config.file_io import create_file
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.emulator.seed_file import seeded_start
 
@@ -103,5 +103,5 @@ def test_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
     file = tmp_path / "world.toml"
     file.symlink_to("nowhere")
     with pytest.raises(FileExistsError):
-        place_file(file, "mine")
+        create_file(file, "mine")
     assert [(path.name, path.exists()) for path in tmp_path.iterdir()] == [("world.toml", False)]

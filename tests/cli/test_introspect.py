@@ -44,8 +44,8 @@ def test_as_asks_about_the_token_of_another_user(shell: Shell) -> None:
     [
         ({"username": None, "client_id": "3" * 18}, "who", "user 7"),
         ({"username": None, "client_id": "reader"}, "who", "reader (user 7)"),
-        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "user 8 impersonates this user, as did user 9"),
-        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"user \x1b[2J impersonates this user"),
+        ({"act": {"sub": "8", "act": {"sub": "9"}}}, "actor", "impersonated by user 8, before by user 9"),
+        ({"act": {"sub": "\x1b[2J"}, "exp": 1}, "actor", r"impersonated by user \x1b[2J"),
     ],
 )
 def test_the_first_lines_name_user_and_actor(shell: Shell, changed: dict[str, object], first: str, who: str) -> None:

@@ -168,10 +168,10 @@ _FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from tests.support.files import update_dotenv
-from zdemo.config.file_io import place_file
+from zdemo.config.file_io import create_file
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
-for write, path in (update_dotenv, sys.argv[1]), (place_file, sys.argv[1] + ".new"):
+for write, path in (update_dotenv, sys.argv[1]), (create_file, sys.argv[1] + ".new"):
     try:
         write(Path(path), {"PAT": "secret" * 1000} if write is update_dotenv else "x" * 1000)
     except SettingsError as error:

@@ -139,17 +139,13 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "polite.head": ([[OK, seen(200)], [OK, seen(405)]], [[OK, seen(200, body="x")], [OK, seen(401)], [OK, LATE]]),
     "mcp.challenge": (
         [[MISSING, INVALID], [seen(401, f'{REALM}, scope="a"'), INVALID]],
-        [
-            *([MISSING, BAD], [MISSING, seen(401)], [OK, INVALID], [MISSING, LATE], [seen(401, "Basic"), INVALID]),
-            [seen(401, f'{REALM}, scope="a offline_access"'), INVALID],
-        ],
+        [[MISSING, BAD], [MISSING, seen(401)], [OK, INVALID], [MISSING, LATE], [seen(401, "Basic"), INVALID]],
     ),
     "mcp.metadata": (
         [metadata(), metadata(scopes_supported=["a"], more=1)],
         [([seen(404)], "http://zitadel"), ([seen(200, body="<p>")], "http://zitadel"), ([LATE], "http://zitadel")]
         + [metadata(resource=value) for value in ("", "/mcp", None)]
-        + [metadata(authorization_servers=value) for value in ([], None, "http://zitadel", ["https://zitadel"])]
-        + [metadata(scopes_supported=["a", "offline_access"])],
+        + [metadata(authorization_servers=value) for value in ([], None, "http://zitadel", ["https://zitadel"])],
     ),
     "mcp.accepts": ([OK, seen(400), seen(406)], [INVALID, FORBIDDEN, seen(500), LATE]),
     "mcp.role_missing": ([FORBIDDEN], [OK, seen(403), seen(401, error("insufficient_scope")), seen(406)]),

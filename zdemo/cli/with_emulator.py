@@ -187,8 +187,6 @@ def check_command(words: Sequence[str]) -> None:
     """Raise UsageError for a command in quotes, and for a secret: everybody can read the list of processes."""
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
-    for word in (word for word in words if word.split() == [word]):  # others are programs, with braces of their own
-        _check_placeholders("COMMAND", word)
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
             hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"
@@ -212,12 +210,7 @@ def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         hint = "for example: --env ZITADEL_ISSUER={domain}"
         raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
-    _check_placeholders(f"--env {name}", template)
-    return name, expanded([template], known)[0]
-
-
-def _check_placeholders(where: str, text: str) -> None:
-    """Raise UsageError for a misspelled placeholder; ``${NAME}`` is a shell's."""
-    for word in re.findall(r"(?<!\$){(\w+)}", text):
+    for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
         if word not in NAMES and (meant := did_you_mean(word, NAMES)):
-            raise UsageError(f"{where}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
+            raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
+    return name, expanded([template], known)[0]

@@ -87,14 +87,6 @@ def create_file(path: Path, text: str) -> None:
         raise not_written(path, error) from None
 
 
-def place_file(path: Path, text: str) -> None:
-    """Write a file as ``create_file`` does, but in one step, where the file system has hard links."""
-    with _temporary_file(path, text) as (name, _), suppress(OSError):
-        os.link(name, path)
-        return
-    create_file(path, text)  # it also says what is in the way
-
-
 def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -> None:
     """Replace a file in one step; a link stays a link. Raises SettingsError if that fails, or if it was read-only.
 

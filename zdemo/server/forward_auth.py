@@ -1,10 +1,8 @@
 """Forward authentication: a proxy asks about each request, which guards APIs in any language.
 
-The path names the roles that a token needs, all of them: ``/auth/-``, ``/auth/role/A/role/B/-``. What follows ``-`` is
-not looked at, since Envoy appends the client's own path. Clients reach a query in Caddy and Envoy, and fields such as
-``X-Forwarded-Uri``, also as ``X_Forwarded_Uri``, which WSGI cannot tell apart. So of the rest of a request, only
-``Authorization`` is read. A preflight is refused like any other request without a token: what tells that it is one
-comes from the client, so the proxy must answer it.
+The path names the roles that a token needs, all of them: ``/auth/-``, ``/auth/role/A/role/B/-``. Clients reach what
+follows ``-``, a query, and fields such as ``X-Forwarded-Uri``. So of the rest of a request, only ``Authorization`` is
+read. A preflight is refused too: what tells that it is one comes from the client, so the proxy must answer it.
 """
 
 import json

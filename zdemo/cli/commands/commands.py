@@ -2,8 +2,7 @@
 
 import re
 from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -14,7 +13,6 @@ from zdemo.cli.usage import described, flag
 from zdemo.config.variables import BY_NAME, variables_of
 from zdemo.errors import ExitCode
 
-TYPES = {bool: "flag", int: "integer", float: "number", Path: "file"}  # all others are texts
 SKILL = "Print the skill for coding agents: a SKILL.md on how to find out why a token is refused."
 
 
@@ -65,11 +63,10 @@ def _row(name: str, command: Any) -> dict[str, Any]:
 
 def _parameter(param: Any, hint: Any) -> dict[str, Any]:
     """Return an argument or option, without empty fields. No default is a secret: secrets come from settings alone."""
-    info, kind, choices = described(hint)
+    info, _, choices = described(hint)
     facts = {
         "names": [*param.opts, *param.secondary_opts],
         "takes": param.metavar,
-        "type": TYPES.get((get_args(kind) or (kind,))[0], "text"),
         "choices": choices,
         "least": info.min,
         "most": info.max,

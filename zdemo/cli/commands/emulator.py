@@ -138,7 +138,7 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
 def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> int:
     """Write a seed with the objects of the ZITADEL in the settings, where no file is."""
     from zdemo.cli.token_input import admin_settings  # here, since an emulator needs no settings
-    from zdemo.config.file_io import check_writable, place_file
+    from zdemo.config.file_io import check_writable, create_file
     from zdemo.setup.seed_export import SeedExport
     from zdemo.zitadel.management import ManagementClient
 
@@ -156,7 +156,7 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     with screen.waiting(f"reading {settings.zitadel}"):
         text = seed.text(people=people)
     try:
-        place_file(path, text)
+        create_file(path, text)
     except FileExistsError:  # since it was looked for
         raise taken from None
     tables = re.findall(r"^\[\[(?:\w+\.)?(\w+)\]\]", text, re.MULTILINE)

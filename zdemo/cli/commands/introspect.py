@@ -177,11 +177,8 @@ def _show(
 
 def _actor(introspection: Introspection) -> list[tuple[str, str]]:
     """Return the line that names everybody who impersonates the user, if anybody does."""
-    if not introspection.actors:
-        return []
-    actor, *others = introspection.actors
-    before = f", as did user {', user '.join(others)}" if others else ""
-    return [("actor", one_line(f"user {actor} impersonates this user{before}"))]
+    actors = ", before by user ".join(introspection.actors)
+    return [("actor", one_line(f"impersonated by user {actors}"))] if actors else []
 
 
 def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:

@@ -20,13 +20,7 @@ MESSAGE = {  # the first one of a session
     "method": "initialize",
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "zdemo", "version": "1"}},
 }
-OFFLINE = "offline_access"
 CHALLENGE, ACCEPTS = "mcp.challenge", "mcp.accepts"
-_challenged = judgments.every(
-    lambda reply: (
-        reply.status == 401 and reply.bearer is not None and OFFLINE not in reply.bearer.parameters.get("scope", "")
-    )
-)
 _case = partial(Case, source="MCP, Authorization", basis=(CHALLENGE, ACCEPTS))
 _refused = partial(_case, must="401 or 403", judge=judgments.every(lambda reply: reply.status in (401, 403)))
 
@@ -47,12 +41,11 @@ def _is_metadata(seen: tuple[Sequence[ApiReply], str]) -> Verdict:
     """Judge the metadata by where it was looked for, and the issuer that it must name."""
     replies, issuer = seen
     metadata = replies[-1].json_object() if replies[-1].status == 200 else {}
-    servers, scopes = metadata.get("authorization_servers"), metadata.get("scopes_supported")
+    servers = metadata.get("authorization_servers")
     named = [str(server).rstrip("/") for server in servers] if isinstance(servers, list) else []
     problems = (
         (not urlsplit(str(metadata.get("resource", ""))).netloc, "no URL in resource"),
         (issuer not in named, f"authorization_servers: {quoted(', '.join(named), 60) or 'none'}, not {issuer}"),
-        (isinstance(scopes, list) and OFFLINE in scopes, f"{OFFLINE} in scopes_supported"),
     )
     where, wrong = judgments.in_words(replies), ", ".join(words for is_wrong, words in problems if is_wrong)
     return unless(f"{where}: {wrong}" if wrong else "", where)
@@ -62,10 +55,10 @@ CASES: tuple[Case, ...] = (
     _case(
         id=CHALLENGE,
         asked="a message without a token, and one with a token that nobody issued",
-        must="401 with WWW-Authenticate: Bearer, and no offline_access in its scope",
+        must="401 with WWW-Authenticate: Bearer",
         fix="answer 401 with a Bearer challenge, with resource_metadata and scope",
         ask=lambda run: [run.bare, run.refused_garbage],
-        judge=_challenged,
+        judge=judgments.every(lambda reply: reply.status == 401 and reply.bearer is not None),
         needs=Needs.NOTHING,
         stage=Stage.FIRST,
         basis=(),
@@ -73,7 +66,7 @@ CASES: tuple[Case, ...] = (
     _case(
         id="mcp.metadata",
         asked="the metadata of the protected resource, where clients look for it",
-        must="JSON with a resource, ZITADEL's issuer among authorization_servers, and no offline_access",
+        must="JSON with a resource, and ZITADEL's issuer among authorization_servers",
         source="MCP, Authorization; RFC 9728 sections 2 and 3",
         fix="serve it without a token, at the address in resource_metadata or at the well-known one",
         ask=_metadata,
