@@ -6,7 +6,7 @@ ARG BASE=python:3.11-slim
 
 FROM $BASE AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY docs docs
 COPY zdemo zdemo
 # Without pip in it, the environment holds only what runs. The extra redis is for ZDEMO_CACHE_URL.

@@ -49,7 +49,8 @@ def test_a_release_is_the_same_bytes_twice_and_has_all_that_is_needed(tmp_path: 
         about = f"zdemo-{__version__}.dist-info"
         of_zdemo = {name for name in sources() if name.startswith("zdemo/")}
         pages = {f"zdemo/{name}" for name in sources() if re.match("docs/(?!images/)", name)}
-        infos = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE", "sboms/zdemo.cdx.json")
+        infos = ["METADATA", "WHEEL", "RECORD", "entry_points.txt", "sboms/zdemo.cdx.json"]
+        infos += ["licenses/LICENSE", "licenses/NOTICE"]
         assert {*archive.namelist()} == of_zdemo | pages | {f"{about}/{info}" for info in infos}
         components = json.loads(archive.read(f"{about}/sboms/zdemo.cdx.json"))["components"]
     names = {(re.sub("[-_.]+", "-", part["name"]).lower(), part["version"]) for part in components}

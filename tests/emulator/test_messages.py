@@ -1,45 +1,198 @@
-"""The table of ZITADEL's messages: each entry is in use, and each filter of a list has a test for rows."""
+"""The table of ZITADEL's messages: what it has, the rules that come from it, and how answers are held against it."""
 
-import json
-import re
+import shutil
+import sys
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
-from zdemo.emulator.api import SERVICES, fields, v1
+from tests.support.emulator_target import NOBODY, Server
+from tests.support.processes import run_online
+from tests.support.strict import deviations, hold
+from tests.support.workshop import Project, Workshop
+from tests.support.zitadel_api import Api, only
+from zdemo.emulator import ADMIN
+from zdemo.emulator.api import SERVICES
+from zdemo.emulator.api.fields import InvalidError, Message
 from zdemo.emulator.api.lists import Listing
+from zdemo.emulator.messages.table import TABLE, field_rows, method_row, words_of
 
-TABLES = json.loads(Path(fields.__file__).with_name("messages.json").read_text())
-ALL = {service.name: service for service in (*SERVICES.values(), v1.MANAGEMENT, v1.AUTH, v1.ADMIN)}
-METHODS = {name: method for service in ALL.values() for name, method in service.methods.items()}
-LISTS = {name: getattr(method.answer, "__self__", None) for name, method in METHODS.items()}
+NAMES = [line.partition(" ")[0] for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+METHODS = {method.name: method for service in SERVICES.values() for method in service.methods.values()}
+LISTS = {
+    name: listing for name, m in METHODS.items() if isinstance(listing := getattr(m.answer, "__self__", 0), Listing)
+}
+USER, MANAGEMENT, EVENTS = "zitadel.user.v2", "zitadel.management.v1", "zitadel.admin.v1.ListEvents"
+CREATE, ADD = f"{USER}.CreateUser", "zitadel.internal_permission.v2.CreateAdministrator"
+LENGTH, DEFINED = "value length must be", "value must be one of the defined enum values"
+RANGE = "value must be inside range [0s, 5s]"
 
 
-def words(name: str, table: dict[str, object]) -> set[str]:
-    """Return the names of an entry and of all that it is made of."""
-    known, new = set[str](), {name}
+def test_the_table_has_all_that_its_methods_need_and_nothing_else() -> None:
+    methods = [name for name in NAMES if "/" in name]
+    assert METHODS.keys() <= {*methods}
+    new = {message for name in methods for message in method_row(name)[:2]}
+    known = {*methods}
     while new:
         known |= new
-        new = set(re.findall(r"\w+", json.dumps([table[name] for name in new]))) & table.keys() - known
-    return known
+        new = {row.type for name in new if not words_of(name) for row in field_rows(name)} - known
+        new = {name for name in new if name.startswith("zitadel.")}
+    assert known == {*NAMES}
 
 
-def test_each_entry_is_of_a_request_that_a_method_has() -> None:
-    used = set[str]()
-    for name, service in ALL.items():
-        table = TABLES[""] | TABLES[name]
-        own = {word for method in service.methods for word in words(f"{method}Request", table)}
-        assert own >= TABLES[name].keys(), name
-        used |= own
-    assert used >= TABLES[""].keys()
-    assert ALL.keys() | {""} == TABLES.keys()
+def test_a_field_has_its_number_label_type_rules_and_choice() -> None:
+    rows = {row.name: row[1:] for row in field_rows(f"{USER}.CreateUserRequest.Human")}
+    assert rows["profile"] == (1, "", f"{USER}.SetHumanProfile", ["required"], "")
+    assert rows["password"] == (4, "", f"{USER}.Password", [], "password_type")
+    assert rows["idp_links"] == (7, "[]", f"{USER}.IDPLink", [], "")
+    assert rows["totp_secret"] == (8, "?", "string", ["1..200"], "")
+    (metadata,) = (row for row in field_rows("zitadel.session.v2.Session") if row.name == "metadata")
+    assert metadata[1:] == (6, "{}", "bytes", [], "")
+    assert {row.choice for row in field_rows(f"{USER}.CreateUserRequest")} == {"", "user_type!"}
+    assert words_of(f"{USER}.UserState")["USER_STATE_LOCKED"] == 4
+    assert method_row(f"{USER}.UserService/RemoveKey")[2:] == ("DELETE", "/v2/users/{user_id}/keys/{key_id}")
 
 
-@pytest.mark.parametrize("name", [name for name, listing in LISTS.items() if listing])
-def test_each_filter_of_a_list_has_a_test_for_its_rows(name: str) -> None:
-    listing, request = LISTS[name], METHODS[name].request.fields
-    filters = request.get("queries") or request["filters"]
-    assert isinstance(listing, Listing)
-    assert isinstance(filters, fields.Repeated)
-    assert isinstance(filters.of, fields.Sub)
-    assert listing.filters.keys() == filters.of.message().fields.keys()
+INSTANCE = {"userId": "1", "roles": ["A"], "resource": {"instance": True}}
+HOME, APP = {"organizationId": "1"}, {"projectId": "1", "appId": "2"}
+LARGE = {"userId": "1", "metadata": [{"key": "k", "value": "AAAA" * 166667}]}
+SAML = {"metadataUrl": "https://saml.example"}
+EMBEDDED = "embedded message failed validation | caused by: invalid"
+
+
+@pytest.mark.parametrize(
+    ("message", "body", "refusal"),
+    [
+        ("zitadel.oidc.v2.GetDeviceAuthorizationRequest", {"userCode": "ABCD"}, f".UserCode: {LENGTH} 9 runes"),
+        (EVENTS, {"editorUserId": "x" * 201}, f".EditorUserId: {LENGTH} between 0 and 200 runes, inclusive"),
+        (EVENTS, {"eventTypes": ["x"] * 31}, ".EventTypes: value must contain no more than 30 item(s)"),
+        (f"{MANAGEMENT}.GenerateMachineSecret", {}, f".UserId: {LENGTH} at least 1 runes"),
+        (f"{MANAGEMENT}.AddAppKey", APP, ".Type: value must not be in list [KEY_TYPE_UNSPECIFIED]"),
+        (f"{USER}.SetUserMetadata", LARGE, f".Metadata[0]: {EMBEDDED} Metadata.Value: {LENGTH} at most 500000 bytes"),
+        (CREATE, HOME | {"username": ""}, f".Username: {LENGTH} between 1 and 200 runes, inclusive"),
+        (CREATE, HOME | {"human": {}}, f".Human: {EMBEDDED} CreateUserRequest_Human.Profile: value is required"),
+        (CREATE, HOME, ".UserType: value is required"),
+        (
+            CREATE,
+            HOME | {"machine": {"name": "M", "accessTokenType": 7}},
+            f".Machine: {EMBEDDED} CreateUserRequest_Machine.AccessTokenType: {DEFINED}",
+        ),
+        (ADD, INSTANCE | {"roles": ["A", "B", "A"]}, ".Roles[2]: repeated value must contain unique items"),
+        (
+            ADD,
+            INSTANCE | {"resource": {"instance": False}},
+            f".Resource: {EMBEDDED} ResourceType.Instance: value must equal true",
+        ),
+        (
+            "zitadel.application.v2.CreateApplication",
+            {"projectId": "1", "name": "x", "oidcConfiguration": {"clockSkew": "6s"}},
+            f".OidcConfiguration: {EMBEDDED} CreateOIDCApplicationRequest.ClockSkew: {RANGE}",
+        ),
+        (ADD, INSTANCE, ""),
+        (CREATE, HOME | {"machine": {"name": "M", "accessTokenType": 1}}, ""),
+    ],
+)
+def test_a_request_is_held_against_the_rules_of_its_fields(message: str, body: dict[str, Any], refusal: str) -> None:
+    request, answer = Message(f"{message}Request"), ""
+    try:
+        request.check(request.read(body))
+    except InvalidError as error:
+        answer = str(error)
+    assert answer == (refusal and f"invalid {message.rpartition('.')[2]}Request{refusal}")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_each_filter_of_a_list_is_one_of_zitadels(name: str) -> None:
+    fields = METHODS[name].request.fields
+    kind = fields["queries" if "queries" in fields else "filters"].row.type
+    assert LISTS[name].filters.keys() <= Message(kind).fields.keys()
+
+
+@pytest.mark.usefixtures("emulator_only")
+def test_what_only_zitadel_can_do_is_unimplemented_and_named(admin: Api, project: Project) -> None:
+    grant = {"projectId": project.id, "organizationId": NOBODY}
+    for what, answer in {
+        "the filter projectGrantId": admin.authorizations.ListAuthorizations(filters=[{"projectGrantId": {"id": "1"}}]),
+        "the filter nickNameQuery": admin.users.ListUsers(queries=[{"nickNameQuery": {"nickName": "N"}}]),
+        "SAML applications": admin.apps.CreateApplication(projectId=project.id, name="S", samlConfiguration=SAML),
+        "administrators of project grants": admin.administrators.CreateAdministrator(
+            resource={"projectGrant": grant}, userId=NOBODY
+        ),
+    }.items():
+        answer.refused(501, f"the zdemo emulator does not support {what}")
+
+
+ANSWER = {"machine": {"name": "M"}, "details": {"sequence": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "value", "deviation"),
+    [
+        (f"{USER}.User", {"username": "u", **ANSWER}, ""),
+        (f"{USER}.User", [], " is not an object: []"),
+        (f"{USER}.User", {"userName": "u"}, ".userName is unknown"),
+        (f"{USER}.CreateUserRequest", {"metadata": []}, ".metadata is unknown"),  # it has no number
+        (f"{USER}.User", {"username": 5}, ".username is not a string: 5"),
+        (f"{USER}.User", {"details": {"sequence": 1}}, ".details.sequence is not a uint64: 1"),
+        (f"{USER}.User", {"loginNames": "u"}, ".loginNames is not a list: 'u'"),
+        (f"{USER}.User", {"username": ["u"]}, ".username is not a single value: ['u']"),
+        (f"{USER}.User", {"state": "ACTIVE"}, f".state is not a {USER}.UserState: 'ACTIVE'"),
+        (f"{USER}.User", {"human": {}, "machine": {}}, " has fields that exclude each other: human, machine"),
+        (f"{USER}.Metadata", {"value": "a"}, ".value is not a bytes: 'a'"),
+        (f"{USER}.Metadata", {"value": 5}, ".value is not a bytes: 5"),
+        (
+            "zitadel.metadata.v2.Metadata",
+            {"changeDate": "soon"},
+            ".changeDate is not a google.protobuf.Timestamp: 'soon'",
+        ),
+        ("zitadel.session.v2.Session", {"metadata": {"k": "AA=="}}, ""),
+        ("zitadel.session.v2.Session", {"metadata": {"k": 5}}, ".metadata is not a bytes: 5"),
+        ("zitadel.event.v1.Event", {"payload": {"any": [5]}}, ""),
+    ],
+)
+def test_what_the_table_does_not_allow_in_an_answer_is_found(message: str, value: Any, deviation: str) -> None:
+    assert [*deviations(message, value)] == [deviation] * bool(deviation)
+
+
+@pytest.mark.parametrize("path", ["/zitadel.user.v2.UserService/GetUserByID", "/v2/users/5", "/v2/users/5?x=y"])
+def test_an_answer_that_deviates_fails_the_test_that_asked(path: str) -> None:
+    response = requests.Response()
+    response.request = requests.Request("GET" if "v2/" in path else "POST", f"http://localhost{path}").prepare()
+    response.status_code, response.raw = 200, BytesIO(b'{"user": {"userName": "u"}}')
+    with pytest.raises(AssertionError, match=r"\.user\.userName is unknown"):
+        hold(response)
+
+
+def test_answers_that_no_other_test_sees_are_held_against_the_table_too(admin: Api, workshop: Workshop) -> None:
+    project, organization = workshop.project("read"), workshop.organization()
+    grant = {"projectId": project.id, "grantedOrganizationId": organization.id}
+    admin.projects.UpdateProjectRole(projectId=project.id, roleKey="read", displayName="R").only("changeDate")
+    admin.projects.CreateProjectGrant(**grant).only("creationDate")
+    admin.projects.UpdateProjectGrant(**grant, roleKeys=["read"]).only("changeDate")
+    for verb in ("Deactivate", "Activate"):
+        admin.ask(f"ProjectService/{verb}ProjectGrant", **grant).only("changeDate")
+    filters = [{"inProjectIdsFilter": {"ids": [project.id]}}]
+    admin.projects.ListProjectGrants(filters=filters).has(projectGrants=[{"grantedRoleKeys": ["read"]}])
+    admin.rest("GET", "/v2/settings").has("defaultOrgId")
+    away, machine = admin.within(organization.id), {"userName": project.name, "name": "Machine"}
+    user = away.rest("POST", "/management/v1/users/machine", machine | {"accessTokenType": 1}).only("userId", "details")
+    admin.users.GetUserByID(userId=user["userId"]).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
+    away.rest("GET", "/management/v1/orgs/me").has(org={"id": organization.id, "state": "ORG_STATE_ACTIVE"})
+
+
+def test_features_that_are_not_switches_are_ignored(near: Server) -> None:
+    features = Api(near, ADMIN.pat).features
+    features.SetInstanceFeatures(userSchema=True, loginV2={"required": True}).only("details")
+    features.GetInstanceFeatures().has(userSchema={"enabled": True, "source": "SOURCE_INSTANCE"}, loginV2=only())
+
+
+@pytest.mark.thorough
+def test_the_script_writes_the_same_table_from_the_go_module(tmp_path: Path) -> None:
+    if not shutil.which("go"):
+        pytest.skip("there is no Go")
+    version = TABLE.read_text(encoding="utf-8").split()[3]
+    run_online(sys.executable, "-m", "tools.zitadel_messages", version, str(tmp_path / "table.txt"))
+    assert (tmp_path / "table.txt").read_bytes() == TABLE.read_bytes()

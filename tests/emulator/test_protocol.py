@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.emulator_target import NOBODY, Server, answer, bearer
-from tests.support.workshop import Pat
+from tests.support.workshop import Fresh, Pat
 from tests.support.zitadel_api import Api, connect_path
 
 LIST_PROJECTS = "ProjectService/ListProjects"
@@ -82,6 +82,15 @@ def test_a_body_is_read_in_all_its_forms(admin: Api, headers: dict[str, str]) ->
 def test_another_protocol_is_refused(admin: Api, headers: dict[str, str], status: int, code: str) -> None:
     response = admin.post(LIST_PROJECTS, "{}", **headers).response
     assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_a_rest_call_without_a_body_takes_a_list_from_repeated_parameters(admin: Api, fresh: Fresh) -> None:
+    path, values = f"/v2/users/{fresh.user.id}/metadata", [{"key": key, "value": "AA=="} for key in "abc"]
+    admin.rest("POST", path, {"metadata": values}).only("setDate")
+    admin.rest("DELETE", f"{path}?keys=a&keys=c").only("deletionDate")
+    admin.rest("POST", f"{path}/search").has(metadata=[{"key": "b", "value": "AA=="}])
+    organization = fresh.organization
+    admin.rest("POST", f"/v2/organizations/{organization.id}", {"name": f"{organization.name} 2"}).only("changeDate")
 
 
 def test_without_an_authorization_header_it_says_so_and_gives_no_id(server: Server) -> None:

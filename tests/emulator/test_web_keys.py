@@ -34,7 +34,7 @@ def test_a_key_is_published_before_it_signs_and_the_former_one_stays_good(
     near: Server, keys: Api, app: Client, kind: str, algorithm: str
 ) -> None:
     former = app.log_in()
-    body: dict[str, Any] = {} if kind == "rsa" else {kind: {}}
+    body: dict[str, Any] = {"rsa": {}, "ecdsa": {"ecdsa": {"curve": "ECDSA_CURVE_P256"}}}.get(kind, {kind: {}})
     id = keys.web_keys.CreateWebKey(**body).only("creationDate", "id")["id"]
     before = verified(near, app.log_in()["id_token"])[0]["kid"]
     assert (len(published(near)), published(near)[-1], before != id) == (3, id, True)

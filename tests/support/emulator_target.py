@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from tests.support.strict import hold
 from zdemo.emulator import ADMIN, Emulator, World, emulate, known_world
 from zdemo.emulator.control import Refused
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -87,7 +88,10 @@ def as_real(world: World | None = None) -> Iterator[Emulator]:
 
 
 class Server:
-    """One origin: redirects are not followed, cookies not kept, proxies and .netrc not read."""
+    """One origin: redirects are not followed, cookies not kept, proxies and .netrc not read.
+
+    Each answer of the API is held against the table of messages.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -99,7 +103,11 @@ class Server:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self._session.request(method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **more)
+        response = self._session.request(
+            method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **more
+        )
+        hold(response)
+        return response
 
     def get(self, path: str, **headers: str) -> requests.Response:
         return self.send("GET", path, headers=hyphenated(headers))

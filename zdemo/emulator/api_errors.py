@@ -44,6 +44,11 @@ Unauthenticated = partial(ZitadelError, code="unauthenticated")
 taken = partial(AlreadyExists, id="V3-DKcYh")  # a unique name that is in use: one ID for all kinds of objects (ZITADEL)
 
 
+def unsupported(what: str) -> ZitadelError:
+    """Return the error for what ZITADEL can do and the emulator cannot."""
+    return Unimplemented(f"the zdemo emulator does not support {what}")
+
+
 def existing(entity: T | None, error: ZitadelError) -> T:
     """Return an object, or raise the error if there is none."""
     if entity is None:

@@ -6,13 +6,14 @@ from flask import Response, request
 from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import authorizations, logins, protocols, user_credentials, v1  # noqa: F401 - all services
-from zdemo.emulator.api.service import REST, SERVICES
+from zdemo.emulator.api.service import SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
 HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
+BRACKETS = str.maketrans("{}", "<>")  # around the fields in a path: those of the table, and werkzeug's
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
 
@@ -21,7 +22,7 @@ def answer(world: World) -> Response:
     if is_preflight():
         return preflight(HEADERS)
     service, _, method = request.path[1:].partition("/")
-    if service in SERVICES:
+    if service in SERVICES and ".v2." in service:
         return protocols.connect(world, SERVICES[service], method)
     return protocols.rest(world, _rest_routes())
 
@@ -29,6 +30,7 @@ def answer(world: World) -> Response:
 @cache
 def _rest_routes() -> Map:
     """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
-    rules = [Rule(path, methods=[verb], endpoint=method) for verb, path, method in REST]
+    methods = [method for service in SERVICES.values() for method in service.methods.values() if method.row.path]
+    rules = [Rule(m.row.path.translate(BRACKETS), methods=[m.row.verb], endpoint=m) for m in methods]
     rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
     return Map(rules, strict_slashes=True, merge_slashes=False)

@@ -8,7 +8,7 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, readable, row_of, time_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
-from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
+from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing, unsupported
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.token_texts import application_key_file, new_key_pair, new_secret
 from zdemo.emulator.world import World
@@ -53,6 +53,8 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
 def _create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
     project = permitted_project(call, "project.app.write", no_project())
+    if "samlConfiguration" in call.body:
+        raise unsupported("SAML applications")
     chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
     settings = call.body[chosen]
     method = settings.get("authMethodType", f"{API_METHOD if kind == 'api' else OIDC_METHOD}_BASIC")
@@ -146,14 +148,13 @@ def _compliance(application: Application) -> Answer:
 def _show(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
-    types = t.message_of(SERVICE.name, f"Create{'API' if is_api else 'OIDC'}ApplicationRequest").fields
-    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, t.Enum)}
+    fields = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest").fields
     settings: Answer = application.oidc | {"authMethodType": application.auth_method}
-    settings = {name: value for name, value in settings.items() if defaults.get(name) != value}
+    settings = {name: value for name, value in settings.items() if fields[name].zero != value}
     client = {"clientId": application.client_id}
     configuration: Answer = {"apiConfiguration": client | settings}
     if not is_api:
-        settings = {"clockSkew": "0s"} | t.without_defaults(settings)
+        settings = t.without_defaults(settings) | {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
         configuration = {"oidcConfiguration": settings | client | _compliance(application)}
     return {
         "applicationId": application.id,

@@ -7,7 +7,14 @@ from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.projects import no_project
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, switch
-from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, existing
+from zdemo.emulator.api_errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    existing,
+    unsupported,
+)
 from zdemo.emulator.entities import INSTANCE, Administrator, Authorization, Resource
 from zdemo.emulator.rights import kind_of
 from zdemo.emulator.world import World
@@ -153,6 +160,8 @@ _CHANGING = {
 def _resource(content: dict[str, Any]) -> Resource:
     if content.get("instance"):
         return INSTANCE
+    if "projectGrant" in content:
+        raise unsupported("administrators of project grants")
     for name, id in content.items():
         if name != "instance":
             return Resource(name.removesuffix("Id"), id)

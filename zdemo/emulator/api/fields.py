@@ -1,27 +1,22 @@
-"""Requests by their messages in ``messages.json``: fields as protobuf's JSON has them, rules of protoc-gen-validate.
-
-In that file, ``!`` means required, ``?`` optional, ``[]`` a list, and ``1..200`` how many characters are allowed.
-"""
+"""Requests by the table of ZITADEL's messages: fields as protobuf's JSON has them, rules of protoc-gen-validate."""
 
 import base64
-import json
 import re
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.messages.table import FieldRow, field_rows, words_of
 
 ABSENT: Any = object()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
-TEXT_RULE = re.compile(r"string(?: (\d*)\.\.(\d+)(\??))?")
 MAX_DIGITS = 20  # of a 64-bit integer
 
 
@@ -58,83 +53,29 @@ def dates(entity: Entity) -> dict[str, str]:
     return {"creationDate": moment(entity.created), "changeDate": moment(entity.changed)}
 
 
+def duration(seconds: float) -> str:
+    """Return a duration as text, such as ``1.500s``."""
+    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s"
+
+
 def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields without those that protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
     return {name: value for name, value in fields.items() if value not in (None, False, "", [])}
 
 
-# --- the types of fields ---
+# --- reading JSON, and the rules of fields ---
 
 
-class FieldType:
-    """The type of a field and its rule, for ``Message``."""
-
-    required: bool = False
-
-    def _read(self, value: Any) -> Any:
-        """Return the value in Python, or ``ABSENT``. Raises one of the errors that ``Message.read`` expects."""
-        raise NotImplementedError
-
-    def _check(self, value: Any) -> None:
-        """Raise ``InvalidError`` if a value breaks the rule of the type; texts have one for ``ABSENT`` too."""
-
-
-@dataclass(frozen=True)
-class Text(FieldType):
-    """A string without lone surrogates; the length of an ``optional`` one counts only when it is there."""
-
-    least: int = 0
-    most: int = 0
-    optional: bool = False
-
-    def _read(self, value: Any) -> str:
-        if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
-            raise TypeError
-        return value
-
-    def _check(self, value: Any) -> None:
-        if value is ABSENT and self.optional:
-            return
-        text = "" if value is ABSENT else value
-        if "\0" in text:
-            raise ZitadelError('ERROR: invalid byte sequence for encoding "UTF8": 0x00 (SQLSTATE 22021)')  # PostgreSQL
-        if self.least and not self.least <= len(text) <= self.most:
-            raise InvalidError(f"value length must be between {self.least} and {self.most} runes, inclusive")
-        if self.most and len(text) > self.most:
-            raise InvalidError(f"value length must be at most {self.most} runes")
-
-
-class EmailAddress(Text):
-    """An e-mail address, by ZITADEL's rough rule."""
-
-    def _check(self, value: Any) -> None:
-        super()._check(value)
-        if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
-            raise InvalidError("value must be a valid email address | caused by: mail: missing '@' or angle-addr")
-
-
-@dataclass(frozen=True)
-class Value(FieldType):
-    """A value without a rule, and the function that reads it."""
-
-    read: Callable[[Any], Any]
-    required: bool = False
-
-    def _read(self, value: Any) -> Any:
-        return self.read(value)
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+        raise TypeError
+    return value
 
 
 def _typed(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError
     return value
-
-
-def _unsigned(value: Any) -> int:
-    number = _whole(value)
-    if not 0 <= number < 2**64:
-        raise ValueError
-    return number
 
 
 def _whole(value: Any) -> int:
@@ -145,30 +86,11 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-@dataclass(frozen=True)
-class Enum(FieldType):
-    """A word or its number, the default first; unknown ones are ignored."""
-
-    words: tuple[str, ...]
-
-    def _read(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return value if value in self.words else ABSENT
-        number = _whole(value)
-        return self.words[number] if 0 <= number < len(self.words) else ABSENT
-
-
-class Duration(FieldType):
-    """A number of seconds that is not zero, such as ``3600s`` or ``1.5s``."""
-
-    def _read(self, value: Any) -> float:
-        if not DURATION.fullmatch(value):
-            raise ValueError
-        return float(value[:-1])
-
-    def _check(self, value: Any) -> None:
-        if value <= 0:
-            raise InvalidError("value must be greater than 0s")
+def _unsigned(bits: int, value: Any) -> int:
+    number = _whole(value)
+    if not 0 <= number < 2**bits:
+        raise ValueError
+    return number
 
 
 def _bytes_of(text: Any) -> bytes:
@@ -177,160 +99,195 @@ def _bytes_of(text: Any) -> bytes:
     return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
-TYPES: dict[str, FieldType] = {
-    "id": Text(1, 200),  # also a name or a key
-    "id?": Text(1, 200, optional=True),
-    "email": EmailAddress(1, 200),
-    "bool": Value(partial(_typed, bool)),
-    "object": Value(partial(_typed, dict)),
-    "uint64": Value(_unsigned),
-    "bytes": Value(_bytes_of),
-    "time": Value(seconds_of),
-    "time!": Value(seconds_of, required=True),
-    "duration": Duration(),
+def _seconds(value: Any) -> float:
+    if not DURATION.fullmatch(value):
+        raise ValueError
+    return float(value[:-1])
+
+
+def _word(words: dict[str, int], rules: list[str], value: Any) -> Any:
+    """Return a word of an enumeration; unknown words are ignored, and numbers too unless a rule will refuse them."""
+    if isinstance(value, str):
+        return value if value in words else ABSENT
+    number = _whole(value)
+    return next((word for word in words if words[word] == number), number if "defined" in rules else ABSENT)
+
+
+READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {  # and what an absent field counts as
+    "string": (_text, ""),
+    "bytes": (_bytes_of, b""),
+    "bool": (partial(_typed, bool), False),
+    "uint32": (partial(_unsigned, 32), 0),
+    "uint64": (partial(_unsigned, 64), 0),
+    "google.protobuf.Timestamp": (seconds_of, ABSENT),
+    "google.protobuf.Duration": (_seconds, ABSENT),
 }
 
 
-@dataclass(frozen=True)
-class Repeated(FieldType):
-    """A list; errors about an element name it ``Name[i]``."""
+class Rule(NamedTuple):
+    """A test of a value, and what is said of those that fail it."""
 
-    of: FieldType
-    unique: bool = False
-
-    def _read(self, value: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise TypeError
-        return [item for item in map(self.of._read, value) if item is not ABSENT]
+    holds: Callable[[Any], object]
+    text: str
 
 
-@dataclass(frozen=True)
-class Map(FieldType):
-    """An object whose members have names of the client's choice, and values of one type."""
-
-    of: FieldType
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        return {Text()._read(name): self.of._read(content) for name, content in value.items()}
+def _storable(text: str) -> bool:
+    if "\0" in text:
+        raise ZitadelError('ERROR: invalid byte sequence for encoding "UTF8": 0x00 (SQLSTATE 22021)')  # PostgreSQL
+    return True
 
 
-# --- messages ---
+STORABLE = Rule(_storable, "")
+RULES = {  # the others have numbers, are for messages, or (``uri_ref``) have no effect
+    "email": Rule(
+        re.compile(r"[^\s@]+@[^\s@]+").fullmatch,  # roughly ZITADEL's
+        "value must be a valid email address | caused by: mail: missing '@' or angle-addr",
+    ),
+    "true": Rule(lambda value: value is True, "value must equal true"),
+    "defined": Rule(lambda word: isinstance(word, str), "value must be one of the defined enum values"),
+    "positive": Rule(lambda seconds: seconds > 0, "value must be greater than 0s"),
+}
 
 
-class OneOf(NamedTuple):
-    """A choice of fields of which at most one can be there; ``name`` is its protobuf name."""
+def _rule(rule: str, kind: str) -> Rule:
+    """Return a rule about the length of a text, bytes or a list, or about a duration."""
+    least, _, most = rule.removeprefix("[]").partition("..")
+    low, high = int(least or 0), int(most or sys.maxsize)
+    if kind == "google.protobuf.Duration":
+        return Rule(lambda seconds: low <= seconds <= high, f"value must be inside range [{least}s, {most}s]")
+    if rule.startswith("[]"):
+        return Rule(lambda items: len(items) <= high, f"value must contain no more than {most} item(s)")
+    unit = "runes" if kind == "string" else "bytes"
+    limits = f"at least {least} {unit}" if least else f"at most {most} {unit}"
+    if least and most:
+        limits = f"{most} {unit}" if least == most else f"between {least} and {most} {unit}, inclusive"
+    return Rule(lambda value: low <= len(value) <= high, f"value length must be {limits}")
 
-    name: str
-    fields: tuple[str, ...]
-    required: bool = False
+
+# --- fields and messages ---
+
+
+class Field:
+    """A field of a message; its rules are for each element if it is a list.
+
+    ``read`` returns the value in Python, or ``ABSENT``, and raises one of the errors that ``Message.read`` expects.
+    """
+
+    def __init__(self, row: FieldRow) -> None:
+        self.row, self.name = row, re.sub("_(.)", lambda letter: letter[1].upper(), row.name)
+        words = {} if row.type in READERS else words_of(row.type)
+        first = next(iter(words), ABSENT)
+        self._is_message = not words and row.type not in READERS
+        read: Callable[[Any], Any]
+        read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
+        if self._is_message:
+            read = lambda value: message_of(row.type).read(value)  # noqa: E731 - it can contain itself
+        labels: dict[str, Callable[[Any], Any]] = {"[]": partial(_list, read), "{}": partial(_map, read)}
+        self.read: Callable[[Any], Any] = labels.get(row.label, read)
+        self.zero = ABSENT if row.label or row.choice else zero  # what the rules see if the field is absent
+        known = RULES | {"set": Rule(lambda word: word != first, f"value must not be in list [{first}]")}
+        rules = {name: known.get(name) or _rule(name, row.type) for name in row.rules if name in known or ".." in name}
+        self._of_list = [rules.pop(name) for name in row.rules if name.startswith("[]")]
+        self._of_each = [STORABLE] * (row.type == "string") + list(rules.values())
+
+    def check(self, value: Any) -> None:
+        """Raise ``InvalidError`` for the first rule that a value breaks, or ``ABSENT``."""
+        place = ""
+        try:
+            if value is ABSENT:
+                if "required" in self.row.rules:
+                    raise InvalidError("value is required")
+            elif self.row.label != "[]":
+                self._check_one(value)
+            else:
+                _check(self._of_list, value)
+                seen = set[Any]()
+                for number, item in enumerate(value):
+                    place = f"[{number}]"
+                    if "unique" in self.row.rules:
+                        if item in seen:
+                            raise InvalidError("repeated value must contain unique items")
+                        seen.add(item)
+                    self._check_one(item)
+        except InvalidError as reason:
+            raise InvalidError(f"{self.name[0].upper()}{self.name[1:]}{place}: {reason}") from None
+
+    def _check_one(self, value: Any) -> None:
+        _check(self._of_each, value)
+        if self._is_message and self.row.label != "{}":
+            try:
+                message_of(self.row.type).check(value)
+            except InvalidError as reason:
+                raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
+
+
+def _list(read: Callable[[Any], Any], value: Any) -> list[Any]:
+    return [item for item in map(read, _typed(list, value)) if item is not ABSENT]
+
+
+def _map(read: Callable[[Any], Any], value: Any) -> dict[str, Any]:
+    return {_text(name): read(item) for name, item in value.items()}
+
+
+def _check(rules: list[Rule], value: Any) -> None:
+    for holds, text in rules:
+        if not holds(value):
+            raise InvalidError(text)
 
 
 class Message:
-    """A request, or a part of one: its protobuf name, its fields by their camelCase names, and its choices."""
+    """A request, or a part of one, by its full name: its fields by their camelCase names."""
 
-    def __init__(self, name: str, choices: list[OneOf], fields: Mapping[str, FieldType]) -> None:
-        self.name, self.choices, self.fields = name, choices, fields
-        self._names = {n: n for n in fields} | {re.sub("[A-Z]", lambda c: "_" + c[0].lower(), n): n for n in fields}
-        self._in_choices = {field for choice in choices for field in choice.fields}
+    def __init__(self, name: str) -> None:
+        self._name = re.sub("^[^A-Z]*", "", name).replace(".", "_")  # as in Go
+        self.fields = {field.name: field for field in map(Field, field_rows(name))}
+        self._names = self.fields | {field.row.name: field for field in self.fields.values()}
+        self._choices: dict[str, list[Field]] = {"": []}
+        for field in self.fields.values():
+            self._choices.setdefault(field.row.choice, []).append(field)
+
+    def is_list(self, name: str) -> bool:
+        """Return whether a name is that of a list."""
+        return name in self._names and self._names[name].row.label == "[]"
 
     def read(self, value: Any) -> dict[str, Any]:
         """Return the known fields that are there, by camelCase name. Raises UnreadableError."""
         if not isinstance(value, dict):
             raise UnreadableError("an object is expected")
         read: dict[str, Any] = {}
+        chosen = set[str]()
         for key, given in value.items():
             field = self._names.get(key)
             if field is None or given is None:
                 continue
             try:
-                content = self.fields[field]._read(given)
+                content = field.read(given)
             except (ArithmeticError, AttributeError, TypeError, ValueError):
                 raise UnreadableError(f"the value of {key} has the wrong type") from None
             if content is not ABSENT:
-                if any(field in c.fields and not read.keys().isdisjoint(c.fields) for c in self.choices):
-                    raise UnreadableError(f"{key} excludes another field that is given")
-                read[field] = content
+                if choice := field.row.choice:
+                    if choice in chosen:
+                        raise UnreadableError(f"{key} excludes another field that is given")
+                    chosen.add(choice)
+                read[field.name] = content
         return read
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """Raise ``InvalidError`` for the first field that breaks its rule."""
-        for field, field_type in self.fields.items():
-            if field not in self._in_choices:
-                self._check_field(field, field_type, body.get(field, ABSENT))
-        for choice in self.choices:
-            chosen = [field for field in choice.fields if field in body]
-            if choice.required and not chosen:
-                raise InvalidError(f"invalid {self.name}.{choice.name}: value is required")
-            for field in chosen:
-                self._check_field(field, self.fields[field], body[field])
-
-    def _check_field(self, field: str, field_type: FieldType, value: Any) -> None:
-        label = name = field[0].upper() + field[1:]
+        """Raise ``InvalidError`` for the first field that breaks its rule, those that exclude each other at the end."""
         try:
-            if value is ABSENT and not isinstance(field_type, Text):
-                if field_type.required:
-                    raise InvalidError("value is required")
-                return
-            field_type._check(value)
-            if isinstance(field_type, Repeated):
-                seen: set[Any] = set()
-                for place, item in enumerate(value):
-                    label = f"{name}[{place}]"
-                    if field_type.unique and item in seen:
-                        raise InvalidError("repeated value must contain unique items")
-                    if field_type.unique:
-                        seen.add(item)
-                    field_type.of._check(item)
+            for field in self._choices[""]:
+                field.check(body.get(field.name, field.zero))
+            for choice, fields in self._choices.items():
+                given = [field for field in fields if field.name in body] if choice else []
+                if choice.endswith("!") and not given:
+                    raise InvalidError(f"{re.sub('[_!]', '', choice.title())}: value is required")
+                for field in given:
+                    field.check(body[field.name])
         except InvalidError as reason:
-            raise InvalidError(f"invalid {self.name}.{label}: {reason}") from None
-
-
-@dataclass(frozen=True)
-class Sub(FieldType):
-    """A message inside a message, which may contain itself."""
-
-    message: Callable[[], Message]
-    required: bool = False
-
-    def _read(self, value: Any) -> dict[str, Any]:
-        return self.message().read(value)
-
-    def _check(self, value: Any) -> None:
-        try:
-            self.message().check(value)
-        except InvalidError as reason:
-            raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
+            raise InvalidError(f"invalid {self._name}.{reason}") from None
 
 
 @cache
-def _tables() -> dict[str, dict[str, Any]]:
-    """Return messages and enumerations by service, those of all services included."""
-    tables = json.loads(Path(__file__).with_name("messages.json").read_text())
-    return {service: tables[""] | own for service, own in tables.items()}
-
-
-@cache
-def message_of(service: str, name: str) -> Message:
-    """Return a message of a service."""
-    choices, fields = [], {}
-    for key, kind in _tables()[service][name].items():
-        if key.startswith("oneof "):
-            choices.append(OneOf(key[6:].rstrip("!"), tuple(kind), key.endswith("!")))
-        else:
-            fields[key] = _type_of(service, kind)
-    return Message(name, choices, fields)
-
-
-def _type_of(service: str, kind: str) -> FieldType:
-    if kind.startswith("[]"):
-        return Repeated(_type_of(service, kind.removeprefix("[]").removeprefix("unique ")), "unique" in kind)
-    if kind.startswith("map "):
-        return Map(_type_of(service, kind.removeprefix("map ")))
-    if rule := TEXT_RULE.fullmatch(kind):
-        return Text(int(rule[1] or 0), int(rule[2] or 0), bool(rule[3]))
-    if kind in TYPES:
-        return TYPES[kind]
-    name = kind.rstrip("!")
-    if isinstance(words := _tables()[service][name], list):
-        return Enum(tuple(words))
-    return Sub(partial(message_of, service, name), kind.endswith("!"))
+def message_of(name: str) -> Message:
+    """Return a message by its full name."""
+    return Message(name)

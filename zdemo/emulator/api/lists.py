@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api_errors import InvalidArgument
+from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api_errors import InvalidArgument, unsupported
 from zdemo.emulator.entities import Entity
 from zdemo.emulator.world import World
 
@@ -124,11 +124,13 @@ class Listing(Generic[Row]):
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
         """Return whether a row passes one filter of a request."""
+        if ignored := query.keys() - self.filters.keys():
+            raise unsupported(f"the filter {ignored.pop()}")
         return all(self.filters[choice](world, row, content) for choice, content in query.items())
 
-    def serve(self, service: Service, name: str, **declared: str) -> None:
+    def serve(self, service: Service, name: str, permission: str = AUTHENTICATED) -> None:
         """Add the method to a service."""
-        service.method(name, **declared)(self.answer)
+        service.method(name, permission=permission)(self.answer)
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method."""

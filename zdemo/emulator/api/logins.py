@@ -15,12 +15,12 @@ from zdemo.emulator.sessions import callback_with_code, callback_with_error, dec
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, sealed
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.session.v2.SessionService", "/v2/sessions")
+SERVICE = Service("zitadel.session.v2.SessionService")
 
 _OTHER_CHECKS = ("webAuthN", "idpIntent", "totp", "otpSms", "otpEmail", "recoveryCode")
 
 
-@SERVICE.method("CreateSession", rest="POST")
+@SERVICE.method("CreateSession")
 def _create_session(call: Call) -> Answer:
     """Begin a session with the checks of the request, even none; the user can be a service account."""
     user = _user_to_check(call)
@@ -32,7 +32,7 @@ def _create_session(call: Call) -> Answer:
     return {"details": details(session, call.world.id), "sessionId": session.id, "sessionToken": session.token}
 
 
-@SERVICE.method("SetSession", rest="PATCH /<sessionId>")
+@SERVICE.method("SetSession")
 def _set_session(call: Call) -> Answer:
     """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
     user = _user_to_check(call)
@@ -106,7 +106,7 @@ def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None
         raise PermissionDenied(*(refusal or ("Session Token is invalid", "COMMAND-sGr42")))
 
 
-@SERVICE.method("DeleteSession", rest="DELETE /<sessionId>")
+@SERVICE.method("DeleteSession")
 def _delete_session(call: Call) -> Answer:
     """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
     session = call.world.login_sessions.get(call.body["sessionId"])
@@ -140,7 +140,7 @@ def _sees(call: Call, session: LoginSession) -> bool:
     return call.caller.id in (session.creator, session.user_id) or call.may("session.read", _owner(call.world, session))
 
 
-@SERVICE.method("GetSession", rest="GET /<sessionId>")
+@SERVICE.method("GetSession")
 def _get_session(call: Call) -> Answer:
     """Show a session to its user, its creator, who has its token, or with the permission."""
     session = call.world.login_sessions.get(call.body["sessionId"])
@@ -165,12 +165,12 @@ lists.Listing[LoginSession](
     result="sessions",
     older=True,
     counts_all=True,
-).serve(SERVICE, "ListSessions", rest="POST /search")
+).serve(SERVICE, "ListSessions")
 
 
 # --- the requests of applications and devices ---
 
-OIDC = Service("zitadel.oidc.v2.OIDCService", "/v2/oidc")
+OIDC = Service("zitadel.oidc.v2.OIDCService")
 _OTHER_WORDS = {"unspecified": "server_error", "temporary_unavailable": "temporarily_unavailable"}  # of OAuth
 _PROMPTS = ("none", "login", "consent", "select_account", "create")
 
@@ -183,7 +183,7 @@ def _session(call: Call) -> LoginSession:
     return session
 
 
-@OIDC.method("GetAuthRequest", rest="GET /auth_requests/<authRequestId>")
+@OIDC.method("GetAuthRequest")
 def _get_auth_request(call: Call) -> Answer:
     """Show what an application asked for, until it has its answer."""
     request = call.world.auth_requests.get(call.body["authRequestId"])
@@ -204,7 +204,7 @@ def _get_auth_request(call: Call) -> Answer:
     return {"authRequest": t.without_defaults(answer)}
 
 
-@OIDC.method("CreateCallback", rest="POST /auth_requests/<authRequestId>")
+@OIDC.method("CreateCallback")
 def _create_callback(call: Call) -> Answer:
     """Answer the request of an application once, with a code for the person of a session or with an error."""
     request, error = call.world.auth_requests.get(call.body["authRequestId"]), call.body.get("error")
@@ -229,7 +229,7 @@ def _create_callback(call: Call) -> Answer:
 _NO_DEVICE = "Device Authorization Request does not exist"
 
 
-@OIDC.method("GetDeviceAuthorizationRequest", rest="GET /device_authorization/<userCode>")
+@OIDC.method("GetDeviceAuthorizationRequest")
 def _get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
     request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
@@ -240,7 +240,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
     return {"deviceAuthorizationRequest": t.without_defaults(answer)}
 
 
-@OIDC.method("AuthorizeOrDenyDeviceAuthorization", rest="POST /device_authorization/<deviceAuthorizationId>")
+@OIDC.method("AuthorizeOrDenyDeviceAuthorization")
 def _decide_device_authorization(call: Call) -> Answer:
     """Say yes to a device for the person of a session, or no."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body

@@ -1,6 +1,6 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from zdemo.emulator.api.fields import NO_TIME, dates, message_of, moment
+from zdemo.emulator.api.fields import NO_TIME, dates, moment
 from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, state_of
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -38,10 +38,10 @@ Listing[Organization](
     },
     older=True,
     counts_all=True,
-).serve(SERVICE, "ListOrganizations", rest="POST /v2/organizations/_search")
+).serve(SERVICE, "ListOrganizations")
 
 
-@SERVICE.method("AddOrganization", permission="org.create", rest="POST /v2/organizations")
+@SERVICE.method("AddOrganization", permission="org.create")
 def _add_organization(call: Call) -> Answer:
     organization = call.world.add_organization(call.body["name"], id=call.body.get("organizationId"))
     return {"details": details(organization, organization.id), "organizationId": organization.id}
@@ -71,31 +71,32 @@ def _delete_organization(call: Call) -> Answer:
 
 # --- the instance's features and settings ---
 
-FEATURES = Service("zitadel.feature.v2.FeatureService", "/v2/features/instance")
-SETTINGS = Service("zitadel.settings.v2.SettingsService", "/v2")
+FEATURES = Service("zitadel.feature.v2.FeatureService")
+SETTINGS = Service("zitadel.settings.v2.SettingsService")
+FLAGS: tuple[str, ...] = ("loginDefaultOrg", "userSchema", "debugOidcParentError", "oidcSingleV1SessionTermination")
+FLAGS += ("permissionCheckV2", "consoleUseV2UserApi")
 
 
 def _instance_details(call: Call) -> Answer:
     return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
 
 
-@FEATURES.method("GetInstanceFeatures", rest="GET")
+@FEATURES.method("GetInstanceFeatures")
 def _get_instance_features(call: Call) -> Answer:
     """Show the features, with a source only where the instance set one."""
-    flags = message_of(FEATURES.name, "SetInstanceFeaturesRequest").fields
-    features: Answer = {name: {} for name in (*flags, "improvedPerformance", "loginV2")}
+    features: Answer = {name: {} for name in (*FLAGS, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
         features[name] = ({"enabled": True} if enabled else {}) | {"source": "SOURCE_INSTANCE"}
     return {"details": _instance_details(call), **features}
 
 
-@FEATURES.method("SetInstanceFeatures", permission="iam.feature.write", rest="PUT")
+@FEATURES.method("SetInstanceFeatures", permission="iam.feature.write")
 def _set_instance_features(call: Call) -> Answer:
-    call.world.features.update(call.body)
+    call.world.features.update({name: on for name, on in call.body.items() if name in FLAGS})
     return {"details": _instance_details(call)}
 
 
-@SETTINGS.method("GetGeneralSettings", permission="policy.read", rest="GET /settings")
+@SETTINGS.method("GetGeneralSettings", permission="policy.read")
 def _get_general_settings(call: Call) -> Answer:
     default = call.world.default_organization
     return {
@@ -105,7 +106,7 @@ def _get_general_settings(call: Call) -> Answer:
     }
 
 
-@SETTINGS.method("SetSecuritySettings", permission="iam.policy.write", rest="PUT /policies/security")
+@SETTINGS.method("SetSecuritySettings", permission="iam.policy.write")
 def _set_security_settings(call: Call) -> Answer:
     """Set whether tokens of other users can be had; no change is refused."""
     settings: Answer = {name: on for name, on in call.body.items() if on}

@@ -58,8 +58,9 @@ def rest(world: World, routes: Map) -> Response:
     """Answer any request that is not Connect's; the endpoints of the routes are methods. Raises HTTPException."""
     method, path_fields = routes.bind("", default_method=request.method).match(request.path)
     try:
-        message = _read(method.request, _content().strip() or b"{}", request.args if request.method == "GET" else {})
-        return _answer(world, method, message | dict(path_fields), JSON)
+        query = {} if request.method in ("POST", "PUT", "PATCH") else request.args.to_dict(flat=False)
+        message = _read(method.request, _content().strip() or b"{}", query)
+        return _answer(world, method, message | method.request.read(dict(path_fields)), JSON)
     except ZitadelError as error:
         response = _error(error, rest=True)
         if not request.path.startswith("/v2/"):  # v1 alone forbids to store errors too
@@ -99,14 +100,15 @@ def _content() -> bytes:
     return content
 
 
-def _read(message: Message, content: bytes, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _read(message: Message, content: bytes, query: Mapping[str, list[str]] | None = None) -> dict[str, Any]:
     """Return the message in a JSON text, without NaN, which ``int`` refuses. Raises InvalidArgument.
 
     ``query`` has fields too, as texts.
     """
     words = {"true": True, "false": False}
     try:
-        sent = {name: words.get(value, value) for name, value in (query or {}).items()}
+        given = (query or {}).items()
+        sent = {name: values if message.is_list(name) else words.get(values[0], values[0]) for name, values in given}
         return message.read(sent) | message.read(json.loads(content.decode(), parse_constant=int))
     except (UnreadableError, ValueError, RecursionError) as error:
         raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import InvalidError, Message, message_of, moment
+from zdemo.emulator.api.fields import InvalidError, Message, moment
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
+from zdemo.emulator.messages.table import MethodRow, method_row
 from zdemo.emulator.rights import memberships, permissions
 from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World
@@ -69,37 +70,41 @@ Refusal = tuple[str, str]  # ZITADEL's text and ID
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its request, what it does, and the permission that is checked before it runs."""
+    """A method: its full name, what it does, and the permission that is checked before it runs."""
 
-    request: Message
+    name: str
     answer: Handler
     permission: str
 
+    @cached_property
+    def row(self) -> MethodRow:
+        """What the table has about it."""
+        return method_row(self.name)
+
+    @cached_property
+    def request(self) -> Message:
+        """The message of its requests."""
+        return Message(self.row.request)
+
 
 SERVICES: dict[str, "Service"] = {}
-REST: list[tuple[str, str, Method]] = []  # the methods with a REST form: HTTP method, path, whose parts are fields
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service by its name, which is in the Connect paths of v2, and the start of its REST paths."""
+    """A service by its name, which is in the Connect paths of v2."""
 
     name: str
-    path: str = ""
     methods: dict[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.name.startswith("zitadel."):
-            SERVICES[self.name] = self
+        SERVICES[self.name] = self
 
-    def method(self, name: str, *, permission: str = AUTHENTICATED, rest: str = "") -> Callable[[Handler], Handler]:
+    def method(self, name: str, *, permission: str = AUTHENTICATED) -> Callable[[Handler], Handler]:
         """Declare the function that answers a method; its permission is checked before it runs."""
 
         def declare(handler: Handler) -> Handler:
-            self.methods[name] = method = Method(message_of(self.name, f"{name}Request"), handler, permission)
-            if rest:
-                verb, _, path = rest.partition(" ")
-                REST.append((verb, self.path + path, method))
+            self.methods[name] = Method(f"{self.name}/{name}", handler, permission)
             return handler
 
         return declare

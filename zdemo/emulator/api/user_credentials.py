@@ -26,14 +26,14 @@ def _service_user(call: Call, *refusal: str) -> User:
     return user
 
 
-@SERVICE.method("AddSecret", rest="POST /<userId>/secret")
+@SERVICE.method("AddSecret")
 def _add_secret(call: Call) -> Answer:
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
     return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
 
 
-@SERVICE.method("RemoveSecret", rest="DELETE /<userId>/secret")
+@SERVICE.method("RemoveSecret")
 def _remove_secret(call: Call) -> Answer:
     """Remove the secret, and with it client_credentials."""
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x7s802")
@@ -43,7 +43,7 @@ def _remove_secret(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.touch(user))}
 
 
-@SERVICE.method("AddKey", rest="POST /<userId>/keys")
+@SERVICE.method("AddKey")
 def _add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
@@ -69,7 +69,7 @@ def _pem(content: bytes) -> str:
     raise InvalidArgument(NO_PUBLIC_KEY, "COMMAND-5F3h1")
 
 
-@SERVICE.method("RemoveKey", rest="DELETE /<userId>/keys/<keyId>")
+@SERVICE.method("RemoveKey")
 def _remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Machine key not found", "COMMAND-4m77G")
@@ -77,7 +77,7 @@ def _remove_key(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-@SERVICE.method("AddPersonalAccessToken", rest="POST /<userId>/pats")
+@SERVICE.method("AddPersonalAccessToken")
 def _add_personal_access_token(call: Call) -> Answer:
     expires = check_expiry(call)
     user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
@@ -87,7 +87,7 @@ def _add_personal_access_token(call: Call) -> Answer:
     return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
 
 
-@SERVICE.method("RemovePersonalAccessToken", rest="DELETE /<userId>/pats/<tokenId>")
+@SERVICE.method("RemovePersonalAccessToken")
 def _remove_personal_access_token(call: Call) -> Answer:
     unknown = NotFound("Personal Access Token not found", "COMMAND-4m77G")
     user = _user(call, unknown)
@@ -116,4 +116,4 @@ for attribute, names, by_id in (("keys", "Keys", "keyIdFilter"), ("pats", "Perso
             "expirationDateFilter": match_filter("expires", "timestamp", 0.0),
         },
         columns={"ORGANIZATION_ID": "user.organization_id"},
-    ).serve(SERVICE, f"List{names}", rest=f"POST /{attribute}/search")
+    ).serve(SERVICE, f"List{names}")

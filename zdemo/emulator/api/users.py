@@ -11,7 +11,7 @@ from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemente
 from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.user.v2.UserService", "/v2/users")
+SERVICE = Service("zitadel.user.v2.UserService")
 JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
@@ -52,7 +52,7 @@ def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_s
 # --- create and change ---
 
 
-@SERVICE.method("CreateUser", rest="POST /new")
+@SERVICE.method("CreateUser")
 def _create_user(call: Call) -> Answer:
     body = call.body
     if body["organizationId"] not in call.world.organizations:
@@ -80,7 +80,7 @@ def set_machine(user: User, machine: Answer) -> None:
     user.jwt_access_tokens = machine.get("accessTokenType") == JWT
 
 
-@SERVICE.method("AddHumanUser", rest="POST /human")
+@SERVICE.method("AddHumanUser")
 def _add_human_user(call: Call) -> Answer:
     """Create a human, whose username is the e-mail address unless the request has one."""
     body = call.body
@@ -106,7 +106,7 @@ def _add_human(call: Call, organization_id: str, username: str | None, parts: An
     return user, codes
 
 
-@SERVICE.method("UpdateUser", rest="PATCH /<userId>")
+@SERVICE.method("UpdateUser")
 def _update_user(call: Call) -> Answer:
     """Change what the request has, which must name the kind of user even for a new username alone."""
     body = call.body
@@ -116,7 +116,7 @@ def _update_user(call: Call) -> Answer:
     return {"changeDate": t.moment(user.changed), **codes}
 
 
-@SERVICE.method("UpdateHumanUser", rest="PUT /human/<userId>")
+@SERVICE.method("UpdateHumanUser")
 def _update_human_user(call: Call) -> Answer:
     user, codes = _update(call, None, call.body)
     return {"details": details(user, user.organization_id), **codes}
@@ -149,7 +149,7 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
 
 def _set_metadata(call: Call, user: User) -> None:
     """Add the metadata of the request, replace the values of keys that exist, and remove the keys without a value."""
-    for entry in call.body.get("metadata", ()):
+    for entry in (*call.body.get("metadata", ()), *call.body.get("human", {}).get("metadata", ())):
         key, value = entry["key"], entry.get("value", b"")
         metadata = user.metadata.get(key)
         if not value:
@@ -168,7 +168,7 @@ def _user_with_metadata(call: Call, entries: str) -> User:
     return permitted_user(call, "user.write", unknown, self_service=True)
 
 
-@SERVICE.method("SetUserMetadata", rest="POST /<userId>/metadata")
+@SERVICE.method("SetUserMetadata")
 def _set_user_metadata(call: Call) -> Answer:
     _set_metadata(call, _user_with_metadata(call, "metadata"))
     return {"setDate": t.moment(call.world.now())}
@@ -196,7 +196,7 @@ lists.Listing[Metadata](
     show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
     result="metadata",
     filters={"keyFilter": lists.match_filter("id", "key")},
-).serve(SERVICE, "ListUserMetadata", rest="POST /<userId>/metadata/search")
+).serve(SERVICE, "ListUserMetadata")
 
 
 def _set_state(transition: Sequence[str], call: Call) -> Answer:
@@ -214,10 +214,10 @@ for verb, *transition in (  # states before, state after, event, and the errors 
     ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
     ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", rest=f"POST /<userId>/{verb.lower()}")(partial(_set_state, transition))
+    SERVICE.method(f"{verb}User")(partial(_set_state, transition))
 
 
-@SERVICE.method("DeleteUser", rest="DELETE /<userId>")
+@SERVICE.method("DeleteUser")
 def _delete_user(call: Call) -> Answer:
     user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
     call.world.remove_user(user, call.caller.id)
@@ -259,10 +259,10 @@ USERS: lists.Listing[User] = lists.Listing(
     },
     older=True,
 )
-USERS.serve(SERVICE, "ListUsers", rest="POST")
+USERS.serve(SERVICE, "ListUsers")
 
 
-@SERVICE.method("GetUserByID", rest="GET /<userId>")
+@SERVICE.method("GetUserByID")
 def _get_user_by_id(call: Call) -> Answer:
     user = permitted_user(call, "user.read", unknown_user(), self_service=True)
     return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

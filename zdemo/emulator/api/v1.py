@@ -12,17 +12,19 @@ from zdemo.emulator.rights import permissions
 from zdemo.emulator.token_texts import new_secret
 
 MAX_EVENTS = 1000
-MANAGEMENT, AUTH, ADMIN = (Service(f"{name}.v1", f"/{name}/v1") for name in ("management", "auth", "admin"))
+MANAGEMENT, AUTH, ADMIN = (
+    Service(f"zitadel.{name.lower()}.v1.{name}Service") for name in ("Management", "Auth", "Admin")
+)
 
 
-@MANAGEMENT.method("AddMachineUser", permission="user.write", rest="POST /users/machine")
+@MANAGEMENT.method("AddMachineUser", permission="user.write")
 def _add_machine_user(call: Call) -> Answer:
     """Create a service account in the call's organization, also one whose access tokens are JWTs."""
     user = add_machine(call, call.organization_id, call.body["userName"], call.body)
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
-@MANAGEMENT.method("UpdateMachine", permission="user.write", rest="PUT /users/<userId>/machine")
+@MANAGEMENT.method("UpdateMachine", permission="user.write")
 def _update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
     user = call.world.users.get(call.body["userId"])
@@ -36,7 +38,7 @@ def _update_machine(call: Call) -> Answer:
     return {"details": details(user, user.organization_id)}
 
 
-@MANAGEMENT.method("GenerateMachineSecret", permission="user.write", rest="PUT /users/<userId>/secret")
+@MANAGEMENT.method("GenerateMachineSecret", permission="user.write")
 def _generate_machine_secret(call: Call) -> Answer:
     user = existing(call.world.users.get(call.body["userId"]), unknown_user())
     if user.organization_id != call.organization_id:
@@ -49,19 +51,19 @@ def _generate_machine_secret(call: Call) -> Answer:
     return {"clientId": user.username, "clientSecret": user.secret, "details": details}
 
 
-@MANAGEMENT.method("GetUserByLoginNameGlobal", permission="user.global.read", rest="GET /global/users/_by_login_name")
+@MANAGEMENT.method("GetUserByLoginNameGlobal", permission="user.global.read")
 def _get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
     user = existing(call.world.user_named(call.body["loginName"]), unknown_user())
     return {"user": show_user(call.world, user, v1=True)}
 
 
-@AUTH.method("GetMyUser", rest="GET /users/me")
+@AUTH.method("GetMyUser")
 def _get_my_user(call: Call) -> Answer:
     return {"user": show_user(call.world, call.caller, v1=True)}
 
 
-@AUTH.method("ListMyMemberships", rest="POST /memberships/me/_search")
+@AUTH.method("ListMyMemberships")
 def _list_my_memberships(call: Call) -> Answer:
     mine = [a for a in call.world.administrators.values() if a.user_id == call.caller.id]
     total = {"totalResult": str(len(mine))} if mine else {}
@@ -81,13 +83,13 @@ def _show_membership(call: Call, administrator: Administrator) -> Answer:
     }
 
 
-@AUTH.method("ListMyZitadelPermissions", rest="POST /permissions/zitadel/me/_search")
+@AUTH.method("ListMyZitadelPermissions")
 def _list_my_permissions(call: Call) -> Answer:
     held = permissions(call.world, call.caller, call.organization_id)
     return {"result": held} if held else {}
 
 
-@MANAGEMENT.method("GetIAM", rest="GET /iam")
+@MANAGEMENT.method("GetIAM")
 def _get_iam(call: Call) -> Answer:
     id = default.id if (default := call.world.default_organization) else ""
     return {"globalOrgId": id, "defaultOrgId": id, "iamProjectId": call.world.zitadel_project_id}
@@ -97,7 +99,7 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
-@MANAGEMENT.method("GetMyOrg", permission="org.read", rest="GET /orgs/me")
+@MANAGEMENT.method("GetMyOrg", permission="org.read")
 def _get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
@@ -112,11 +114,10 @@ for name, active, refusal in (
     ("Deactivate", False, ("Organisation is already deactivated", "EVENT-Dbs2g")),
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
-    rest = f"POST /orgs/me/_{name.lower()}"
-    MANAGEMENT.method(f"{name}Org", permission="org.write", rest=rest)(partial(_switch, active, refusal))
+    MANAGEMENT.method(f"{name}Org", permission="org.write")(partial(_switch, active, refusal))
 
 
-@MANAGEMENT.method("RemoveOrg", permission="org.delete", rest="DELETE /orgs/me")
+@MANAGEMENT.method("RemoveOrg", permission="org.delete")
 def _remove_org(call: Call) -> Answer:
     organization = _organization(call)
     call.world.remove_organization(organization)
@@ -124,7 +125,7 @@ def _remove_org(call: Call) -> Answer:
     return {"details": details(organization, organization.id)}
 
 
-@ADMIN.method("ListEvents", permission="events.read", rest="POST /events/_search")
+@ADMIN.method("ListEvents", permission="events.read")
 def _list_events(call: Call) -> Answer:
     """List the events that match, newest first unless the request says ``asc``."""
     body = call.body

@@ -1,0 +1,1 @@
+"""ZITADEL's methods and messages as data, for requests, answers and their rules."""
