@@ -27,12 +27,6 @@ UNKNOWN_TOKEN = "Xq7" + "b9Kd2Lm4" * 12 + "Zt5"
 SECRETS = (*OF_THE_SITE, UNKNOWN_TOKEN)
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[PageSite]:
-    with page_site() as site:
-        yield site.open()
-
-
 @pytest.fixture
 def own_site() -> Iterator[PageSite]:
     with page_site(ttl_seconds=0) as site:
