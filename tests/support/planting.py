@@ -18,16 +18,7 @@ from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Finding
-from zdemo.emulator import (
-    ADMIN,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-    Emulator,
-)
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Auth, moment_of

@@ -117,11 +117,7 @@ def test_what_others_write_among_the_orders_is_not_followed(
 
 @pytest.mark.parametrize(
     ("order", "answer", "seconds_after", "forgotten"),
-    [
-        (OF_USER, ACTIVE, -1.0, True),
-        (OF_USER, ACTIVE, TTL, False),
-        (Forget(user_id="2"), INACTIVE, -1.0, True),
-    ],
+    [(OF_USER, ACTIVE, -1.0, True), (OF_USER, ACTIVE, TTL, False), (Forget(user_id="2"), INACTIVE, -1.0, True)],
 )
 @pytest.mark.parametrize("by_store", [False, True])
 def test_an_order_counts_for_answers_from_before_it_and_inactive_ones_may_be_about_anybody(
