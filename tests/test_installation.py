@@ -19,20 +19,14 @@ LONGEST_SECONDS = 120
 UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet")
 
 
-def _install_wheel(folder: Path) -> Path:
-    """Build the wheel from what the Dockerfile copies; return the ``bin`` of an environment with what it requires."""
-    copy_sources(folder / "sources")
-    run_online(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
-    python = folder / "environment" / "bin" / "python"
-    run_online(*UV, "--python", python, folder / "sources")
-    return python.parent
-
-
 @pytest.mark.thorough
 @pytest.mark.skipif(find_spec("uv") is None, reason="uv is not installed")
 def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> None:
-    """One test, because the environment takes seconds."""
-    programs = _install_wheel(tmp_path)
+    """One test, because the environment takes seconds. The wheel is built from what the Dockerfile copies."""
+    copy_sources(tmp_path / "sources")
+    programs = tmp_path / "environment" / "bin"
+    run_online(sys.executable, "-m", "venv", "--without-pip", programs.parent)
+    run_online(*UV, "--python", programs / "python", tmp_path / "sources")
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     base = {"PATH": os.defpath, "HOME": str(folder)}

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell
+from tests.support.cli import Shell, settings
 from tests.support.emulator_target import as_real
 from tests.support.planting import Planter
+from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 
 @pytest.fixture
@@ -29,6 +32,12 @@ def zitadel(emulator: Emulator) -> Iterator[Emulator]:
     """The emulator as it was at its start."""
     yield emulator
     emulator.reset()
+
+
+@pytest.fixture
+def api(zitadel: Emulator) -> Iterator[str]:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -202,9 +202,8 @@ def test_55_a_server_that_stays_silent(bare: Shell) -> None:
         call(bare, env).names(*named).never("refuse")
 
 
-def test_the_api_and_zitadel_in_each_others_place_are_named(bare: Shell, zitadel: Emulator) -> None:
-    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
-        output = doctor(bare, settings(f"http://127.0.0.1:{port}"), "zitadel.identity")
+def test_the_api_and_zitadel_in_each_others_place_are_named(bare: Shell, zitadel: Emulator, api: str) -> None:
+    output = doctor(bare, settings(api), "zitadel.identity")
     output.names("not a ZITADEL", "zdemo API", "ZDEMO_API_URL")
     env = administered(zitadel.url, ZDEMO_API_URL=zitadel.url)
     doctor(bare, env, "settings.wellformed", "api.identity").names("same address", "zdemo serve")

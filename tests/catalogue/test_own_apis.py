@@ -1,17 +1,12 @@
 """The catalogue of faults: what an API of one's own refuses, and what is in front of it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.catalogue.named_causes import call, doctor
 from tests.support.cli import Shell, settings
 from tests.support.connection_faults import relay
 from tests.support.upstream import answer, json_body, upstream
-from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, Emulator
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 NO_JWT = "An error occurred while attempting to decode the Jwt: Malformed token"  # Spring Security
 INVALID = 'Bearer error="invalid_token"'
@@ -32,12 +27,6 @@ def test_an_api_that_refuses_for_a_reason_of_its_own(
     with upstream(answer(b"", status, headers={"WWW-Authenticate": challenge})) as api:
         output = call(bare, settings(zitadel.url, PAT=pat), f"{api.url}/messages")
     output.names(*named).never("restart zdemo serve", *filter(None, [never]))
-
-
-@pytest.fixture
-def api(zitadel: Emulator) -> Iterator[str]:
-    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
-        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(("value", "named"), [("Basic YTpi", "did not receive it"), ("Bearer a b", "malformed")])

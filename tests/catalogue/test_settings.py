@@ -10,10 +10,7 @@ from tests.support.cli import Shell, settings
 from tests.support.planting import key_site
 from tests.support.upstream import refusing_port
 from zdemo.config.parsers import EXAMPLE_DOMAIN
-from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 HIDES = "CLIENT_ID in the environment hides the one in .env"
 KEY = "ZITADEL_KEY_FILE"
@@ -124,12 +121,10 @@ def test_what_is_in_the_wrong_variable_is_named_by_both(
         output.names(*named).never(never)
 
 
-def test_another_name_for_the_token_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
+def test_another_name_for_the_token_is_pointed_out(bare: Shell, zitadel: Emulator, api: str) -> None:
     values = {"pat": READER.pat} | settings(zitadel.url, PAT="")
     bare.dotenv(**values)
-    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
-        called = call(bare, {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
-    for output in (*both(bare, {}, warned=(WELLFORMED, "token.form")), called):
+    for output in (*both(bare, {}, warned=(WELLFORMED, "token.form")), call(bare, {"ZDEMO_API_URL": api})):
         output.names("rename pat to PAT in .env")
     (bare.folder / ".env").unlink()
     introspect(bare, values).names("no token to ask about").never("rename pat")

@@ -1,19 +1,12 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
-import pytest
-
 from tests.catalogue.named_causes import Output, doctor
 from tests.support.cli import Shell, settings
-from tests.support.redis_server import RedisServer, shared_server
+from tests.support.redis_server import shared_server
 from tests.support.upstream import LOOPBACK, refusing_port
 from zdemo.emulator import Emulator
 
 PASSWORD = "a-password-of-the-store"
-
-
-@pytest.fixture
-def store() -> RedisServer:
-    return shared_server()
 
 
 def shared(
@@ -26,7 +19,8 @@ def shared(
     return output
 
 
-def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
+def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Emulator) -> None:
+    store = shared_server()
     with store.asking(PASSWORD):
         assert "✓ cache         answers, takes answers\n" in shared(bare, zitadel, store.url).ran.out
         unused = shared(bare, zitadel, store.url, warned=("cache.reachable",), ZDEMO_CACHE_TTL="0")
@@ -41,8 +35,9 @@ def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Em
     assert "✗ cache         the store cannot be used\n" in output.ran.out
 
 
-def test_a_store_that_does_not_take_the_password_or_answers(bare: Shell, zitadel: Emulator, store: RedisServer) -> None:
+def test_a_store_that_does_not_take_the_password_or_answers(bare: Shell, zitadel: Emulator) -> None:
     """What else a store may do is in ``tests/guard/shared/test_store_faults.py``."""
+    store = shared_server()
     url = f"redis://:wrong@{LOOPBACK}:{store.port}"
     with store.asking(PASSWORD):
         output = shared(bare, zitadel, url, "cache.reachable")

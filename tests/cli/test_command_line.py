@@ -91,16 +91,8 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         (f"introspect {'aB3x' * 20}", "unexpected argument: …", "did you mean zdemo introspect --pat?"),
         ("serve --emulator 5001", "unexpected argument: 5001", "did you mean zdemo serve --emulator --port 5001?"),
         ("call POST /a", "unexpected argument: /a", "did you mean zdemo call /a -X POST?"),
-        (
-            "call --pat scoped",
-            "missing argument: ROUTE",
-            "an option took scoped: is a variable in front of it empty?",
-        ),
-        (
-            "serve --emulator --port 8484",
-            "the API and the emulator have the same port: 8484",
-            "change --emulator-port",
-        ),
+        ("call --pat scoped", "missing argument: ROUTE", "an option took scoped: is a variable in front of it empty?"),
+        ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),

@@ -129,10 +129,7 @@ def test_a_junit_report_has_a_case_for_each_check(shell: Shell) -> None:
     ran = shell("doctor", "--junit", str(path), **WRONG)
     assert (ran.code, "✗ credentials" in ran.out) == (1, True)
     root = ElementTree.parse(path).getroot()  # noqa: S314  # zdemo has just written it
-    cases = {case.attrib["name"]: case for case in root.iter("testcase")}
-    assert list(cases) == WITHOUT_STORE
-    failed = {name: case.findtext("failure", "") for name, case in cases.items() if case.find("failure") is not None}
-    assert list(failed) == ["client.accepted"]
+    assert [case.attrib["name"] for case in root.iter("testcase")] == WITHOUT_STORE
     assert (root.attrib["tests"], root.attrib["failures"]) == (str(len(WITHOUT_STORE)), "1")
     assert shell("doctor", "--junit", str(path)).code == 0, "a report is replaced by the next"
     assert 'failures="0"' in path.read_text()

@@ -1,15 +1,16 @@
 """``zdemo introspect``: what ZITADEL says about a token, what the API would answer, and why."""
 
-import base64
 import json
 import re
 import time
 import unicodedata
+from typing import Any
 
 import pytest
 import requests
 
 from tests.catalogue.named_causes import flat
+from tests.diagnosis.test_inactive_token import jwt_of
 from tests.support.cli import Shell, Stack, at_terminal
 from tests.support.connection_faults import claims
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
@@ -140,20 +141,12 @@ def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
     assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in section
 
 
-def jwt_of(**changed: object) -> str:
-    payload: dict[str, object] = {"iss": "https://zitadel.example", "sub": "7", "aud": [PROJECT_ID], "jti": "V2_1"}
-    payload |= {"exp": 4_000_000_000, "iat": 1_700_000_000}
-    payload = {name: value for name, value in {**payload, **changed}.items() if value is not None}
-    parts = ({"alg": "RS256", "kid": "9"}, payload)
-    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
-    return ".".join([*encoded, "c2" * 171])
-
-
+CLAIMS: dict[str, Any] = {"iss": "https://zitadel.example", "sub": "7", "aud": [PROJECT_ID], "exp": 4_000_000_000}
 ROLES = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles"
 
 
 def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> None:
-    token = jwt_of(client_id="svc", **{ROLES: {"read:messages": {"1": "one.example"}}})
+    token = jwt_of(**CLAIMS | {"client_id": "svc", ROLES: {"read:messages": {"1": "one.example"}}})
     with refusing_port() as port:
         env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{port}", "ZITADEL_PROJECT_ID": PROJECT_ID, "PAT": token}
         ran, verbose, quiet, document = (shell("introspect", *m, **env) for m in ((), ("-v",), ("-q",), ("--json",)))
@@ -186,7 +179,7 @@ def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> N
 )
 def test_a_jwt_is_compared_with_the_settings(shell: Shell, changed: dict[str, object], words: list[str]) -> None:
     with upstream(raw(b"")) as zitadel:
-        payload = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
+        payload = CLAIMS | {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
         ran = shell("introspect", PAT=jwt_of(**payload), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)
     assert (ran.code, [word for word in words if word not in ran.out], set(ran.all) & CONTROLS) == (4, [], set())
 

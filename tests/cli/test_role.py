@@ -93,11 +93,7 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         (f"grant visitor {ROLE_SCOPE}read:messages", "no role", "give the role's key alone, not its scope: read:m"),
         (f"grant visitor {ROLE_SCOPE}write:x --create-role", "no role", "not its scope: write:x\n"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
-        (
-            "grant visitor write:x",
-            "no role",
-            "zdemo role grant --create-role visitor write:x\n",
-        ),
+        ("grant visitor write:x", "no role", "zdemo role grant --create-role visitor write:x\n"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words: str, error: str, hint: str) -> None:

@@ -234,11 +234,7 @@ def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None
 
 @pytest.mark.parametrize(
     ("what", "reused", "behind_proxy"),
-    [
-        (call(200), True, False),
-        (call(401, INVALID), False, True),
-        (call(401, ROLE_MISSING), True, False),
-    ],
+    [(call(200), True, False), (call(401, INVALID), False, True), (call(401, ROLE_MISSING), True, False)],
 )
 def test_only_answers_about_active_tokens_are_reused(what: Call, reused: bool, behind_proxy: bool) -> None:
     finding = finding_for_disagreement(what, "it is refused", ISSUER)

@@ -3,6 +3,7 @@
 Which evidence means what is in ``tests/diagnosis``; each fault end to end is in ``tests/catalogue``.
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from tests.diagnosis.test_api_response import INVALID, call
 from tests.support import connection_faults
 from tests.support.cli import Shell
 from tests.support.emulator_target import as_real
-from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
+from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import PAT
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
-from zdemo.diagnosis.ask.investigate import Investigation
+from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 from zdemo.errors.response import Response
@@ -39,6 +40,10 @@ HAS_ROLE = {"urn:zitadel:iam:org:project:roles": {ROLE: {"1": "x"}}}
 def test_how_long_an_answer_took_is_no_difference_between_clocks(now: float, seconds: float, ahead: float) -> None:
     date = {"date": "Thu, 01 Jan 1970 00:01:40 GMT"}
     assert clock_ahead_seconds(Response(status=200, headers=date, body=b"", seconds=seconds, url=""), now) == ahead
+
+
+def look(settings: Settings, token: str) -> Investigation:
+    return investigate_with(Environment({}), settings, token, now=time.time())
 
 
 @pytest.fixture
@@ -65,7 +70,9 @@ def test_the_keys_show_that_a_jwt_was_changed(planter: Planter) -> None:
     token = str(planter.tokens(AUDIENCE, jwt=True)["access_token"])
     at = token.rindex(".") + 1
     changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
-    assert find(planter.settings, changed).id == "token.damaged"
+    finding = look(planter.settings, changed).finding
+    assert finding
+    assert (finding.id, changed in str(finding), CLIENT_SECRET in str(finding)) == ("token.damaged", False, False)
 
 
 def test_what_hangs_is_not_waited_for_beyond_the_time_and_leaves_it_open() -> None:

@@ -178,10 +178,7 @@ def test_what_settings_show_is_not_asked_and_the_cheapest_first(case: TokenCase,
 
 @pytest.mark.parametrize(
     ("records", "name", "certainty"),
-    [
-        (FOUND, "client.wrong_secret", CERTAIN),
-        (ClientRecords(application=FOUND.application), "client.refused", OPEN),
-    ],
+    [(FOUND, "client.wrong_secret", CERTAIN), (ClientRecords(application=FOUND.application), "client.refused", OPEN)],
 )
 def test_an_administrators_records_end_the_questions(records: ClientRecords, name: str, certainty: Certainty) -> None:
     asker = Asker({}, Evidence(client_records=records, with_administrator=True))

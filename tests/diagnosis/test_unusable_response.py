@@ -61,10 +61,6 @@ def find(came: Response, replies: Mapping[Probe, Response] | None = None) -> Fin
     return finding_for_error(answer_error(came), SETTINGS, Evidence(replies=replies or {}))
 
 
-def find_server(came: Response, replies: Mapping[Probe, Response] | None = None) -> Finding:
-    return diagnose(NO_DISCOVERY, TokenCase(error=answer_error(came), evidence=Evidence(replies=replies or {})))
-
-
 def lines_of(finding: Finding) -> list[str]:
     return [in_words(step) for step in finding.steps]
 
@@ -172,7 +168,8 @@ def test_the_health_checks_tell_zitadel_from_what_is_before_it(
 def test_a_response_that_is_not_a_discovery_document_is_named(
     came: Response, replies: Mapping[Probe, Response], name: str
 ) -> None:
-    assert find_server(came, replies).id == name
+    case = TokenCase(error=answer_error(came), evidence=Evidence(replies=replies))
+    assert diagnose(NO_DISCOVERY, case).id == name
 
 
 def test_an_address_that_is_certainly_right_is_a_step_that_zdemo_can_take() -> None:

@@ -250,11 +250,7 @@ ROWS = {
     "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
     "half a preflight": Mistake(
         every_method,
-        (
-            ask("/x", PREFLIGHT[0], method="OPTIONS"),
-            ask("/x", PREFLIGHT[1], method="OPTIONS"),
-            ask("/x", *PREFLIGHT),
-        ),
+        (ask("/x", PREFLIGHT[0], method="OPTIONS"), ask("/x", PREFLIGHT[1], method="OPTIONS"), ask("/x", *PREFLIGHT)),
     ),
     "a preflight": Mistake(every_method, (ask("/x", *PREFLIGHT, method="OPTIONS"),), shows=False),
     "a method in a header": Mistake(

@@ -159,11 +159,7 @@ class TestBulkhead:
 
 @pytest.mark.parametrize(
     ("status", "body", "asked"),
-    [
-        (400, b'{"error":"unauthorized_client"}', 1),
-        (401, b'{"error":"invalid_client"}', 1),
-        (403, b"blocked", 5),
-    ],
+    [(400, b'{"error":"unauthorized_client"}', 1), (401, b'{"error":"invalid_client"}', 1), (403, b"blocked", 5)],
 )
 def test_a_filter_that_refuses_one_token_does_not_get_the_others_refused(status: int, body: bytes, asked: int) -> None:
     response = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")

@@ -12,9 +12,9 @@ HOUR_SECONDS = 3600.0
 MANY = 1000
 
 
-def queued(crowd: ThreadPoolExecutor, bulkhead: Bulkhead, *, known: bool = False) -> Future[int | None]:
+def queued(crowd: ThreadPoolExecutor, bulkhead: Bulkhead) -> Future[int | None]:
     waiting = bulkhead.waiting
-    caller = crowd.submit(bulkhead.acquire, known=known)
+    caller = crowd.submit(bulkhead.acquire)
     eventually("the caller waits", lambda: bulkhead.waiting > waiting)
     return caller
 

@@ -1,11 +1,9 @@
 """Who may use the page: a browser on this machine that knows the key, and nobody through another site."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 
-from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.page import new_key
 from zdemo.page.access import Access
@@ -16,12 +14,6 @@ JSON = "application/json"
 HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 HEADERS |= {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"}
 HEADERS |= {"Cross-Origin-Opener-Policy": "same-origin"}
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[PageSite]:
-    with page_site() as site:
-        yield site.open()
 
 
 def plain(site: PageSite, path: str, method: str = "GET", **headers: str) -> requests.Response:

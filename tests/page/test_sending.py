@@ -27,12 +27,6 @@ UNKNOWN_TOKEN = "Xq7" + "b9Kd2Lm4" * 12 + "Zt5"
 SECRETS = (*OF_THE_SITE, UNKNOWN_TOKEN)
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[PageSite]:
-    with page_site() as site:
-        yield site.open()
-
-
 @pytest.fixture
 def own_site() -> Iterator[PageSite]:
     with page_site(ttl_seconds=0) as site:
@@ -191,7 +185,7 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     answer = sent(own_site, explain=False)
     why = answer["why"]
     assert (why["certainty"], lines_of(why["fix"])) == ("emulator", ["press Restore PAT"])
-    assert why["sentence"].startswith("the PAT was deleted")
+    assert why["sentence"].startswith("the PAT of the user reader was deleted")
     before = len(own_site.emulator.requests)
     assert sent(own_site, explain=False)["why"] == why
     assert len(own_site.emulator.requests) == before + 1, "by the API, which keeps no answers"

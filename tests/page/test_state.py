@@ -1,12 +1,10 @@
 """What the page shows before any request, with the emulator and with a ZITADEL of one's own."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from tests.support.page_site import SECRETS, PageSite, TracedApi, page_options, page_site
+from tests.support.page_site import SECRETS, PageSite, TracedApi, page_options
 from zdemo.emulator import READER, VISITOR, emulate, new_fault
 from zdemo.emulator.seed import APP_CLIENT_ID, APP_NAME, APP_REDIRECT_URIS
 from zdemo.page import PageContext
@@ -16,18 +14,6 @@ from zdemo.server import create_app
 HOST, *OTHERS = APP_REDIRECT_URIS
 URIS = " ".join([HOST, *(uri.removeprefix(HOST) for uri in OTHERS)])
 APP = {"client_id": APP_CLIENT_ID, "name": APP_NAME, "redirect_uris": URIS}
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[PageSite]:
-    with page_site() as site:
-        yield site.open()
-
-
-def state_of(site: PageSite, **changed: Any) -> dict[str, Any]:
-    """Return the state of a page that knows nothing of the emulator: its ZITADEL is any ZITADEL."""
-    options = page_options(site.emulator, beside=False, **changed)
-    return state(PageContext(options=options, app=create_app(options.settings)))
 
 
 def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageSite) -> None:
@@ -60,7 +46,9 @@ def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageS
     [(READER.pat, "not an administrator"), ("x" * 71, "not valid"), ("", "ZITADEL_ADMIN_PAT is not set")],
 )
 def test_an_administrators_pat_that_is_none_is_explained(site: PageSite, pat: str, word: str) -> None:
-    changes = state_of(site, ZITADEL_ADMIN_PAT=pat)["changes"]
+    """At any ZITADEL: the page knows nothing of the emulator."""
+    options = page_options(site.emulator, beside=False, ZITADEL_ADMIN_PAT=pat)
+    changes = state(PageContext(options=options, app=create_app(options.settings)))["changes"]
     assert (changes["possible"], word in changes["why_not"], changes["users"]) == (False, True, []), changes
     assert changes["fix"]
 

@@ -188,19 +188,9 @@ RIGHT = "e59dc5ab91f761abeb54cc0f8729e5cc8a6b10975531f8ee119320c6f9054ab2"
 
 
 def event(kind: str, aggregate: str = "user", aggregate_id: str = USER, **payload: Any) -> dict[str, Any]:
-    """Return an event as ZITADEL sends it (internal/repository/execution/queue.go)."""
-    return {
-        "aggregateID": aggregate_id,
-        "aggregateType": aggregate,
-        "resourceOwner": "336392597046099971",
-        "instanceID": "336392597046034435",
-        "version": "v2",
-        "sequence": 7,
-        "event_type": kind,
-        "created_at": "2026-11-26T08:55:36.156333Z",
-        "userID": "336392597046755331",
-        "event_payload": payload or None,
-    }
+    """Return what counts of an event of ZITADEL (internal/repository/execution/queue.go); ``userID`` caused it."""
+    about = {"aggregateID": aggregate_id, "aggregateType": aggregate, "userID": "336392597046755331"}
+    return {**about, "event_type": kind, "event_payload": payload or None}
 
 
 LOCKED = json.dumps(event("user.locked")).encode()

@@ -21,14 +21,7 @@ from zdemo.emulator import READER, VISITOR, Emulator
 from zdemo.guard.flask_guard import open_route
 from zdemo.guard.instruments import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
-from zdemo.server.logs import (
-    ACCESS_FIELDS,
-    ACCESS_LOG,
-    BatchingHandler,
-    JsonFormatter,
-    RequestLines,
-    TextFormatter,
-)
+from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, RequestLines, TextFormatter
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import Introspection
 

@@ -9,7 +9,7 @@ ANY = st.integers(0, 0x10FFFF).map(chr) | st.integers(0, 0xFF).map(chr)
 ENCODABLE = ANY.filter(lambda character: unicodedata.category(character) != "Cs" and character != "\0")
 
 
-def texts(characters: st.SearchStrategy[str] | str = ANY, *, least: int = 0, most: int = 20) -> st.SearchStrategy[str]:
-    """Return texts of so many characters, of those in a text or of a strategy."""
+def texts(characters: st.SearchStrategy[str] | str = ANY, *, most: int = 20) -> st.SearchStrategy[str]:
+    """Return texts of so many characters at most, of those in a text or of a strategy."""
     characters = st.sampled_from(characters) if isinstance(characters, str) else characters
-    return st.lists(characters, min_size=least, max_size=most).map("".join)
+    return st.lists(characters, max_size=most).map("".join)

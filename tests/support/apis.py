@@ -52,10 +52,7 @@ class Api(Endpoint):
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
         """Ask another ZITADEL from now on, which saves a test the start of another server."""
         self.app.extensions[EXTENSION] = replace(
-            self.app.extensions[EXTENSION],
-            introspector=introspector,
-            policy=Policy.from_settings(settings),
-            now=now,
+            self.app.extensions[EXTENSION], introspector=introspector, policy=Policy.from_settings(settings), now=now
         )
 
 

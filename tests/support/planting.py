@@ -13,21 +13,9 @@ from tests.support.emulator_target import TOKEN, Server, as_real, basic
 from tests.support.workshop import FOREVER
 from tests.support.zitadel_api import Api
 from zdemo.config.address import ZitadelAddress
-from zdemo.config.environment import Environment
 from zdemo.config.key_file import parse_key_file
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
-from zdemo.diagnosis.finding import Finding
-from zdemo.emulator import (
-    ADMIN,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-    Emulator,
-)
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Auth, moment_of
@@ -82,19 +70,6 @@ class Planter:
         given = self.api.server.post_form(TOKEN, form, basic(name, secret) | ({"Host": host} if host else {}))
         assert given.status_code == 200, given.text
         return {"user_id": user_id, "name": name, "secret": secret, **given.json()}
-
-
-def look(settings: Settings, token: str) -> Investigation:
-    return investigate_with(Environment({}), settings, token, now=time.time())
-
-
-def find(settings: Settings, token: str) -> Finding:
-    finding = look(settings, token).finding
-    assert finding is not None
-    assert token not in str(finding)
-    assert settings.client_secret not in str(finding)
-    assert finding.fix
-    return finding
 
 
 APPLICATION_ID = "7"

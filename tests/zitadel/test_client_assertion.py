@@ -18,12 +18,7 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
 from zdemo.guard.authorization import Policy
-from zdemo.zitadel.client_assertion import (
-    ASSERTION_TYPE,
-    CLOCK_LEEWAY_SECONDS,
-    LIFETIME_SECONDS,
-    ClientAssertion,
-)
+from zdemo.zitadel.client_assertion import ASSERTION_TYPE, CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, ClientAssertion
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
 ISSUER = "https://zitadel.example"

@@ -1,7 +1,5 @@
 """Sessions of people and the requests of applications: how long they live, and how many are kept."""
 
-import pytest
-
 from tests.support.introspector_doubles import Clock
 from zdemo.emulator import User, known_world
 from zdemo.emulator.entities import AuthRequest, LoginSession
@@ -12,17 +10,9 @@ from zdemo.emulator.sessions import add_session, callback_with_code, end_session
 from zdemo.emulator.world import MOST_KEPT, World
 
 
-@pytest.fixture
-def world() -> World:
-    return known_world()
-
-
-@pytest.fixture
-def ada(world: World) -> User:
-    return world.users[PERSON_ID]
-
-
-def test_a_session_says_what_was_checked_and_ends_by_time_by_order_and_with_its_user(world: World, ada: User) -> None:
+def test_a_session_says_what_was_checked_and_ends_by_time_by_order_and_with_its_user() -> None:
+    world = known_world()
+    ada = world.users[PERSON_ID]
     world.now = clock = Clock()
     early, ended, last = (add_session(world, ada) for _ in range(3))
     early.password_checked, early.expires = None, clock.now + 10
@@ -47,7 +37,9 @@ def token_of(world: World, ada: User, session: LoginSession) -> str:
     return token.id
 
 
-def test_the_oldest_of_each_kind_go_with_what_belongs_to_them(world: World, ada: User) -> None:
+def test_the_oldest_of_each_kind_go_with_what_belongs_to_them() -> None:
+    world = known_world()
+    ada = world.users[PERSON_ID]
     oldest, kept = add_session(world, ada), add_session(world, ada)
     first, second = (token_of(world, ada, session) for session in (oldest, kept))
     world.login_sessions |= dict.fromkeys(map(str, range(MOST_KEPT - 2)), kept)
