@@ -225,7 +225,7 @@ def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
         assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
 
 
-def test_in_an_address_in_place_of_the_certificates(shell: Shell) -> None:
+def test_no_token_shows_from_an_address_in_place_of_the_certificates(shell: Shell) -> None:
     env = {"ZITADEL_DOMAIN": "https://localhost:1", "REQUESTS_CA_BUNDLE": "http://host/?access_token=letmein"}
     for line in ("introspect", "setup --dry-run", "doctor -v", "doctor --json"):
         ran = shell(*line.split(), **env)

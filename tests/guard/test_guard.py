@@ -73,9 +73,7 @@ def test_settings_can_be_variables() -> None:
     with pytest.raises(SettingsError, match=r"ZITADEL_DOMAIN is not set.*\(DOMAIN is set instead"):
         settings_of({"DOMAIN": "http://localhost:8484", "CLIENT_ID": "1", "CLIENT_SECRET": "x"}, logger)
     for given in ({"ZDEMO_TIMEOUT": 5}, "my-api.env"):
-        with pytest.raises(
-            GuardError, match=f"settings must be Settings or a mapping of texts, not {type(given).__name__}"
-        ):
+        with pytest.raises(GuardError, match=f"a mapping of texts, not {type(given).__name__}"):
             settings_of(given, logger)  # type: ignore[arg-type]
 
 

@@ -59,7 +59,7 @@ def challenge(**changed: Any) -> Change:
     return lambda guard: replace(guard, resource=replace(guard.resource, **changed))  # type: ignore[type-var]  # it has one
 
 
-HOLES: dict[str, tuple[Change, set[str]]] = {
+FAULTS: dict[str, tuple[Change, set[str]]] = {
     "none": (lambda guard: guard, set()),
     "no metadata in the challenge": (challenge(metadata_url=""), set()),  # the well-known address is enough
     "no metadata": (challenge(paths=frozenset(), metadata_url=""), {"mcp.metadata"}),
@@ -92,9 +92,9 @@ def failed(zitadel: Emulator, app: ASGIApp) -> dict[str, str]:
         return {report.case.id: report.verdict.seen for report in examine(run) if report.mark is Mark.FAIL}
 
 
-@pytest.mark.parametrize("hole", HOLES)
-def test_each_hole_in_a_door_fails_its_own_case_and_no_other(hole: str, zitadel: Emulator) -> None:
-    change, expected = HOLES[hole]
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_an_mcp_server_fails_its_own_case_and_no_other(fault: str, zitadel: Emulator) -> None:
+    change, expected = FAULTS[fault]
     with closing(IntrospectionClient(settings_for(zitadel.url), connections=4)) as client:
-        introspector = LocalJwts(client) if hole.startswith("JWTs") else client
+        introspector = LocalJwts(client) if fault.startswith("JWTs") else client
         assert failed(zitadel, mcp_server(zitadel, introspector, change)).keys() == expected

@@ -80,11 +80,7 @@ def test_a_login_that_another_user_starts_too_ends_without_a_token() -> None:
 @pytest.mark.parametrize(
     ("method", "settings", "hint"),
     [
-        (
-            "NONE",
-            {},
-            "add http://127.0.0.1/callback to the redirect URIs of the application, whose type must be Native",
-        ),
+        ("NONE", {}, "add http://127.0.0.1/callback to the redirect URIs of the application, whose type"),
         ("NONE", NATIVE | {"grantTypes": ["OIDC_GRANT_TYPE_DEVICE_CODE"]}, "allow the grant type"),
         ("BASIC", NATIVE, "zdemo setup --app: creates an OIDC application (or give the client ID of an active one"),
     ],

@@ -8,7 +8,7 @@ from zdemo.verify.case import OF_THE_API, Case, CaseReport, Group, Mark, Needs, 
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
 
-NOT_JUDGED = Verdict(Mark.SKIP, "not judged at a proxy: it is the matter of the API behind it")
+NOT_JUDGED = Verdict(Mark.SKIP, "not judged at a proxy: it is up to the API behind it")
 Tell = Callable[[int, int, Case], None]
 
 

@@ -135,7 +135,7 @@ class VerifyRun:
 
     @cached_property
     def passed(self) -> Passage:
-        """What comes of an ordinary request."""
+        """The answer to an ordinary request, and what arrived."""
         return self.through(self.known.token)
 
     def through(self, token: str = "", **parts: Any) -> Passage:

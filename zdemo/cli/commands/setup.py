@@ -152,7 +152,7 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
         emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
         if not asks:
-            hint = f"add --domain, such as --domain {EXAMPLE_DOMAIN} or, for the emulator, --domain {emulator}"
+            hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}, or for the emulator --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
         given["ZITADEL_DOMAIN"] = (
             token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator

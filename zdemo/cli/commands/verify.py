@@ -41,7 +41,7 @@ FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
-BACKEND = "COMMAND starts a proxy: be the API behind it, on this port of 127.0.0.1, and ask what arrives there."
+BACKEND = "COMMAND starts a proxy: be the API behind it, on this port of 127.0.0.1, and judge what arrives there."
 PORT = "The port on which COMMAND listens, if it does not take {port}."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)

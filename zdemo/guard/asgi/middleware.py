@@ -104,7 +104,7 @@ class GuardMiddleware:
         form = Form(receive) if types and any(kind.strip().lower() == FORM.encode() for kind in types) else None
         call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, form)
 
-        def send_private(message: Message) -> Awaitable[None]:  # a coroutine more would cost time per message
+        def send_private(message: Message) -> Awaitable[None]:  # another coroutine would cost time per message
             depends_on_caller = call.looked and message["type"].endswith("http.response.start")
             return send(_private(message) if depends_on_caller else message)
 

@@ -15,7 +15,7 @@ from zdemo.verify.run import OTHER_ROLE, VerifyRun
 
 Parts = dict[str, Any]  # of a request
 BASIS = (GUARDED, UNKNOWN, ACCEPTS, "proxy.arrives")
-STRANGER = "zdemo-verify-stranger"  # whom a client claims to be
+STRANGER = "zdemo-verify-stranger"  # the user that a client claims to be
 NAMES_PATH = ("X-Original-URL", "X-Original-URI", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-Path", "Forwarded")
 NAMES_METHOD = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Forwarded-Method")
 OPEN_PATH = "/auth/-"  # for which zdemo serve --forward-auth requires no role
@@ -48,13 +48,13 @@ CLAIMS = {  # what is sent about the user
 
 
 def _nameless(run: VerifyRun) -> tuple[Passage, Passage]:
-    """Claim a name for a user about whom ZITADEL tells none."""
+    """Claim a name for a user without a name in ZITADEL's answer."""
     token = run.zitadel.person(run.role or OTHER_ROLE, claims={"username": ...}).token
     return run.through(token), run.through(token, headers={"X-Auth-Username": STRANGER})
 
 
 def _as_whose(seen: tuple[Passage, Passage]) -> Verdict:
-    """Judge whether the backend is told of the user as without the client's fields, if it is told anything."""
+    """Judge whether the backend gets the same user as without the client's fields, if it gets anything."""
     (_, plain), (reply, arrivals) = seen
     if not arrivals:
         return Verdict(Mark.PASS, f"{reply.in_words()}, nothing arrived")
@@ -63,7 +63,7 @@ def _as_whose(seen: tuple[Passage, Passage]) -> Verdict:
         return Verdict(Mark.SKIP, "not judged: the proxy sets no X-Auth-… for the backend")
     texts = {name: quoted(", ".join(dict.fromkeys(values)) or "nothing", 60) for name, values in arrived.items()}
     wrong = [f"{name} arrived: {texts[name]}" for name in told if arrived[name] != told[name]]
-    return unless("; ".join(wrong), f"told as without: {reply.in_words()}")
+    return unless("; ".join(wrong), f"the same user as without them: {reply.in_words()}")
 
 
 def _spelled(*templates: str) -> Callable[[VerifyRun], list[Parts]]:
@@ -133,7 +133,7 @@ UNREACHED: dict[str, tuple[str, str, Callable[[VerifyRun], Iterable[Parts]]]] = 
     ),
     "method": (
         "GET with fields that name another method (X-HTTP-Method-Override, X-Forwarded-Method)",
-        "guard all methods, or decide by that of the request line",
+        "guard all methods, or read the method from the request line alone",
         lambda _: [{"headers": {name: method}} for name in NAMES_METHOD for method in ("OPTIONS", "HEAD")],
     ),
     "upgrade": (
@@ -151,9 +151,9 @@ def _uninvited(run: VerifyRun, parts: Callable[[VerifyRun], Iterable[Parts]]) ->
 proxy_case = partial(Case, basis=BASIS)
 _identity_case = partial(
     proxy_case,
-    must="the backend is told of the user as without them, or gets nothing",
+    must="the backend gets the same user as without these fields, or nothing",
     source="CWE-290; Traefik CVE-2026-35051, -39858, -54764; Caddy GHSA-7r4p-vjf4-gxv4; Envoy CVE-2026-26308",
-    fix="delete each X-Auth-… of the client, also with _ and . for -; set each where Connection cannot remove it",
+    fix="delete each X-Auth-… of the client, also with _ or . for -, and set each where Connection cannot remove it",
     judge=_as_whose,
 )
 CASES: tuple[Case, ...] = (
@@ -177,7 +177,7 @@ CASES: tuple[Case, ...] = (
     ),
     _identity_case(
         id="proxy.nameless",
-        asked="X-Auth-Username of the client, for a user about whom ZITADEL tells no name",
+        asked="X-Auth-Username of the client, for a user without a name in ZITADEL's answer",
         ask=_nameless,
         basis=(*BASIS, "proxy.identity"),
     ),
