@@ -19,6 +19,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
 ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+OF_READER = 'Bearer error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:read:messages"'
 LACKS = 'Bearer error="insufficient_scope"'
 NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
@@ -190,6 +191,7 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
         (call(401, INVALID), None, IMPERSONATED, "call.own_rules", ""),
         (call(401, ROLE_MISSING), None, IMPERSONATED, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
+        (call(401, OF_READER, route=MESSAGES), None, READER, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
         (call(401, body=b"{}", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),

@@ -28,7 +28,8 @@ RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 OWN_LOGIN = "use a token of the user's own login"
-API_LOG = "check the API's log: it names the cause"
+API_LOG = "check the API's log"
+LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
 LACKS_ROLE = "the user lacks a role or a right that the API requires"
@@ -42,7 +43,7 @@ def _introspect(does: str) -> Command:
 def _by_its_code(case: ApiCase) -> Finding:
     if case.failed:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
-        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, API_LOG))
+        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
     if case.code == "insufficient_scope":
         cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
         fix = _introspect("shows which of the possible causes it is")
@@ -82,9 +83,9 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    first, fix = (UNREACHED, "it was a temporary failure"), (API_LOG, RESTART, COMPARE)
+    first, fix = (UNREACHED, "it was a temporary failure"), (LOG_NAMES_IT, RESTART, COMPARE)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
-        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
+        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
     return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
 
@@ -125,6 +126,8 @@ def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
         return None
+    if case.code == "insufficient_scope" and case.call.role in case.introspection.roles():
+        return None  # it is the role that the API does not see
     scope = _required(case)
     roles = ", ".join(quoted(role, 60) for role in case.introspection.roles())
     required = (("required", scope),) if scope else ()
