@@ -27,6 +27,8 @@ CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, o
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
+ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
+LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 OWN_LOGIN = "use a token of the user's own login"
 API_LOG = "check the API's log"
 LOG_NAMES_IT = f"{API_LOG}: it names the cause"
@@ -168,9 +170,9 @@ def _compared(case: ApiCase) -> Finding:
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
-    if case.here or case.from_zdemo:
+    if case.here or case.from_zdemo or case.status == 403:
         return finding
-    verifies, fix = "the API verifies JWTs itself, for another issuer or audience", finding.fix
+    verifies, fix = ELSEWHERE, finding.fix
     if case.form.is_opaque:
         verifies, fix = VERIFIES_JWTS, (*GET_JWT, *fix)
     return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
@@ -180,6 +182,14 @@ def other_api(difference: str, setting: str) -> Finding:
     """Return that the API said in which way it is not the one of these settings."""
     otherwise = f"or, if another API is meant: correct {setting}"
     return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
+
+
+def same_settings(finding: Finding) -> Finding:
+    """Return a disagreement with an API that said that it has these settings: it is not about settings."""
+    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
+    cause, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
+    cause = f"{cause}; the API has these settings"
+    return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=(LET_THROUGH,), otherwise=())
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
