@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 
 from tests.catalogue.named_causes import call, doctor, flat, introspect
@@ -90,6 +91,11 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
     assert f"\nfinding       {finding}\n" in bare("introspect", "-v", **env).out
     assert len(bare("introspect", **env).out.splitlines()) <= MOST_LINES_OF_INTROSPECT
+
+
+def test_a_jwt_that_somebody_made_is_told_by_its_algorithm(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, PAT=jwt.encode({"iss": planter.url, "aud": []}, "k" * 32))
+    introspect(bare, env).names("ZITADEL did not make this JWT: its algorithm is HS256").never(MARK, "key was deleted")
 
 
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:

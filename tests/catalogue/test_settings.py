@@ -30,6 +30,9 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     introspect(bare, wrong).names(HIDES)
 
 
+KEEP = "keep the right one of lines"
+
+
 def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url))
     with (bare.folder / ".env").open("a") as stream:
@@ -41,8 +44,10 @@ def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: S
     assert "! settings      PAT is set twice in .env" in output.ran.out
     bare.dotenv(**settings(zitadel.url))
     with (bare.folder / ".env").open("a") as stream:
-        stream.write("PAT=\n")
-    introspect(bare, {}).names("no token to ask about PAT is set twice in .env", "hint: keep the right one of lines")
+        stream.write("PAT=\nCLIENT_SECRET=\n")
+    introspect(bare, {"CLIENT_SECRET": CLIENT_SECRET}).names("PAT is set twice in .env: .* no token to ask about", KEEP)
+    for output in (introspect(bare, {}), doctor(bare, {}, "settings.complete", warned=(SHADOWED,))):
+        output.names("CLIENT_SECRET is set twice in .env: line .* counts, which is empty, not line", KEEP)
 
 
 PLACES: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {  # content of .env, and what doctor says
@@ -111,7 +116,7 @@ def test_63_a_wrong_value_is_named(
         (PATS_SWAPPED, "role.granted", ("swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"), "role grant"),
         ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
         ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (RIGHT_PROJECT,), "fix correct"),
-        (OTHER_PROJECT, "role.granted", (RIGHT_PROJECT, "if there is such a project"), "cache|grant the role there"),
+        (OTHER_PROJECT, "role.granted", (RIGHT_PROJECT, "if the project is the right one"), "cache|role grant"),
     ],
 )
 def test_what_is_in_the_wrong_variable_is_named_by_both(

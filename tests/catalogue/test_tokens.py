@@ -207,7 +207,7 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
         for output in both(bare, env | more, "role.granted"):
             output.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
     output = introspect(bare, settings(planter.url, ZITADEL_PROJECT_ID="353545601679499999", PAT=VISITOR.pat))
-    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} zdemo role grant visitor {ROLE} .* grants the role there")
+    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} if .* or, if the project is the right one").never("role grant")
 
 
 def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> None:

@@ -111,6 +111,12 @@ def test_watch_ends_at_once_where_the_address_is_wrong(shell: Shell) -> None:
     assert (ran.code, is_two_lines(ran)) == (4, True)
 
 
+def test_watch_ends_at_once_where_the_token_can_never_be_accepted(shell: Shell) -> None:
+    with upstream(reset, answer(b"", 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})) as api:
+        ran = shell("call", "scoped", "--watch", "--expect", "200", "--url", api.url, PAT=READER.pat[:-9])
+    assert (ran.code, "cut off" in ran.out, "the status is 401, not 200" in ran.err) == (1, True, True)
+
+
 def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: Shell) -> None:
     ok, away = answer(json_body({"message": "hello"})), answer(json_body({"error": "some"}), 503)
     gone = answer(json_body({}), 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})

@@ -92,6 +92,7 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ("grant visitor Read:Messages --create-role", "no role", "refuses a second one that differs only in case"),
         (f"grant visitor {ROLE_SCOPE}read:messages", "no role", "give the role's key alone, not its scope: read:m"),
         (f"grant visitor {ROLE_SCOPE}write:x --create-role", "no role", "not its scope: write:x\n"),
+        ("grant visitor read:messages,admin --create-role", "no role", "one role at a time, first read:messages\n"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
         ("grant visitor write:x", "no role", "zdemo role grant --create-role visitor write:x\n"),
     ],

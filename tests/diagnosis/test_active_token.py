@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.diagnosis.asker import Asker
+from zdemo.config.names import near_role
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.active_token import REFUSED, NoteKind, notes
-from zdemo.diagnosis.rules.missing_role import near_miss
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.token_form import token_form
 from zdemo.errors.steps import GrantRole, in_words
@@ -142,6 +142,8 @@ def test_only_a_role_that_is_surely_not_granted_can_be_granted_by_zdemo() -> Non
 def test_an_application_of_another_project_than_configured_is_the_cause(introspection: Introspection) -> None:
     finding = find(introspection, given=replace(SETTINGS, project_id=OTHER))
     assert finding.id in ("role.other_project_configured", "client.in_other_project")
+    steps = " ".join(map(in_words, finding.steps))
+    assert ("role grant" in steps, f"use an API application of project {OTHER}" in steps) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -237,5 +239,13 @@ def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
 
 def test_a_near_miss_is_one_edit_or_the_case() -> None:
     others = ("read:message", "read_messages", "Read:messages", "write:messages", "read:messages", "read")
-    assert [near_miss(ROLE, (other,)) for other in others] == [*others[:3], "", "", ""]
+    assert [near_role(ROLE, (other,)) for other in others] == [*others[:3], "", "", ""]
+    for typed in (f"{SCOPE}{ROLE}", "read:messages,admin", "admin,read:messages", "red:aemssages"):
+        assert near_role(typed, (ROLE, "write:x")) == ROLE
     assert find(pat(defined=("Read:messages",))).fix[0] == "require Read:messages in the API", "it destroys nothing"
+    for role in (
+        pat("read:message", defined=("read:message",)),
+        session("read:message"),
+        pat(defined=("raed:messages",)),
+    ):
+        assert "--create-role" not in str(find(role))

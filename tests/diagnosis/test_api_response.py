@@ -9,7 +9,14 @@ from zdemo.config.environment import Environment
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
-from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, finding_for_disagreement
+from zdemo.diagnosis.rules.refused_call import (
+    BY_API_ALONE,
+    COMPARED,
+    OTHER_SETTINGS,
+    STARTED_BEFORE,
+    finding_for_disagreement,
+    same_settings,
+)
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, in_words
@@ -19,6 +26,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
 ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+OF_READER = 'Bearer error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:read:messages"'
 LACKS = 'Bearer error="insufficient_scope"'
 NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
@@ -190,6 +198,7 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
         (call(401, INVALID), None, IMPERSONATED, "call.own_rules", ""),
         (call(401, ROLE_MISSING), None, IMPERSONATED, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
+        (call(401, OF_READER, route=MESSAGES), None, READER, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
         (call(401, body=b"{}", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
@@ -241,3 +250,12 @@ def test_only_answers_about_active_tokens_are_reused(what: Call, reused: bool, b
     assert any("reuses an earlier answer" in candidate for candidate in finding.candidates) is reused
     assert any("nginx" in in_words(step) for step in finding.otherwise) is behind_proxy
     assert finding.certainty is Certainty.OPEN
+
+
+def test_an_api_with_the_same_settings_disagrees_because_of_what_is_between() -> None:
+    for what, first in ((call(401, INVALID), "something in between"), (call(403, body=b""), "a gateway or filter")):
+        finding = diagnose(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, introspection=READER))
+        assert OTHER_SETTINGS in finding.candidates
+        same = same_settings(finding)
+        assert (same.cause.startswith(first), same.certainty) == (True, Certainty.LIKELY)
+        assert not {OTHER_SETTINGS, STARTED_BEFORE} & {*same.candidates}

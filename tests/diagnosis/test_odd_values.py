@@ -2,12 +2,17 @@
 
 import base64
 import secrets
+from pathlib import Path
 
 import pytest
 
+from zdemo.config.environment import EXPORTED, Environment
+from zdemo.config.settings import API_URL
+from zdemo.diagnosis.ask.failed_command import name_cause
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.settings_first import with_settings_first
+from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import in_words
 
@@ -52,3 +57,10 @@ def test_a_client_id_that_zitadel_accepts_is_not_to_blame_for_its_form() -> None
     names = ("client.rejected", "role.missing")
     because = {name: with_settings_first(Finding(id=name, cause="?", likely=True), [odd]).because for name in names}
     assert because == {"client.rejected": (odd,), "role.missing": ()}
+
+
+def test_a_dotenv_that_is_a_folder_is_the_first_cause_where_a_setting_is_not_required() -> None:
+    for values, lines in (({}, (".env is a folder, so it is not read", "x")), ({API_URL: "http://[::1]"}, ("x",))):
+        error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED, origin="http://127.0.0.1:5000")
+        name_cause(error, Environment({EXPORTED: values}, folder=Path(".env")), ())
+        assert error.lines == lines

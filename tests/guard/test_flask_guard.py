@@ -24,7 +24,7 @@ from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALI
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, converse, request
 from zdemo.emulator import READER, VISITOR, emulate
-from zdemo.errors import GuardError, Refused, ZitadelUnavailable
+from zdemo.errors import ROLE_SCOPE, GuardError, Refused, ZitadelUnavailable
 from zdemo.guard.authorization import Policy
 from zdemo.server import open_route, protect, requires_token
 from zdemo.zitadel.introspection_answer import ROLES_CLAIM, Introspection
@@ -174,6 +174,7 @@ def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
 
 WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
+    "a scope as a role": (lambda: requires_token(role=f"{ROLE_SCOPE}a"), 'write the key alone: "a"'),
     "what could be a token by position": (lambda: requires_token(READER.pat), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "roles by position": (lambda: requires_token(["a"]), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "what a route returns": (lambda: requires_token()(None), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
@@ -349,6 +350,18 @@ def _through(inner: Any) -> Any:
         return inner(environ, start)
 
     return through
+
+
+def test_an_open_path_that_differs_in_its_last_slash_is_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    app = _protected(Flask("own"), "/a/", "/b")
+    for path in ("/a", "/b/"):
+        app.add_url_rule(path, path, _view())
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/a", "/a", "/b/")] == [401, 401, 401]
+    assert [record.getMessage() for record in caplog.records] == [
+        "open_routes names /a/: /a needs a token: the slash at the end counts",
+        "open_routes names /b: /b/ needs a token: the slash at the end counts",
+    ]
 
 
 def test_what_is_around_the_app_is_named_once_before_its_first_request(caplog: pytest.LogCaptureFixture) -> None:

@@ -109,14 +109,18 @@ class HelpedCommand(_Helped, TyperCommand):
             return super().parse_args(ctx, args)
         own = list(takewhile(lambda word: word != "--", args))
         behind_dashes = args[len(own) + 1 :]
+        misplaced = behind_dashes[0] if behind_dashes[:1] and behind_dashes[0].startswith("-") else ""
+        if misplaced:
+            own, behind_dashes = own + behind_dashes, []
         ctx.allow_interspersed_args = False  # the first word that is not an option begins the other command line
         left = super().parse_args(ctx, [*own])
-        if extra := ctx.params[program]:
-            message, hint = f"unexpected argument: {extra[0]}", "put -- in front of the command to run"
-            if "--" in args:
+        if (extra := ctx.params[program]) or misplaced:
+            message = f"an option stands behind --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
+            hint = "put -- in front of the command to run"
+            if "--" in args and not misplaced:
                 raise UsageError(message, hint=hint)
-            ours = shlex.join([*ctx.command_path.split()[1:], *own[: -len(extra)]])
-            raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}"))
+            ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
+            raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
         ctx.params[program] = behind_dashes
         return left
 

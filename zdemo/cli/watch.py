@@ -23,6 +23,7 @@ class Watch:
     screen: Screen
     send: Callable[[], Call]
     expect: int | None
+    is_final: Callable[[Call], bool] = lambda _: False  # whether no later answer can accept the token
     patience_seconds: float = PATIENCE_SECONDS
     calls: int = 0
     seconds: float = 0.0  # from the start to the last outcome
@@ -37,7 +38,7 @@ class Watch:
         outcome = first = self._next()
         if not isinstance(first, Call):
             self.screen.tell(f"no answer: {first.message}")
-        elif first.answer.status != self.expect:
+        elif first.answer.status != self.expect and not self.is_final(first):
             show(first)
         else:
             return first
@@ -46,7 +47,8 @@ class Watch:
         while True:
             outcome = self._changed(outcome)
             is_other = self.expect is None and _decisive(outcome) != _decisive(first)
-            if isinstance(outcome, Call) and (is_other or outcome.answer.status == self.expect):
+            is_awaited = isinstance(outcome, Call) and (is_other or outcome.answer.status == self.expect)
+            if isinstance(outcome, Call) and (is_awaited or self.is_final(outcome)):
                 return outcome
             self.screen.tell(self._line(outcome))
 

@@ -213,4 +213,6 @@ def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
         if word not in NAMES and (meant := did_you_mean(word, NAMES)):
             raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
+    if (alone := re.fullmatch(r"{([a-z_]+)}([/:]\S*)?", template)) and alone[1] not in NAMES:
+        raise UsageError(f"--env {name}: unknown placeholder: {{{alone[1]}}}", hint=f"known: {', '.join(NAMES)}")
     return name, expanded([template], known)[0]

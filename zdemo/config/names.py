@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
+from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import RenameVariable, SetVariable, UnsetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
+NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
 BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
@@ -26,6 +28,15 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     lowered = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), lowered, 1, least)
     return lowered[near[0]] if near else ""
+
+
+def near_role(role: str, keys: Iterable[str]) -> str:
+    """Return the role key that was probably meant by another text: a typing error, a scope, or a list of keys."""
+    others = [key for key in keys if key != role]
+    words = role.removeprefix(ROLE_SCOPE), *role.split(",")
+    swapped = (key for key in others if sorted(key) == sorted(role))
+    near = (did_you_mean(word, others, least=NEAR_ROLE) for word in words)
+    return next(filter(None, (*near, *swapped)), "")
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
@@ -65,7 +76,9 @@ def folder_problem(environment: Environment) -> Iterator[Problem]:
     """Yield that ``.env`` is a folder, which Docker makes of a file that is missing."""
     if environment.folder:
         step = "write the settings to a file with another name, and name it with --env-file"
-        yield Problem(text=f"{environment.folder} is a folder, so it is not read", kind=ProblemKind.FILE, steps=(step,))
+        text = f"{environment.folder} is a folder, so it is not read"
+        unset = tuple(name for name in ("ZDEMO_API_URL", "PAT") if name not in environment)  # commands go on without
+        yield Problem(text=text, kind=ProblemKind.FILE, names=unset, steps=(step,))
 
 
 def hiding_problems(environment: Environment) -> Iterator[Problem]:
@@ -74,7 +87,8 @@ def hiding_problems(environment: Environment) -> Iterator[Problem]:
     for name, (*others, last) in sorted(environment.repeated.items()):
         if is_setting(name) and environment.file:
             lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
-            text = f"{name} is set twice in {environment.file}: line {last} counts, not {lines}"
+            counts = f"line {last} counts" + ("" if name in environment else ", which is empty")
+            text = f"{name} is set twice in {environment.file}: {counts}, not {lines}"
             advice = f"keep the right one of lines {', '.join(map(str, (*others, last)))}, and remove the other"
             yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(advice,))
 

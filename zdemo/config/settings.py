@@ -13,7 +13,7 @@ from zdemo.config import address
 from zdemo.config.environment import GIVEN, KEY_FILE, Environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
-from zdemo.config.names import assignment, folder_problem, misnamed_problems, rename_steps
+from zdemo.config.names import assignment, folder_problem, hiding_problems, misnamed_problems, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, is_public
@@ -58,6 +58,9 @@ class _Reader:
         """Return the variable's value, empty if it is missing or wrong."""
         if name in self.environment:
             return self.value(name) or ""
+        if twice := next((p for p in hiding_problems(self.environment) if name in p.names), None):
+            self.problems.append(replace(twice, kind=ProblemKind.MISSING))
+            return ""
         steps = tuple(rename_steps(self.environment, name))
         instead = f" ({steps[0].name} is set instead)" if steps else ""
         text = f"{name} is not set: {BY_NAME[name].missing}{instead}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from zdemo.config.settings import Settings
-from zdemo.errors import GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken
+from zdemo.errors import ROLE_SCOPE, GuardError, InsufficientScope, InvalidRequest, InvalidToken, NoToken
 from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -114,6 +114,8 @@ def _role(where: str, value: object) -> str:
         raise GuardError(f"{where} {type(value).__name__}, not a text", hint=WRITE_A_ROLE)
     if not value or value != value.strip():
         raise GuardError(f"{where} a text that is empty or has spaces around it", hint=WRITE_A_ROLE)
+    if value.startswith(ROLE_SCOPE):
+        raise GuardError(f"{where} a scope: {value}", hint=f'write the key alone: "{value.removeprefix(ROLE_SCOPE)}"')
     return value
 
 

@@ -279,7 +279,7 @@ def _guard_request() -> Response | None:
         raise GuardError(f"Flask ignores the guard in {where}", hint="write decorators = [requires_token(...)]")
     guard: Guard = app.extensions[EXTENSION]
     routes = guard.open_routes
-    if mark.is_open or (routes is not None and _is_open(this, rule.rule, routes)):
+    if mark.is_open or (routes is not None and _is_open(this, rule.rule, guard, routes)):
         return None
     if this.method == "OPTIONS" and (
         getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(this.environ)
@@ -289,10 +289,10 @@ def _guard_request() -> Response | None:
     return None
 
 
-def _is_open(this: Request, rule: str, routes: OpenRoutes) -> bool:
+def _is_open(this: Request, rule: str, guard: Guard, routes: OpenRoutes) -> bool:
     environ = this.environ
     return rule in routes.rules or (
-        routes.include(this.path)
+        guard.opens(this.path)
         # not all servers tell the path as the client sent it
         and not is_ambiguous(environ["PATH_INFO"], environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     )

@@ -174,6 +174,15 @@ class Guard:
             resource=protected,
         )
 
+    def opens(self, path: str) -> bool:
+        """Tell whether a path is open unless it ``is_ambiguous``; log one that differs in the last slash alone."""
+        if not (routes := self.open_routes) or routes.include(path):
+            return routes is not None
+        for other in {f"{path}/", path.removesuffix("/")} & routes.paths:
+            why = f"{path} needs a token: the slash at the end counts"
+            self.log.error(f"open_routes names {other}", why, logging.WARNING)
+        return False
+
     def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
         """Forget the answers about a user, about a token, or all of them; return how many this process had.
 

@@ -178,15 +178,15 @@ def is_local(url: str) -> bool:
     return is_loopback(urlsplit(url).hostname or "")
 
 
-def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id: str | None) -> str:
+def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id: str | None) -> str | None:
     """Ask a zdemo API on this machine in which way it is not what these values say, after "the API".
 
-    Return an empty text if it is, or if that is unknown. Raises ConnectionFailed if nothing answers there.
+    Return an empty text if it is, ``None`` if that is unknown. Raises ConnectionFailed if nothing answers there.
     """
     from zdemo.http.transport import Transport  # here, as above
 
     if not is_local(api_url):
-        return ""
+        return None
     with closing(Transport(api_url, setting=API_URL)) as transport:
         answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
     match answer.json_object():
@@ -196,7 +196,9 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
             return f"uses another application: client ID {one_line(other[:LONGEST_IDENTITY])}, not {client_id}"
         case {"issuer": _, "project_id": str(other)} if project_id and other != project_id:
             return f"counts the roles of another project: {one_line(other[:LONGEST_IDENTITY])}, not {project_id}"
-    return ""
+        case {"issuer": _, "client_id": _}:
+            return ""
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.names import did_you_mean
+from zdemo.config.names import did_you_mean, near_role
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
@@ -18,7 +18,6 @@ from zdemo.zitadel.records import Project, RoleAssignment, User
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
-NEAR_ROLE = 0.85  # of 1: read:mesages is near read:messages, write:messages is another role
 REFUSALS = {  # of a grant, by ZITADEL's ID: the message and the hint
     "COMMAND-4f8sg": ("there is no user with the ID {user}", "compare it with the user's page"),
     "COMMAND-mm9F4": (
@@ -113,8 +112,8 @@ def _assignments_of(
     if not keys and not keys.hidden:
         require_project(client, project_id)
     if role not in keys and not keys.hidden:
-        near, known = did_you_mean(role, keys, least=NEAR_ROLE), ", ".join(keys) or "no role yet"
-        more: Step = define or "role keys are compared exactly"
+        near, known = near_role(role, keys), ", ".join(keys) or "no role yet"
+        more: Step = "role keys are compared exactly" if near or define is None else define
         if near.casefold() == role.casefold():
             more = "ZITADEL compares role keys exactly, and refuses a second one that differs only in case"
         hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)
@@ -122,6 +121,8 @@ def _assignments_of(
             hint = (f"write the user first, then the role {name}",)
         if role.startswith(ROLE_SCOPE):
             hint = (f"give the role's key alone, not its scope: {role.removeprefix(ROLE_SCOPE)}",)
+        if near in role.split(","):
+            hint = (f"give one role at a time, first {near}",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, project_id, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
@@ -129,8 +130,8 @@ def _assignments_of(
 
 def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> bool:
     """Define a role that a user is to get, and return whether the project did not have it."""
-    known = (key.casefold() for key in resources.list_roles(client, project_id))
-    if role.startswith(ROLE_SCOPE) or role.casefold() in known:
+    known = {key.casefold() for key in resources.list_roles(client, project_id)}
+    if role.startswith(ROLE_SCOPE) or known.intersection(role.casefold().split(",")):
         return False
     require_user(client, project_id, name)
     resources.add_role(client, project_id, role, role)

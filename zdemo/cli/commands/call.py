@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
+# What is wrong with a token that is alive: time, or other settings of the API, can change it
+MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction", "other_audience", "wrong_project"))
 UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 
 
@@ -155,6 +157,8 @@ def call(  # the options
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
+    if watched and (expect is None or expect < 300):
+        watched.is_final = outcome.is_final
     result = watched.until_there(lambda first: None if as_json else outcome.show(first)) if watched else send()
     outcome.show(result)
     if not as_json and (watched or result.answer.status == expect):
@@ -198,6 +202,12 @@ class _Outcome:
         if explanation:
             finding = explanation.finding if self.verbose else brief(explanation.finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
+
+    def is_final(self, result: Call) -> bool:
+        """Return whether the token can never be accepted."""
+        explanation, _ = self._explained(result)
+        finding = explanation.finding.id if explanation else ""
+        return finding.startswith("token.") and finding not in MAY_CHANGE
 
     def _explained(self, result: Call) -> tuple[Explanation | None, str]:
         """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""

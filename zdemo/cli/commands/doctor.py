@@ -235,7 +235,7 @@ class _Examination:
                 tell_mixed_sources(self.screen, environment, token, "ZITADEL_DOMAIN")
             return context
         typed, path = split_url(self.api)
-        origin = check_address("--api", typed, environment, example="http://127.0.0.1:5000/api/private")
+        origin = check_address("--api", typed, environment, path=path if path != "/" else "")
         token = environment.get("PAT", "").strip()
         is_sent = token.isascii() and token.isprintable()
         zitadel = environment.get("ZITADEL_DOMAIN", "").strip().rstrip("/")

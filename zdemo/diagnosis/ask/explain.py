@@ -10,7 +10,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import PatIds
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
-from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api
+from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api, same_settings
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
@@ -68,6 +68,8 @@ def explain(  # noqa: PLR0913  # each given by name
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := api_difference(api_url, settings):
             finding = other_api(other, call.setting).and_seen(finding.seen)
+        elif other == "" and finding.id == "call.disagrees":
+            finding = same_settings(finding)
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
@@ -75,12 +77,12 @@ def explain(  # noqa: PLR0913  # each given by name
     return Explanation(finding=finding, username=_who(known.introspection) if known.introspection else "")
 
 
-def api_difference(api_url: str, settings: Settings) -> str:
-    """Return how an API on this machine says that it differs from the settings; empty if it does not say so."""
+def api_difference(api_url: str, settings: Settings) -> str | None:
+    """Return how an API on this machine says that it differs from the settings; ``None`` if it does not say."""
     try:
         return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
     except ZdemoError:
-        return ""
+        return None
 
 
 def _who(introspection: Introspection) -> str:

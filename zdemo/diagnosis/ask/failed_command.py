@@ -26,7 +26,7 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[Pro
 
 def explained(error: ZdemoError, finding: Finding, told: Collection[Problem] = ()) -> ZdemoError:
     """Return the error in the words of a finding."""
-    lines = [why(finding), *(problem.text for problem in finding.because if problem not in told)]
+    lines = [*(problem.text for problem in finding.because if problem not in told), why(finding)]
     lines += error.lines[1:] if error.finding else ()
     lines += [f"{heading(finding)}:", *finding.candidates] if finding.candidates else []
     lines += [f"{label}: {text}" for label, text in finding.seen]

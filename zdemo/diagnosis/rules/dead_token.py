@@ -197,7 +197,7 @@ def _by_its_claims(case: TokenCase) -> Finding | None:
         return Finding(id="token.is_id_token", cause=cause, fix=(fix,))
     algorithm = quoted(case.form.header.get("alg"), 20)
     if algorithm.upper().startswith(("NONE", "HS")):
-        cause = f"the JWT's algorithm is {algorithm}, which ZITADEL never uses: another product made it"
+        cause = f"ZITADEL did not make this JWT: its algorithm is {algorithm}, and ZITADEL signs with RS, ES or EdDSA"
         return Finding(id="token.damaged", cause=cause, fix=(request,))
     if missing := [name for name in CLAIMS if name not in claims]:
         cause = f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have"

@@ -9,6 +9,7 @@ from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command, Step
 
 NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # of these, nothing but ZITADEL shows what is wrong
+SHOWN = ("token_unknown", "key_deleted", "key_expired")  # of other tokens, the form shows more
 ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
 NEW = "create or request a new token for an active user"
 SETUP, CREATES = "zdemo setup", "creates what is missing"
@@ -42,7 +43,8 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
 def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNOWN) -> Finding | None:
     """Return why the emulator refused a ``token`` of this kind, a ``client`` or a ``user``, the ``area`` of the ID."""
     reason = evidence.emulators_reason
-    if reason is None or reason.id not in CAUSES or (reason.id == "token_unknown" and kind not in NO_FORM):
+    is_shown = area == "token" and kind not in NO_FORM and reason is not None and reason.id in SHOWN
+    if reason is None or reason.id not in CAUSES or is_shown:
         return None
     was_restarted = evidence.is_setups_client and reason.id == "client_unknown"
     name = "emulator_restarted" if was_restarted else reason.id

@@ -5,7 +5,7 @@ ZITADEL lets any PAT list its own role assignments, so most findings are certain
 
 from collections.abc import Collection, Sequence
 
-from zdemo.config.names import did_you_mean
+from zdemo.config.names import near_role
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
@@ -17,7 +17,6 @@ from zdemo.zitadel.records import RoleAssignment
 
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
 OF_SERVICE_ACCOUNT = "set PAT to the token of a service account that has the role"
-NEAR_ROLE = 0.85  # of 1: one edit
 MOST_SHOWN = 8  # role assignments in the evidence
 ALL_ROLES = "request the token without scopes for roles and organizations: it then has all roles in this project"
 
@@ -37,11 +36,6 @@ def pat_at_resource(*, likely: bool = False) -> Finding:
     )
 
 
-def near_miss(role: str, others: Collection[str]) -> str:
-    """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
-    return did_you_mean(role, [other for other in others if other != role], least=NEAR_ROLE)
-
-
 def _names(keys: Collection[str], limit: int = 60) -> str:
     return ", ".join(quoted(key, limit) for key in keys)
 
@@ -54,14 +48,6 @@ def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command
     return Command(f"role {action}", (case.active.user, case.role), case.evidence.admin_option, does=does)
 
 
-def _define(case: TokenCase, near: str) -> tuple[Step, ...]:
-    """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
-    define = _grant(case, "grant --create-role", does="defines the role first")
-    require = f"require {quoted(near)} in the API"
-    remove = f"or, if {case.role} is right: remove {quoted(near)}, since ZITADEL refuses keys that differ only in case"
-    return (require, remove, define) if near.casefold() == case.role.casefold() else (define,)
-
-
 # --- what introspection shows, and the rights of the token's user
 
 
@@ -71,13 +57,13 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
         return None
     has_role = case.role in case.introspection.roles(project)  # then the token and the application are of one project
     certain = has_role or configured == case.settings.client_id or not configured.isdigit()
-    grant = () if has_role else (_grant(case, does="grants the role there"),)
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
+    meant = "" if certain else "if the API application is the right one"
+    other = f"or, if the project is the right one: {other_application(case.settings)}"
     return Finding(
         id="role.other_project_configured",
         cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
-        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain), *grant),
-        otherwise=(f"or, if there is such a project: {other_application(case.settings)}",),
+        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain, does=meant), other),
     )
 
 
@@ -171,23 +157,27 @@ def _in_other_project(case: TokenCase, elsewhere: Sequence[RoleAssignment]) -> F
 
 
 def _near_miss(case: TokenCase) -> Finding | None:
-    defined, near = case.active.defined, near_miss(case.role, case.active.granted)
-    if near:
-        cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
-        fix = _define(case, near) if defined is None or case.role not in defined else (_grant(case),)
-        require = () if len(fix) > 1 else (f"or, if that is the right key: require {quoted(near)} in the API",)
-        return Finding(id="role.near_miss", cause=cause, fix=fix, otherwise=require)
-    if defined is None or case.role in defined:
+    defined, granted = case.active.defined, near_role(case.role, case.active.granted)
+    is_defined = defined is not None and case.role in defined
+    near = granted or ("" if defined is None or is_defined else near_role(case.role, defined))
+    if not near and (defined is None or is_defined):
         return None
-    near = near_miss(case.role, defined)
-    similar = f", only {quoted(near)}" if near else ""
-    return Finding(
-        id="role.near_miss" if near else "role.undefined",
-        cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
-        seen=(("defined", f"roles of this project: {_names(sorted(defined)[:10]) or 'none'}"),),
-        fix=_define(case, near),
-        otherwise=("or, if the role belongs to another project: use an API application of that project",),
-    )
+    cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
+    if not granted:
+        similar = f", only {quoted(near)}" if near else ""
+        cause = f"this API's project does not define the role {case.role}{similar}, so no user can have it"
+    require = f"require {quoted(near)} in the API"
+    # ZITADEL refuses two keys in a project that differ only in case (409)
+    instead = f" in place of {quoted(near)}" if near.casefold() == case.role.casefold() else ""
+    fix: tuple[Step, Step] = (require, f"or, if {case.role} is right: define it in the project{instead}")
+    if is_defined:
+        fix = _grant(case), f"or, if that is the right key: {require}"
+    elif not near:
+        elsewhere = "or, if the role belongs to another project: use an API application of that project"
+        fix = _grant(case, "grant --create-role", does="defines the role first"), elsewhere
+    seen = (("defined", f"roles of this project: {_names(sorted(defined)[:10]) or 'none'}"),) if defined else ()
+    name = "role.near_miss" if near else "role.undefined"
+    return Finding(id=name, cause=cause, seen=seen, fix=fix[:1], otherwise=fix[1:])
 
 
 @rule(Probe.ASSIGNMENTS)

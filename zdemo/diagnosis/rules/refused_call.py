@@ -27,8 +27,11 @@ CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, o
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
+ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
+LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 OWN_LOGIN = "use a token of the user's own login"
-API_LOG = "check the API's log: it names the cause"
+API_LOG = "check the API's log"
+LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
 LACKS_ROLE = "the user lacks a role or a right that the API requires"
@@ -42,7 +45,7 @@ def _introspect(does: str) -> Command:
 def _by_its_code(case: ApiCase) -> Finding:
     if case.failed:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
-        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, API_LOG))
+        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
     if case.code == "insufficient_scope":
         cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
         fix = _introspect("shows which of the possible causes it is")
@@ -82,9 +85,9 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    first, fix = (UNREACHED, "it was a temporary failure"), (API_LOG, RESTART, COMPARE)
+    first, fix = (UNREACHED, "it was a temporary failure"), (LOG_NAMES_IT, RESTART, COMPARE)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
-        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, API_LOG, RESTART)
+        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
     return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
 
@@ -125,6 +128,8 @@ def _own_rules(case: ApiCase) -> Finding | None:
     """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
         return None
+    if case.code == "insufficient_scope" and case.call.role in case.introspection.roles():
+        return None  # it is the role that the API does not see
     scope = _required(case)
     roles = ", ".join(quoted(role, 60) for role in case.introspection.roles())
     required = (("required", scope),) if scope else ()
@@ -165,9 +170,9 @@ def _compared(case: ApiCase) -> Finding:
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
-    if case.here or case.from_zdemo:
+    if case.here or case.from_zdemo or case.status == 403:
         return finding
-    verifies, fix = "the API verifies JWTs itself, for another issuer or audience", finding.fix
+    verifies, fix = ELSEWHERE, finding.fix
     if case.form.is_opaque:
         verifies, fix = VERIFIES_JWTS, (*GET_JWT, *fix)
     return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
@@ -177,6 +182,14 @@ def other_api(difference: str, setting: str) -> Finding:
     """Return that the API said in which way it is not the one of these settings."""
     otherwise = f"or, if another API is meant: correct {setting}"
     return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
+
+
+def same_settings(finding: Finding) -> Finding:
+    """Return a disagreement with an API that said that it has these settings: it is not about settings."""
+    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
+    cause, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
+    cause = f"{cause}; the API has these settings"
+    return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=(LET_THROUGH,), otherwise=())
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:

@@ -125,10 +125,8 @@ class GuardMiddleware:
             in_request.reset(before)
 
     def _is_open(self, scope: Scope) -> bool:
-        routes = self.guard.open_routes
-        if routes is None or not routes.include(get_route_path(scope)):
-            return False
-        return not is_ambiguous(scope["path"], (scope.get("raw_path") or b"").decode("latin-1"))
+        target = (scope.get("raw_path") or b"").decode("latin-1")
+        return self.guard.opens(get_route_path(scope)) and not is_ambiguous(scope["path"], target)
 
     async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         async def refused(*_: object) -> NoReturn:
