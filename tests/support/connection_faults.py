@@ -119,6 +119,7 @@ FAULTS: Mapping[str, Fault] = {
     "exp null": unusable_answer(claims(exp=None)),
     "aud with numbers": unusable_answer(claims(aud=[300000000000000010])),
     "deeply nested": unusable_answer(answer(b"[" * 100_000)),
+    "nested 500 times": unusable_answer(answer(json_body(PAT_CLAIMS)[:-1] + b',"a":%b}' % (b"[" * 500 + b"]" * 500))),
     "301": unusable_answer(answer(b"", 301, headers={"Location": "/elsewhere"})),
     "302": unusable_answer(answer(b"", 302, headers={"Location": "/login"})),
     "307": unusable_answer(answer(b"", 307, headers={"Location": "/oauth/v2/introspect"})),
