@@ -13,7 +13,7 @@ import pytest
 import requests
 import yaml  # type: ignore[import-untyped]  # it has no types
 
-from tests.support.processes import ROOT, is_running, run_online
+from tests.support.processes import ROOT, is_running, run_online, run_program
 from tests.support.waiting import eventually
 
 LONGEST_SECONDS = 10
@@ -54,11 +54,17 @@ def test_the_action_starts_an_emulator_for_the_steps_that_follow(tmp_path: Path)
     variables = {"RUNNER_TEMP": str(tmp_path), "GITHUB_ENV": str(tmp_path / "env"), "GITHUB_ACTION_PATH": str(ROOT)}
     assert [step["shell"] for step in STEPS] == ["bash", "bash"]
     shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")  # as GitHub's runner does
-    run_online(*shell, STEPS[0]["run"], folder=ROOT, **variables)
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "logging.py").write_text("raise SystemExit('a module of the workspace')")
+    (workspace / "bad.toml").write_text("users = 5")
+    run_online(*shell, STEPS[0]["run"], folder=workspace, **variables)
+    wrong = run_program(*shell, STEPS[1]["run"], folder=workspace, env=os.environ | variables | {"SEED": "bad.toml"})
+    assert (wrong.returncode, "users: expected array, got int" in wrong.stdout) == (1, True)
     process = tmp_path / "emulator.pid"
-    for given in "", os.path.relpath(seed, ROOT):
+    for given in "", os.path.relpath(seed, workspace):
         (tmp_path / "env").write_text("")
-        run_online(*shell, STEPS[1]["run"], folder=ROOT, SEED=given, **variables)
+        run_online(*shell, STEPS[1]["run"], folder=workspace, SEED=given, **variables)
         try:
             env = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
             client = (env["CLIENT_ID"], env["CLIENT_SECRET"])

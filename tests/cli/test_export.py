@@ -13,6 +13,7 @@ from zdemo.config.file_io import create_file
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.emulator.seed_file import seeded_start
 
+TOO_LONG = f"{'w' * 300}.toml"
 EXPORT = ("emulator", "--export", "world.toml")
 
 
@@ -60,6 +61,7 @@ def test_what_is_in_the_way_is_named_before_anything_is_asked(bare: Shell) -> No
     alone = "--export FILE works alone, or with --people"
     for arguments, code, message in (
         (("--export", "none/world.toml"), 3, "none/world.toml cannot be written: No such file or directory"),
+        (("--export", TOO_LONG), 3, f"{TOO_LONG} cannot be written: File name too long"),
         (("--export", "world.txt"), 2, "invalid value for --export: world.txt (a .toml file)"),
         (("--people",), 2, alone),
         (("--export", "world.toml", "--seed", "old.toml"), 2, alone),

@@ -15,8 +15,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, Tool
 
 from tests.support.cli import BASE, Shell
-from tests.support.processes import LONGEST_SECONDS
-from tests.support.upstream import hang, upstream
+from tests.support.processes import LONGEST_SECONDS, processes
+from tests.support.upstream import answer, hang, upstream
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 
 DEAD = "zdemoDeadTokenThatNobodyKnows0123456789abcdefghijklmnopqrstuvwxyzABCDEF"
@@ -99,10 +99,32 @@ def test_tools_change_nothing_and_what_is_wrong_is_a_cause_and_not_an_error(shel
     assert seen.errors + hanging.errors == [False] * 3
 
 
+def test_half_a_surrogate_pair_in_a_claim_is_written_out(shell: Shell) -> None:
+    with upstream(answer(b'{"active": true, "odd": "\\ud800"}')) as zitadel:
+        seen = session(shell, ("introspect", {}), ZITADEL_DOMAIN=zitadel.url)
+    assert seen.answers[0]["answer"]["odd"] == "\\ud800"
+
+
+def test_two_commands_run_at_once(shell: Shell) -> None:
+    (shell.folder / "of-this-test.env").touch()
+    args, env = ["-m", "zdemo", "mcp", "--env-file=of-this-test.env"], {**BASE, **shell.env}
+    server = StdioServerParameters(command=sys.executable, args=args, env=env, cwd=shell.folder)
+
+    async def most() -> int:
+        async with Client(stdio_client(server), read_timeout_seconds=LONGEST_SECONDS) as client:
+            calls = [asyncio.ensure_future(client.call_tool("explain", {"check": "net.tls"})) for _ in range(6)]
+            counts = [0]
+            while (await asyncio.wait(calls, timeout=0.01, return_when=asyncio.ALL_COMPLETED))[1]:
+                counts.append(sum("of-this-test.env --explain" in p.command for p in processes()))
+            return max(counts)
+
+    assert asyncio.run(most()) == 2
+
+
 WRONG: Sequence[Call] = (
     *(("introspect", {"setting": name}) for name in ("ZITADEL_API_CLIENT_SECRET", "CLIENT_SECRET", "reader", DEAD)),
     *(("introspect", {"token": token}) for token in ([DEAD], "", 5)),
-    *(("introspect", {"role": role}) for role in (DEAD * 3, "\0", "", {DEAD: 1})),
+    *(("introspect", {"role": role}) for role in (DEAD, "a " * 101, "\0", "", {DEAD: 1})),
     ("introspect", {"setting": "PAT", "token": DEAD}),
     ("introspect", {DEAD: DEAD}),
     ("introspect", {"env_file": "/etc/passwd"}),

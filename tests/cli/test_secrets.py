@@ -183,6 +183,8 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
     [
         "aGVsbG8/d29ybGQrZm9v/YmFyYmF6cXV4MTIzNDU2Nzg5MA==",
         "p@ss#w0rd!?&=x",
+        "Xy7{Kfoo}9zQw8",
+        "!{Kfoo}!{bar_baz}",
         "p@ss\x01Word-Zdemo?&=x",
         "p@ssWord-Zdemo\np@ssWord-Zdemo",
         '{"key": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE/8NIdfb/zll5"}',

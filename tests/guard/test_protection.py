@@ -132,6 +132,21 @@ class TestBulkhead:
             assert setup.is_in(BreakerState.CLOSED)
         eventually("the state is reached", lambda: setup.counters.in_flight == 0)
 
+    def test_probes_of_a_refusal_that_find_no_flight_leave_nothing_behind(self) -> None:
+        zitadel = Scripted(refused())
+        setup = Setup(zitadel, flights=1)
+        setup.fails(CredentialsRefused)
+        slot = setup.bulkhead.acquire(known=True)
+        assert slot is not None
+        setup.clock.advance(REFUSED_PROBE_SECONDS)
+        setup.fails()
+        setup.bulkhead.release(slot)
+        zitadel.outcome = unavailable()
+        setup.clock.advance(REFUSED_PROBE_SECONDS)
+        for _ in range(FAILURES_THAT_OPEN):  # the first ends the refusal
+            setup.fails()
+        assert setup.is_in(BreakerState.OPEN)
+
     @pytest.mark.parametrize("is_open", [False, True])
     def test_unusable_answers_reach_every_caller_and_keep_the_breaker_closed(self, is_open: bool) -> None:
         zitadel = Scripted()

@@ -21,7 +21,7 @@ from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
-PLACEHOLDER = re.compile("{[A-Za-z_]{1,20}}")  # not a secret, so messages may name it
+PLACEHOLDER = re.compile(r"(?<![^\s/:=@$]){[A-Za-z_]{1,20}}(?![^\s/:=@])")  # not a secret, so messages may name it
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 

@@ -100,9 +100,8 @@ def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -
 
 def check_writable(path: Path) -> None:
     """Raise SettingsError if no file can be written where this one is, or where the link leads."""
-    _check_mode(path, path.stat() if path.exists() else None)
     with _temporary_file(path, "x" * PROBE_BYTES):
-        pass
+        _check_mode(path, path.stat() if path.exists() else None)  # the name may be too long
 
 
 def _check_mode(path: Path, status: os.stat_result | None) -> None:

@@ -3,12 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 GATEWAY_STATUSES = (502, 503, 504)  # of proxies that get no answer, and of an API that gets none from ZITADEL
 EMULATOR_NAME = re.compile(r"[a-z]{1,16}-[a-z]{1,16}-\d{1,4}", re.ASCII)
+MOST_NESTED = 100  # objects and lists in JSON; ZITADEL has five, and each takes some calls to show
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 
 
@@ -22,6 +24,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError
     return value
+
+
+def _items(part: Any) -> Iterable[Any]:
+    return part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
 
 
 DECODER = json_decoder()
@@ -74,10 +80,13 @@ class Response:
 
     def decoded(self, decoder: json.JSONDecoder = DECODER) -> Any:
         """Decode the body as JSON in UTF-8, or raise ValueError (RFC 8259 §8.1; a byte-order mark may be ignored)."""
-        try:
-            return decoder.decode(self.body.decode("utf-8-sig"))
-        except RecursionError:
-            raise ValueError("it is nested too deep") from None
+        with suppress(RecursionError):
+            level = [value := decoder.decode(self.body.decode("utf-8-sig"))]
+            for _ in range(MOST_NESTED):
+                level = [item for part in level for item in _items(part)]
+                if not level:
+                    return value
+        raise ValueError("it is nested too deep")
 
     def json(self) -> Any:
         """Return the body as JSON, or ``None`` when it is not JSON."""

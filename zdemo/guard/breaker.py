@@ -140,6 +140,7 @@ class Breaker:
     def _open_at(self, moment: float) -> None:
         self._open, self.refusal = True, None
         self._failures = 0
+        self._probes.clear()  # those of a refusal that found no slot never end
         self._latest_probe = None
         self._probe_at = moment
 

@@ -18,7 +18,7 @@ from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.token_form import token_form
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
-from zdemo.guard.authorization import bearer_token
+from zdemo.guard.authorization import LONGEST_TOKEN, bearer_token
 from zdemo.guard.instruments import running_clock
 from zdemo.http.example_api import FORGET_PATH, Route
 from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_of
@@ -91,7 +91,7 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     if trace.is_past:
         return showable(event, hidden, without_tokens)  # ZITADEL may have repeated the token, which is not known
     own = Redaction()  # what is secret in this request alone
-    sent = (trace.authorization or "").split()  # also where it is not a token
+    sent = (trace.authorization or "")[:LONGEST_TOKEN].split()  # also where it is not a token
     own.hide(*sent, *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
 

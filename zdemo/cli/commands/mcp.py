@@ -15,6 +15,9 @@ from zdemo.cli.token_input import FROM_STDIN, TOKENS, at_terminal
 from zdemo.errors import ExitCode, ZdemoError
 from zdemo.errors.steps import Shell
 from zdemo.http.example_api import ROLE
+from zdemo.text.masking import holds_token
+from zdemo.text.printable import printable
+from zdemo.text.redaction import in_texts
 
 CALLERS = {variable: caller for caller, variable in TOKENS.items()}
 TOOLS = {  # the command line of each, what it does, and its arguments
@@ -33,6 +36,7 @@ ARGUMENTS = {  # the option that each gives, and its meaning
     "only": ("--only", "A check or a group of checks; those that it builds on run too. Default: all."),
     "check": ("--explain", "The ID of the check, for example token.active."),
 }
+PROCESSES = asyncio.Semaphore(2)  # at once: a client may send any number of calls
 LONGEST = 200  # characters of an argument that is not a token; no role of ZITADEL's is longer
 
 
@@ -88,7 +92,8 @@ async def _serve(options: list[str]) -> None:
     async def call(_: object, asked: Any) -> CallToolResult:
         if asked.name not in TOOLS:
             raise MCPError(INVALID_PARAMS, f"unknown tool; there are {', '.join(TOOLS)}")
-        document = await _document(asked.name, asked.arguments or {}, options)
+        async with PROCESSES:
+            document = await _document(asked.name, asked.arguments or {}, options)
         text = TextContent(type="text", text=json.dumps(document, ensure_ascii=False))
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
@@ -109,6 +114,8 @@ async def _document(tool: str, given: dict[str, Any], options: list[str]) -> dic
     token, words = given.get("token", ""), [*command.split(), "--json", *options]
     for name, value in given.items():
         text = CALLERS.get(str(value)) if name == "setting" else FROM_STDIN if name == "token" else value
+        if isinstance(text, str) and holds_token(text):  # a token in a wrong place
+            text = None
         if not isinstance(value, str) or not isinstance(text, str) or len(text) > LONGEST or "\0" in text:
             return {"error": f"invalid value for {name}", "hint": ARGUMENTS[name][1]}
         words.append(f"{ARGUMENTS[name][0]}={text}")
@@ -117,7 +124,7 @@ async def _document(tool: str, given: dict[str, Any], options: list[str]) -> dic
     process = await asyncio.create_subprocess_exec(*zdemo, *words, stdin=pipe, stdout=pipe, stderr=nowhere)
     try:
         printed, _ = await process.communicate(token.encode(errors="replace"))
-        document: dict[str, Any] = json.loads(printed)
+        document: dict[str, Any] = in_texts(printable, json.loads(printed))  # half a surrogate pair cannot be sent
     finally:
         if process.returncode is None:
             process.kill()

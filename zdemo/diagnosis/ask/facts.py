@@ -355,5 +355,6 @@ def emulators_reason(transport: "Transport", refusal: Response, seconds: float) 
         answer = transport.send("GET", "/_zdemo/requests", timeout_seconds=seconds, headers=control)
         record = next(record for record in answer.json_object()["requests"] if record["number"] == number)
         ago, name = record["details"]
-        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=ago + 0.0, name=quoted(name, 60))
+        seconds = min(ago + 0.0, time.time())  # a stranger can send 1e308
+        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=seconds, name=quoted(name, 60))
     return None
