@@ -15,7 +15,7 @@ from tests.support.rows import JUDGED, JUDGED_PROJECT, ROWS, check_body, check_r
 from tests.support.upstream import Upstream, upstream
 from zdemo.config.settings import Settings
 
-NOT_COVERED = {"aud with numbers": "401: no audience is a number"}
+NOT_COVERED = {"aud with numbers": "401: no audience is a number", "nested 500 times": "200: it shows no claims"}
 COVERED = {name: fault for name, fault in FAULTS.items() if name not in NOT_COVERED}
 COVERED_ROWS = {name: row for name, row in ROWS.items() if row.status != 413}  # it limits only bodies that it reads
 
