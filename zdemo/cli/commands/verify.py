@@ -127,6 +127,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     with emulated_run(screen, target) as run, screen.waiting("asking") as wait:
         if run.answer.status == HTTPStatus.NOT_FOUND:
             raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
+        if target.public and (status := run.api.send(path=target.public).status) in (401, 403, 404):
+            raise UsageError(f"the API answers {status} to {target.public}: give --public a path that needs no token")
         done = list(examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
