@@ -169,7 +169,7 @@ def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare
     text = emulator_text(int(zitadel.url.rpartition(":")[2]))
     (bare.folder / ".env").write_text(text)
     which = f".env has the emulator's settings. Which ZITADEL do you want to set up? [{zitadel.url}] "
-    code, screen = at_terminal(bare, "setup", when=which, typed="\nn\n")
+    code, screen = at_terminal(bare, "setup", when=which, typed="y\nn\n")
     assert (code, f"{zitadel.url} as zdemo-admin" in screen) == (0, True)
     assert (bare.folder / ".env").read_text() == text
     assert bare(*YES, "--domain", zitadel.url).code == 0
