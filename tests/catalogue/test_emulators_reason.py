@@ -126,6 +126,18 @@ def test_setup_repairs_what_a_restart_of_the_emulator_lost(bare: Shell, planter:
     assert bare("introspect").code == 0
 
 
+def test_settings_of_an_emulator_that_is_gone_are_repaired_with_the_pat_of_the_new(
+    bare: Shell, planter: Planter
+) -> None:
+    gone = settings(
+        planter.url, CLIENT_ID="1" * 18, CLIENT_SECRET="x" * 64, PAT=jwe("PAT"), ZITADEL_ADMIN_PAT=jwe("PAT")
+    )
+    introspect(bare, gone).names("does not know CLIENT_ID", "fix zdemo setup --admin-pat asks for")
+    (bare.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in gone.items()))
+    assert bare("setup", "--yes", "--admin-pat", "-", stdin=ADMIN.pat).code == 0
+    assert bare("introspect").code == 0
+
+
 CONTROL = "/_zdemo/requests"
 NAMED = {"Content-Type": "application/json", "X-Zdemo-Emulator": "amber-otter-27", "X-Zdemo-Request": "7"}
 RECORDS: dict[str, Any] = {

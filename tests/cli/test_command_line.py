@@ -94,6 +94,8 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call --pat scoped", "missing argument: ROUTE", "an option took scoped: is a variable in front of it empty?"),
         ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
+        ("serve -p 15050", "no such option: -p", "zdemo serve --help"),
+        ("call private-scoped", "unknown route: private-scoped", "did you mean scoped?"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),
         ("call http://me:word@[::1]/", "the URL contains a user name or password", "use http://[::1] in the URL"),

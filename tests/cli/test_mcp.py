@@ -126,6 +126,7 @@ WRONG: Sequence[Call] = (
     *(("introspect", {"token": token}) for token in ([DEAD], "", 5)),
     *(("introspect", {"role": role}) for role in (DEAD, "a " * 101, "\0", "", {DEAD: 1})),
     ("introspect", {"setting": "PAT", "token": DEAD}),
+    *(("introspect", {"token": name}) for name in ("PAT", "VISITOR_PAT")),
     ("introspect", {DEAD: DEAD}),
     ("introspect", {"env_file": "/etc/passwd"}),
     *(("doctor", {"only": check}) for check in ("role --fix", DEAD, "\ud7ff", ["role"])),

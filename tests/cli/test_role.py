@@ -128,6 +128,13 @@ def test_project_and_administrator_come_from_settings(shell: Shell, env: dict[st
     assert code == 0 or shell(*GRANT, **env).err == ran.err
 
 
+def test_a_refused_client_has_the_cause_that_introspect_names(shell: Shell) -> None:
+    wrong = {"CLIENT_SECRET": "x" * 64}
+    cause = "CLIENT_ID is right, CLIENT_SECRET is wrong"
+    assert cause in shell("introspect", **wrong).out
+    assert cause in shell("role", "list", **wrong).err
+
+
 def test_after_a_change_the_next_request_shows_it_if_the_key_is_right(
     own_stack: Stack, own_shell: Shell, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -160,7 +160,7 @@ def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell) 
     ran = bare("setup", "--yes")
     assert (ran.code, ran.out, files_of(bare.folder)) == (2, "", [".env"])
     assert ran.lines[0] == "error: .env has the emulator's settings, so it is not clear which ZITADEL to set up"
-    assert ran.lines[1].startswith("hint:  add --domain, such as --domain https://")
+    assert ran.lines[1].startswith("hint:  add --domain, for example --domain https://")
     bare.dotenv(ZITADEL_ADMIN_PAT=ADMIN.pat)
     assert "ZITADEL_DOMAIN is not set" in bare("setup", "--yes").lines[0], "the emulator's PAT has no address"
 
@@ -169,7 +169,7 @@ def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare
     text = emulator_text(int(zitadel.url.rpartition(":")[2]))
     (bare.folder / ".env").write_text(text)
     which = f".env has the emulator's settings. Which ZITADEL do you want to set up? [{zitadel.url}] "
-    code, screen = at_terminal(bare, "setup", when=which, typed="\nn\n")
+    code, screen = at_terminal(bare, "setup", when=which, typed="y\nn\n")
     assert (code, f"{zitadel.url} as zdemo-admin" in screen) == (0, True)
     assert (bare.folder / ".env").read_text() == text
     assert bare(*YES, "--domain", zitadel.url).code == 0

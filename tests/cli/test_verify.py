@@ -212,6 +212,8 @@ def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
     ran = bare(*python(PLAIN.replace('"/messages"', '"/message"')))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "error: the API answers 404 to /messages: give --path a path that it has\n"
+    ran = bare(*python(PLAIN, "--public", "/nope"))
+    assert ran.err == "error: the API answers 404 to /nope: give --public a path that needs no token\n"
 
 
 def test_the_worst_failures_fit_the_first_screen() -> None:

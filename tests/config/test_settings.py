@@ -224,6 +224,12 @@ def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used:
     assert ClientSettings.from_env(values).api_url == address
 
 
+def test_the_address_at_which_servers_listen_is_no_address_to_call() -> None:
+    with pytest.raises(SettingsError) as wrong:
+        ClientSettings.from_env({"ZDEMO_API_URL": "http://0.0.0.0:15000"})
+    assert wrong.value.hint.startswith("ZDEMO_API_URL=http://127.0.0.1:15000")
+
+
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
 INSIDE = {"ZITADEL_INTERNAL_URL": "https://zitadel:8080"}
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.secret_forms import PAT
 from zdemo.config.environment import Environment
-from zdemo.diagnosis.evidence import Evidence
+from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import (
@@ -223,6 +223,21 @@ def test_the_apis_word_is_compared_with_zitadels(
     assert finding.id == name
     assert first in (finding.candidates or ("",))[0]
     assert finding.fix
+
+
+@pytest.mark.parametrize(
+    ("api", "clock"),
+    [
+        ("Wed, 02 Dec 2026 08:00:00 GMT", "13 hours ahead of ZITADEL's, so the token has expired"),
+        ("Tue, 01 Dec 2026 17:00:00 GMT", "2 hours behind ZITADEL's, so the token is not valid yet"),
+        ("Tue, 01 Dec 2026 20:00:00 GMT", "disagree about this token"),
+    ],
+)
+def test_a_wrong_clock_of_the_api_is_the_cause_where_the_token_is_valid_for_zitadel_alone(api: str, clock: str) -> None:
+    what, zitadel = call(401, INVALID, date=api), call(200, date="Tue, 01 Dec 2026 19:00:00 GMT").answer
+    token = replace(READER, not_before=zitadel.date, expires_at=int(zitadel.date or 0) + 43_200)  # type: ignore[arg-type]  # whole
+    case = ApiCase(call=what, token=PAT, issuer=ISSUER, introspection=token)
+    assert clock in diagnose(COMPARED, replace(case, evidence=Evidence(replies={Probe.TOKEN: zitadel}))).cause
 
 
 @pytest.mark.parametrize("rights", [(), ("ORG_OWNER",)])

@@ -113,7 +113,11 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
         ('[[people]]\npassword = "x"', "seed.toml: people[0]: object missing required field username", ""),
         (f'[[people]]\nusername = "a"\npassword = "{SECRET} "', "people[0].password: must be 1 to 512", ""),
         (f"{USER}[[people]]\nusername = 'ADA'", "people[0]: user already exists", ""),
-        (f"{PATS}expires = 2030-01-01", "users[0].tokens[0].expires: expected datetime", ""),
+        (
+            f"{PATS}expires = 2030-01-01",
+            "users[0].tokens[0].expires: expected datetime",
+            "example 2030-01-01T00:00:00Z",
+        ),
         (f"{PATS}expires_in = {'9' * 6000}", "seed.toml: not valid TOML", ""),
         (f"{PATS}expires_in = -{'9' * 18}", "users[0].tokens[0].expires_in: expected int >= -10", ""),
         *(

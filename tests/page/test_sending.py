@@ -92,7 +92,7 @@ def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: Pa
     context = PageContext(options=options, app=create_app(options.settings))
     answer = send(context, SendOrder(method=Method.GET, path="/", caller="reader"))
     assert (answer["status"], answer["id"], answer["why"]) == (None, None, None)
-    assert "refuses connections: the API is not running there; zdemo serve: starts it" in answer["error"]
+    assert "refuses connections: the API is not running there; zdemo serve --port " in answer["error"]
     with pytest.raises(PageRefusal, match="no usable token for the visitor") as caught:
         send(context, SendOrder(method=Method.GET, path="/", caller="visitor"))
     assert "ZDEMO_VISITOR_PAT" in caught.value.hint

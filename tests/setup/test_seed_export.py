@@ -144,7 +144,7 @@ MORE = ["PROJECT_OWNER", "PROJECT_OWNER_VIEWER"]
             | {ROLES: 1, ADMINISTRATORS: 1},
         ),
         (
-            lambda world: vars(world.application_of("shop-client")).update(BY_SECRET),
+            lambda world: vars(world.application_of("401234567890123456")).update(BY_SECRET),
             {"applications (neither for an API nor OIDC without a secret)": 1},
         ),
         (lambda world: world.add_administrator("u1", Resource("project", "p1"), MORE), {ADMINISTRATORS: 2}),

@@ -231,11 +231,20 @@ def problem(desk: Desk) -> str:
 
 
 def test_other_names_than_those_of_setups_objects_are_refused_with_the_options_to_add(desk: Desk) -> None:
+    names = ("project_name", "app_name", "reader_name", "visitor_name")
     desk.run()
-    message = refusal(replace(desk, options=SetupOptions()))
-    for name in ("project_name", "app_name", "reader_name", "visitor_name"):
+    message = refusal(desk.with_options(**{name: f"other-{name}" for name in names}))
+    for name in names:
         option = f"--{name.replace('_', '-')}"
         assert f"{option} {getattr(desk.options, name)}" in message
+
+
+def test_setup_without_options_uses_the_names_of_what_it_created(desk: Desk) -> None:
+    desk.run()
+    plan = replace(desk, options=SetupOptions()).plan()
+    names = ("project_name", "app_name", "reader_name", "visitor_name", "role")
+    assert [getattr(plan.current.options, name) for name in names] == [getattr(desk.options, name) for name in names]
+    assert not plan.changes
 
 
 SWITCHES: list[tuple[str, str, str, str]] = [

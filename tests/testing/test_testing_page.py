@@ -87,5 +87,5 @@ os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require
 """
     done = shell("emulator", "--seed", "seed.toml", "--", sys.executable, "-c", script)
     pats = [f"{name}-0000000000000000000000000000"[:32] for name in ("ada", "bob")]
-    assert done.out.split() == [*pats, "root-000000000000000000000000000", "shop-client"]
+    assert done.out.split() == [*pats, "root-000000000000000000000000000", "401234567890123456"]
     assert done.code == 0, done.err

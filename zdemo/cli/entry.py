@@ -17,6 +17,7 @@ from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, ZdemoError
+from zdemo.errors.steps import with_env_file
 from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
@@ -48,7 +49,8 @@ def run(arguments: Sequence[str]) -> int:
             name_cause(error, screen.environment, screen.told)
         because = [problem.text for problem in error.because]
         more = {"finding": error.finding, "because": because} if error.finding else None
-        screen.failure(*error.lines, steps=error.steps, as_json=as_json, more=more)
+        steps = [with_env_file(step, getattr(screen.environment, "file", None)) for step in error.steps]
+        screen.failure(*error.lines, steps=steps, as_json=as_json, more=more)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message
         drop(sys.stdout)

@@ -68,7 +68,7 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     token = value
     if value == ASK:
         if not at_terminal():
-            hint = f"give the {what}, or {option} - to read it from standard input"
+            hint = f"use {option} - to read it from standard input"
             raise UsageError(f"{option} asks for the {what}, but there is no terminal to ask on", hint=hint)
         token = typed_secret(question)
     elif value == FROM_STDIN:

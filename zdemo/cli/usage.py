@@ -230,7 +230,8 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
             words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
             typed = next((word for word in words if typed[1] in word), typed)
-        message, meant = f"no such option: {typed}", did_you_mean(f"--{typed.lstrip('-')}", options)
+        message = f"no such option: {typed}"
+        meant = did_you_mean(f"--{typed.lstrip('-')}", options) if len(typed) > 2 else ""  # one letter is like many
         if hasattr(ctx.command, "commands"):
             hint = f"put options behind the command; {ctx.command_path} --help lists the commands"
     elif extra := re.fullmatch(EXTRA, message):

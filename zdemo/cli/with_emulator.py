@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import as_typed, is_quoted, option
+from zdemo.cli.usage import PAGES, as_typed, is_quoted, option
 from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
@@ -47,7 +47,7 @@ EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{nam
 Env = Annotated[list[str] | None, option("NAME=TEXT", EXPORT, "--env")]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LARGEST_SEED_BYTES = 4 << 20  # some 12,000 users
-SEED_DOCS = "docs/emulator.md has an example"
+SEED_DOCS = f"{PAGES}/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
 
@@ -68,7 +68,7 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
         try:
             start = seeded_start(_seed_text(seed), seed.name)
         except SeedError as error:
-            raise SettingsError([str(error)], hint=error.hint or SEED_DOCS) from None
+            raise SettingsError([str(error)], hint=error.hint.replace("docs/", f"{PAGES}/") or SEED_DOCS) from None
     start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
     try:
         set_auto_login(start.world, person or start.world.auto_login)

@@ -69,8 +69,9 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         with_https = "" if host.endswith(".docker.internal") else address  # that is this machine, in a container
         from difflib import get_close_matches  # here, because only mistakes need it
 
-        if get_close_matches(host, ["localhost"], cutoff=0.8):
-            with_https = address.replace(f"https://{host}", "http://localhost", 1)
+        meant = "127.0.0.1" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
+        if meant := meant or next(iter(get_close_matches(host, ["localhost"], cutoff=0.8)), ""):
+            with_https = address.replace(f"https://{host}", f"http://{meant}", 1)
         raise InvalidValue("would send tokens and secrets over plain http", corrected=with_https, fix=allowed)
     return address
 

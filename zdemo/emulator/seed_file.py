@@ -23,6 +23,7 @@ from zdemo.emulator.world import World
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
 SEE = "see docs/emulator.md"
+EXAMPLE_TIME = "write the time with its zone, for example 2030-01-01T00:00:00Z"
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
@@ -170,6 +171,7 @@ class _Seeding:
             what, _, path = str(error).partition(" - at ")
             path, what = path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", "")
             hint = f"write [[{path}]], or a list" if "expected array, got object" in what else _known_at(path)
+            hint = EXAMPLE_TIME if path.endswith(".expires") else hint
             raise self.error(path, what, hint) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None

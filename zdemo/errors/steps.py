@@ -102,8 +102,8 @@ def repair_in(steps: Iterable[Step]) -> Repair | None:
 
 
 def with_env_file(step: Step, path: Path | None) -> Step:
-    """Return a step whose commands use this ``.env``; ``None`` and ``.env`` need no option."""
-    if path in (None, DEFAULT_ENV_FILE):
+    """Return a step whose commands use this ``.env``, unless they name one; ``None`` and ``.env`` need no option."""
+    if path in (None, DEFAULT_ENV_FILE) or getattr(step, "env_file", None):
         return step
     if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
         return replace(step, env_file=path)

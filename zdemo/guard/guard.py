@@ -229,8 +229,11 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     if isinstance(given, Settings):
         return given if resource is UNSET else _with_resource(given, resource)
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
-        hint = 'give a mapping such as {"CLIENT_ID": "…"}, or dotenv_values(FILE) of the package python-dotenv'
-        raise GuardError(f"settings must be Settings or a mapping of texts, not {type(given).__name__}", hint=hint)
+        values: Any = given.items() if isinstance(given, Mapping) else ()
+        others = [f"{type(value).__name__} in {name}" for name, value in values if not isinstance(value, str)]
+        hint = 'give texts in a mapping such as {"ZDEMO_CACHE_TTL": "0"}, or dotenv_values(FILE) of python-dotenv'
+        what = others[0] if others else type(given).__name__
+        raise GuardError(f"settings must be Settings or a mapping of texts, not {what}", hint=hint)
     try:
         variables = read_environment() if given is None else Environment({GIVEN: given})
         if resource is not UNSET:

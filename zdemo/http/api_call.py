@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.address import is_loopback, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
+from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command
@@ -164,11 +165,10 @@ def call_api(
         if failure.kind is not FailureKind.REFUSED:
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
-        has_port = urlsplit(settings.api_url).port is not None
-        start = Command("serve", does="starts it"), f"or correct {settings.setting}"
-        raise ConnectionFailed(
-            what, hint=start if has_port else failure.steps, kind=failure.kind, origin=failure.origin
-        ) from failure
+        port = urlsplit(settings.api_url).port
+        serve = "serve" if DEFAULT_API_URL.endswith(f":{port}") else f"serve --port {port}"
+        hint = (Command(serve, does="starts it"), f"or correct {settings.setting}") if port else failure.steps
+        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 

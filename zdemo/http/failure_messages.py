@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
+from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.errors.steps import Command, SetVariable, Shell, Step
 
@@ -198,7 +199,8 @@ def failed(
     elif kind is FailureKind.REFUSED and here and parts.port is None:
         steps = (f"add the port to {setting}",)
     elif kind is FailureKind.REFUSED and here and is_zitadels:
-        steps = hint, Command("emulator", uses_settings=False, does="runs an emulated ZITADEL")
+        start = "emulator" if port == EMULATOR_PORT else f"emulator --port {port}"
+        steps = hint, Command(start, uses_settings=False, does="runs an emulated ZITADEL")
     return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
 
 

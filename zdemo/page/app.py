@@ -81,7 +81,10 @@ def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
         if path not in paths and not path.startswith(FILES):
             return api(environ, start_response)
         is_own = path != "/" or environ["REQUEST_METHOD"] in ("GET", "HEAD")
-        return (page if is_own and is_for_this_machine(environ) else api)(environ, start_response)
+        is_here = is_for_this_machine(environ)
+        if path in OF_PEOPLE and is_own and not is_here:
+            log.warning("no page for another host, or through a proxy: open the address that zdemo serve printed")
+        return (page if is_own and is_here else api)(environ, start_response)
 
     return dispatch
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import usable_at
@@ -36,6 +38,8 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     application = _application(client, project, state.application_id, options.app_name)
     login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
+    options = _with_own_names(options, state, (project, application, *users.values()))
+    names = {READER: options.reader_name, VISITOR: options.visitor_name}
     if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
         check_same_zitadel(files, client.zitadel.issuer)
     auth = options.auth or (application.auth if application else Auth.BASIC)
@@ -63,6 +67,20 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         organization=resources.get_organization(client, client.organization_id),
         foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat),
     )
+
+
+def _with_own_names(
+    options: SetupOptions, state: SetupState, things: Iterable[Project | Application | User | None]
+) -> SetupOptions:
+    """Return the options with the names of what setup created where no option gives another than the default."""
+    fields = ("project_name", "app_name", "reader_name", "visitor_name")
+    own: dict[str, Any] = {
+        field: thing.username if isinstance(thing, User) else thing.name
+        for field, thing in zip(fields, things, strict=True)
+        if thing and state.owns(thing.id) and getattr(options, field) == getattr(SetupOptions, field)
+    }
+    role = state.assignment_role if options.role == SetupOptions.role else ""
+    return replace(options, **own, role=role or options.role)
 
 
 def _application(client: ManagementClient, project: Project | None, recorded_id: str, name: str) -> Application | None:

@@ -22,6 +22,7 @@ from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Credential, Project, User
 
+RESTART = "or, if it is the emulator, which has no console: restart it, so that it forgets everything"
 AGAIN = Command("setup --teardown", does="removes the rest then")
 
 
@@ -184,7 +185,9 @@ class Teardown:
         if self.added_by_others:
             names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
             remove = "remove it in the Management Console, or delete the whole project or user there"
-            raise ZdemoError(f"others added to what setup created: {names}; nothing was removed", hint=(remove, AGAIN))
+            raise ZdemoError(
+                f"others added to what setup created: {names}; nothing was removed", hint=(remove, RESTART, AGAIN)
+            )
 
 
 def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:

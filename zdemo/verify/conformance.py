@@ -28,6 +28,7 @@ OPTION = "--api"
 ZDEMO_ROUTE = "/api/private"
 ANOTHER_URL = "give --api a URL that requires a token"
 MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
+CHALLENGE = "answer 401 with WWW-Authenticate: Bearer (RFC 6750 section 3)"
 ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
 REFUSALS, QUERY = "refusals", "query"  # groups of checks
 BY_ID = {case.id: case for case in CASES}
@@ -104,7 +105,7 @@ def _neither(reply: ApiReply, issuer_url: str) -> Finding:
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call, issuer=issuer_url)):
         return before
-    fix = ANOTHER_URL if reply.status in (404, 405) else MUST_REFUSE
+    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: ANOTHER_URL}.get(reply.status, MUST_REFUSE)
     return failed(f"{reply.status} for a request without a token, not 401", fix)
 
 

@@ -67,7 +67,7 @@ def target(text: str, url: str | None) -> CallTarget:
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
     if "://" not in text:
-        if meant := did_you_mean(text, Route):
+        if meant := next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route):
             raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
         raise UsageError(f"unknown route: {text} ({KNOWN})", hint=_meant(text))
     if url is not None:

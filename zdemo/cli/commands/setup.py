@@ -154,9 +154,8 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}, or for the emulator --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
-        given["ZITADEL_DOMAIN"] = (
-            token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ") or emulator
-        )
+        typed = token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ")
+        given["ZITADEL_DOMAIN"] = emulator if typed.lower() in ("", "y", "yes") else typed
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = token_input.typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
     environment = _layers(given, options, files)
@@ -192,6 +191,7 @@ class SetupRun:
         screen, files = self.screen, self.files
         with screen.waiting(f"looking at {self.client.zitadel}"):
             current = look(self.client, files, options)
+        options = current.options
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
             show_plan(screen, plan, files.values, self.client.emulator)

@@ -125,8 +125,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         reports.check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
     with emulated_run(screen, target) as run, screen.waiting("asking") as wait:
-        if run.answer.status == HTTPStatus.NOT_FOUND:
-            raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
+        _check_paths(run, target)
         done = list(examine(run, names, strict=strict, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         screen.hide(*run.api.hidden)
     seconds = time.monotonic() - started
@@ -145,6 +144,14 @@ def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     if Mark.FAIL in marks or any(report.mark is Mark.SKIP and report.case.id in only for report in reports):
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Mark.UNASKED in marks else ExitCode.YES
+
+
+def _check_paths(run: VerifyRun, target: GradedApi) -> None:
+    """Raise UsageError for a path that the API does not have, and for a public one that needs a token."""
+    if run.answer.status == HTTPStatus.NOT_FOUND:
+        raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
+    if target.public and (status := run.api.send(path=target.public).status) in (401, 403, 404):
+        raise UsageError(f"the API answers {status} to {target.public}: give --public a path that needs no token")
 
 
 def _check_names(names: Sequence[str], target: GradedApi) -> None:

@@ -7,10 +7,10 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
-from zdemo.diagnosis.evidence import PatIds
+from zdemo.diagnosis.evidence import NOTHING, PatIds
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
-from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, other_api, same_settings
+from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, OTHER_SETTINGS, other_api, same_settings
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
@@ -63,13 +63,16 @@ def explain(  # noqa: PLR0913  # each given by name
         if known is None:
             facts = stack.enter_context(closing(Facts(environment, settings, token, ids)))
             known = investigate(facts, role=call.role, now=now)
-        finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection), facts)
+        evidence = facts.known if facts else NOTHING
+        finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection, evidence), facts)
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := api_difference(api_url, settings):
             finding = other_api(other, call.setting).and_seen(finding.seen)
         elif other == "" and finding.id == "call.disagrees":
             finding = same_settings(finding)
+        elif other == "":
+            finding = replace(finding, candidates=tuple(c for c in finding.candidates if c != OTHER_SETTINGS))
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more

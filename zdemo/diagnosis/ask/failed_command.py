@@ -1,13 +1,17 @@
 """Put the words of the diagnosis into the error that ends a command, what is wrong with the settings first."""
 
+import time
 from collections.abc import Collection
+from contextlib import suppress
 
 from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
+from zdemo.diagnosis.ask.investigate import investigate_with
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import brief, heading, why
-from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
+from zdemo.errors import ConnectionFailed, CredentialsRefused, IntrospectionError, SettingsError, ZdemoError
 from zdemo.errors.problem import Problem
 
 
@@ -17,6 +21,10 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[Pro
         finding = Finding(id=error.finding, cause=error.lines[0], fix=error.steps)
     elif isinstance(error, IntrospectionError):
         finding = finding_for_error(error)
+        with suppress(SettingsError):
+            if isinstance(error, CredentialsRefused):
+                settings, pat = Settings.from_env(environment), environment.get("PAT")
+                finding = investigate_with(environment, settings, pat, now=time.time()).finding or finding
     elif isinstance(error, ConnectionFailed):  # ZITADEL's is an IntrospectionError
         finding = Finding(id="api.reachable", cause=error.message, fix=error.steps)
     else:

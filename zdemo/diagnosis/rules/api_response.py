@@ -97,10 +97,10 @@ class ApiCase:
             failed=answer.status in GATEWAY_STATUSES,
         )
 
-    def compared_with(self, here: Finding | None, introspection: Introspection | None) -> Self:
+    def compared_with(self, here: Finding | None, introspection: Introspection | None, evidence: Evidence) -> Self:
         """Return the case with the outcome of the investigation; the answer is not read again."""
         case = copy(self)
-        vars(case).update(here=here, introspection=introspection)
+        vars(case).update(here=here, introspection=introspection, evidence=evidence)
         return case
 
     @cached_property

@@ -51,7 +51,8 @@ def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNO
     cause, fix = CAUSES[name]
     is_setups_pat = evidence.ids is not None and not evidence.ids.named_by
     if fix == SETUP or (fix == NEW and is_setups_pat):
-        fix = Command("setup", option=evidence.admin_option, does=ASKS if evidence.admin_option else CREATES)
+        option = "--admin-pat" if name == "client_unknown" else evidence.admin_option  # that emulator's PAT is gone too
+        fix = Command("setup", option=option, does=ASKS if option else CREATES)
     token = "PAT" if kind is TokenKind.PAT else "token"
     words = cause.format(ago=span(reason.seconds), name=reason.name, token=token)
     return Finding(id=f"{area}.{name}", cause=words, only_emulator=True, fix=(fix,))

@@ -235,7 +235,9 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
         )
     if Probe.USERINFO not in evidence.refused and case.form.kind is not TokenKind.PAT:
         doubts.append(NOT_SEEN)
-    return (*doubts, "ZITADEL's database cannot be read, if it refuses all tokens")
+    if not evidence.administrator_is_active:
+        doubts.append("ZITADEL's database cannot be read, if it refuses all tokens")
+    return tuple(doubts)
 
 
 def _ask_administrator(evidence: Evidence) -> Step:

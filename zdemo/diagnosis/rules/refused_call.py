@@ -16,7 +16,7 @@ from zdemo.diagnosis.rules.api_response import (
 )
 from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, pat_at_resource
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
-from zdemo.diagnosis.wording import Lines
+from zdemo.diagnosis.wording import Lines, span
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 
@@ -162,6 +162,20 @@ def _actor(case: ApiCase) -> Finding | None:
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
 
 
+def _apis_clock(case: ApiCase) -> Finding | None:
+    """Judge by the Date of both answers: the token is valid for ZITADEL now, and not by the API's clock."""
+    token, here, there = case.introspection, case.evidence.answer(Probe.TOKEN).date, case.answer.date
+    if case.here or case.code != "invalid_token" or token is None or here is None or there is None:
+        return None
+    expired = token.expires_at is not None and there >= token.expires_at > here
+    if not expired and not (token.not_before is not None and there < token.not_before <= here):
+        return None
+    differs = f"the API's clock is {span(abs(there - here))} {'ahead of' if there > here else 'behind'} ZITADEL's"
+    cause = f"{differs}, so the token {'has expired' if expired else 'is not valid yet'} for the API"
+    fix = "synchronise the clock of the API's machine (NTP)"
+    return Finding(id="call.clock_skewed", cause=f"{cause} (by the Date of both answers)", likely=True, fix=(fix,))
+
+
 def _compared(case: ApiCase) -> Finding:
     """Return the investigation's finding, where it explains the API's answer; else they disagree."""
     if case.here:
@@ -219,5 +233,5 @@ def _from_here(case: ApiCase) -> Lines:
 
 COMPARED = (
     *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _is_pat, _actor, _compared),
+    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _is_pat, _actor, _apis_clock, _compared),
 )

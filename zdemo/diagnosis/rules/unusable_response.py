@@ -265,6 +265,8 @@ def _correct_address(answer: Response) -> str:
 
 @rule(Probe.READY, Probe.DISCOVERY)
 def _unusable(case: TokenCase) -> Finding | None:
+    if case.evidence.answer(Probe.DISCOVERY).status and not case.evidence.is_zitadel:
+        return _other_server(case)
     changed = "something between here and ZITADEL changes the request or the answer"
     other = f"{case.answer.setting} names a server that is not a ZITADEL"
     candidates, fix = (other, changed), case.error.steps if case.error else ()
