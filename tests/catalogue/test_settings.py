@@ -30,7 +30,7 @@ def test_33_a_value_that_hides_another_is_said_with_its_fix(bare: Shell, zitadel
     introspect(bare, wrong).names(HIDES)
 
 
-KEEP = "keep the right one of lines"
+KEEP = "keep the right one, remove the other"
 
 
 def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: Shell, zitadel: Emulator) -> None:

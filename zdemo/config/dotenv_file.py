@@ -11,6 +11,7 @@ from dotenv.parser import Binding, parse_stream
 
 from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.errors import SettingsError
+from zdemo.errors.steps import EditLines
 from zdemo.text.printable import utf8_text
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
@@ -40,11 +41,11 @@ class Dotenv:
         return {b.key: b.value or "" for b in self._bindings if b.key is not None}
 
     @property
-    def wrong_lines(self) -> list[str]:
-        """The lines that are not assignments, and why, as messages name them."""
+    def wrong_lines(self) -> dict[int, str]:
+        """The lines that are not assignments, and why."""
         sets_nothing = (x for x in self._numbered() if x[0].error or (x[0].key is not None and x[0].value is None))
         wrong = ((line, OPEN_QUOTE.match(binding.original.string)) for binding, line in sets_nothing)
-        return [f"line {line} {'never closes a quote' if opened else 'is not an assignment'}" for line, opened in wrong]
+        return {line: "never closes a quote" if opened else "is not an assignment" for line, opened in wrong}
 
     @property
     def repeated(self) -> dict[str, tuple[int, ...]]:
@@ -142,7 +143,9 @@ def valid_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)
     if wrong := dotenv.wrong_lines:
-        problems = [f"{path} {problem}" for problem in wrong[:MOST_PROBLEMS]]
+        first = list(wrong.items())[:MOST_PROBLEMS]
+        problems = [f"{path} line {line} {why}" for line, why in first]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
-        raise SettingsError(problems + more, hint="write one NAME=value per line, quotes in pairs, # before a comment")
+        write = "write NAME=value, quotes in pairs, # before a comment"
+        raise SettingsError(problems + more, hint=EditLines(str(path), tuple(line for line, _ in first), write))
     return dotenv

@@ -7,7 +7,7 @@ from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import RenameVariable, SetVariable, UnsetVariable
+from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, UnsetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
@@ -89,8 +89,8 @@ def hiding_problems(environment: Environment) -> Iterator[Problem]:
             lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
             counts = f"line {last} counts" + ("" if name in environment else ", which is empty")
             text = f"{name} is set twice in {environment.file}: {counts}, not {lines}"
-            advice = f"keep the right one of lines {', '.join(map(str, (*others, last)))}, and remove the other"
-            yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(advice,))
+            keep = EditLines(str(environment.file), (*others, last), "keep the right one, remove the other")
+            yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(keep,))
 
 
 def hidden_values(environment: Environment) -> Iterator[Problem]:

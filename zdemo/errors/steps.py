@@ -69,6 +69,15 @@ class UnsetVariable:
 
 
 @dataclass(frozen=True)
+class EditLines:
+    """Change lines of a file, as ``change`` says."""
+
+    file: str
+    lines: tuple[int, ...]
+    change: str
+
+
+@dataclass(frozen=True)
 class TightenMode:
     """Let only its owner read a file."""
 
@@ -87,7 +96,7 @@ class GrantRole:
 
 
 Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
-Step = str | Paste | SetVariable | RenameVariable
+Step = str | Paste | SetVariable | RenameVariable | EditLines
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 
 
@@ -145,6 +154,8 @@ def in_words(step: Step, blank: str = " ") -> str:
             words = in_words(advice, blank) if advice else f"{name}={value}"
         case RenameVariable(name=name, right=right, place=place):
             words = f"rename {name} to {right} in {place}"
+        case EditLines(file=file, lines=lines, change=change):
+            words = f"{file}, line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}: {change}"
         case GrantRole(user=user, role=role, option=option, env_file=env_file):
             words = in_words(Command("role grant", (user, role), option, env_file), blank)
         case Command():
