@@ -40,7 +40,9 @@ def listed(shell: Shell) -> dict[str, Any]:
     return {row["name"]: row for row in shell("commands", "--json").document["commands"]}
 
 
-@pytest.mark.parametrize("stdin", ["closed", "empty", "silent"])
+@pytest.mark.parametrize(
+    "stdin", ["empty", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("closed", "silent"))]
+)
 @pytest.mark.parametrize("command", LINES)
 def test_no_command_asks_where_there_is_no_terminal(own_shell: Shell, command: str, stdin: str) -> None:
     """``silent`` is a pipe on which nobody writes: a command that reads it does not end."""

@@ -88,6 +88,7 @@ def test_a_tool_gives_what_its_command_prints(shell: Shell) -> None:
     assert seen.errors == [False] * 6 + [True, False]
 
 
+@pytest.mark.thorough
 def test_tools_change_nothing_and_what_is_wrong_is_a_cause_and_not_an_error(shell: Shell) -> None:
     seen = session(shell, ("introspect", {}), ("doctor", {}), CLIENT_SECRET=CLIENT_SECRET[::-1])
     hints = [(tool.name, tool.annotations and tool.annotations.read_only_hint) for tool in seen.tools]
@@ -99,12 +100,14 @@ def test_tools_change_nothing_and_what_is_wrong_is_a_cause_and_not_an_error(shel
     assert seen.errors + hanging.errors == [False] * 3
 
 
+@pytest.mark.thorough
 def test_half_a_surrogate_pair_in_a_claim_is_written_out(shell: Shell) -> None:
     with upstream(answer(b'{"active": true, "odd": "\\ud800"}')) as zitadel:
         seen = session(shell, ("introspect", {}), ZITADEL_DOMAIN=zitadel.url)
     assert seen.answers[0]["answer"]["odd"] == "\\ud800"
 
 
+@pytest.mark.thorough
 def test_two_commands_run_at_once(shell: Shell) -> None:
     (shell.folder / "of-this-test.env").touch()
     args, env = ["-m", "zdemo", "mcp", "--env-file=of-this-test.env"], {**BASE, **shell.env}
@@ -142,6 +145,7 @@ def test_wrong_calls_are_refused_and_repeat_nothing(shell: Shell) -> None:
     assert seen.version < "2026"
 
 
+@pytest.mark.thorough
 def test_lines_that_are_no_protocol_are_not_repeated(shell: Shell) -> None:
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "introspect", "arguments": [DEAD]}}
     lines = [DEAD, f'["{DEAD}"]', f'{{"method": 5, "params": "{DEAD}"}}', "\0", json.dumps(call)]
@@ -156,6 +160,7 @@ def test_lines_that_are_no_protocol_are_not_repeated(shell: Shell) -> None:
     assert (process.returncode, rest, DEAD in answer) == (0, ("", ""), False)
 
 
+@pytest.mark.thorough
 def test_it_reads_the_file_that_is_named_and_runs_no_code_of_its_folder(shell: Shell, bare: Shell) -> None:
     (bare.folder / "zdemo.py").write_text("raise SystemExit('not this one')")
     (bare.folder / "my api.env").write_text("".join(f"{name}={value}\n" for name, value in shell.env.items()))

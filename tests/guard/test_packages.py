@@ -80,6 +80,7 @@ def missing(names: str) -> str:
     return json.dumps([module for module, by in owners if kept.isdisjoint(map(canonicalize_name, by))])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("script", "names", "key_file"), [(IN_FLASK, FLASK, False), (IN_STARLETTE, f"{STARLETTE} {WITH_KEY}", True)]
 )

@@ -92,6 +92,7 @@ def failed(zitadel: Emulator, app: ASGIApp) -> dict[str, str]:
         return {report.case.id: report.verdict.seen for report in examine(run) if report.mark is Mark.FAIL}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_of_an_mcp_server_fails_its_own_case_and_no_other(fault: str, zitadel: Emulator) -> None:
     change, expected = FAULTS[fault]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.apis import settings_for
-from tests.support.holed_proxy import OPEN_PATH, HoledProxy, listening
+from tests.verify.holed_proxy import OPEN_PATH, HoledProxy, listening
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.verify.api_client import ApiClient
