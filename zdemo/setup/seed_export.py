@@ -41,7 +41,7 @@ class SeedExport:
         try:
             seeded_start(text, "seed.toml")
         except SeedError as error:
-            hint = "change it in ZITADEL, or write a seed by hand: see docs/emulator.md"
+            hint = "change it in ZITADEL, or write a seed by hand"
             raise ZdemoError(f"a seed cannot have all of this ZITADEL: {error}", hint=hint) from None
         return text
 
