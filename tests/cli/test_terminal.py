@@ -45,7 +45,7 @@ def test_the_demo_shows_that_it_starts_before_it_loads_the_servers(shell: Shell)
 
 
 ONE_WORD_OR_COMMAND = re.compile(rf" *(?:\S*|(?:{COMMAND}).?) *")
-VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b"  # durations, times, request IDs
+VARYING = r"\b\d+(\.\d+)? m?s\b|\d\d:\d\d:\d\d|\b[0-9a-f]{16}\b|\d+ seconds"  # durations, times, request IDs
 SCREENS = (
     *("call scoped -v", "call nonsense", f"introspect --pat {'A' * 71}", "introspect --env-file missing.env", "doctor"),
     *("role list", "doctor --explain token.active", "setup --dry-run", "init --emulator --env-file taken.env"),
