@@ -152,7 +152,9 @@ class Visit:
         return Visit(self.page.context.new_page(), self.watch, self.address)
 
     def is_live(self) -> None:
+        """Wait for the feed, and for what can be chosen: each is read on its own."""
         expect(self.page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(self.button("Send")).to_be_visible()
 
     def part(self, name: str) -> Locator:
         """Return one of the parts: Try it, Sequence, Change it, Feed."""
@@ -221,7 +223,7 @@ def visit(
         person = Visit(context.new_page(), watch, address)
         person.open()
         yield person
-        assert watch.problems == []
+        assert not watch.problems, watch.problems
     finally:
         context.close()
 
