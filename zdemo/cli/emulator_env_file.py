@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.cli.screen import Screen
-from zdemo.config.address import is_loopback
+from zdemo.config.address import is_local
 from zdemo.config.new_dotenv import has_emulators_settings, is_skeleton
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors.steps import Command, Shell, Step, in_words, with_env_file
@@ -24,7 +24,7 @@ def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
 def serve_emulator(port: int, api_url: str) -> Command:
     """Return the command that runs an emulator, and the API beside it, at ``api_url`` if that is on this machine."""
     parts = urlsplit(api_url)
-    is_other = is_loopback(parts.hostname or "") and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
+    is_other = is_local(api_url) and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
     return Command(f"serve --emulator{_at_port(port)}{f' --port {parts.port}' if is_other else ''}")
 
 

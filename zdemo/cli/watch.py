@@ -30,7 +30,6 @@ class Watch:
     _start: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
-        """Return when the last outcome came."""
         return f"after {self.seconds:.1f} s, {self.calls} call{'' if self.calls == 1 else 's'}"
 
     def until_there(self, show: Callable[[Call], None]) -> Call:

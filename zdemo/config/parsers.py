@@ -33,21 +33,17 @@ T = TypeVar("T")
 
 
 class InvalidValue(ValueError):
-    """What is wrong with a value, in words that follow the setting's name."""
+    """What is wrong with a value, in words that follow the setting's name.
+
+    ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of the
+    value; with ``None`` the value is shown, unless it could be a secret.
+    """
 
     def __init__(
         self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "", is_example: bool = False
     ) -> None:
-        """Describe a problem.
-
-        ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of
-        the value; with ``None`` the value is shown, unless it could be a secret.
-        """
         super().__init__(problem)
-        self.corrected = corrected
-        self.echo = echo
-        self.fix = fix
-        self.is_example = is_example
+        self.corrected, self.echo, self.fix, self.is_example = corrected, echo, fix, is_example
 
 
 def is_masked(text: str) -> bool:

@@ -86,7 +86,6 @@ class _Reader:
         return {known.field: self.value(known.name) for known in VARIABLES if known.field in names}
 
     def finish(self) -> None:
-        """Raise SettingsError with all problems, if there are any."""
         if not self.problems:
             return
         if any(problem.kind is ProblemKind.MISSING for problem in self.problems):

@@ -97,7 +97,6 @@ class _Run:
 
     @property
     def project_id(self) -> str:
-        """The ID of the project that exists, or that will be created."""
         return self.current.project.id if self.current.project else self.files.state.project_id
 
     @property
@@ -106,7 +105,6 @@ class _Run:
         return self.project_id, application.id if application else self.files.state.application_id
 
     def user(self, step: PlanStep) -> CurrentUser:
-        """Return the user that a step is about, by name."""
         return next(user for user in self.current.users if user.name == step.name)
 
     def user_id(self, step: PlanStep) -> str:
@@ -114,7 +112,6 @@ class _Run:
         return user.user.id if user.user else user.fields.id_in(self.files.state)
 
     def carry_out(self, step: PlanStep) -> None:
-        """Carry out a step. Raises ZdemoError when ZITADEL refuses it."""
         try:
             getattr(self, f"{step.action.name}_{step.kind.name}".lower())(step)
         except ManagementError as error:

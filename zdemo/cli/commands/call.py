@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
-from urllib.parse import urlsplit
 
 import typer
 
@@ -28,7 +27,7 @@ from zdemo.cli.token_input import (
 )
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
-from zdemo.config.address import is_loopback
+from zdemo.config.address import is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
@@ -152,7 +151,7 @@ def call(  # the options
         return ExitCode.YES
     if token and API_URL not in environment.hidden:  # that is said with the outcome
         tell_mixed_sources(screen, environment, "PAT", API_URL)
-    if token and named == THE_URL and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
+    if token and named == THE_URL and pat is None and not is_local(settings.api_url):
         screen.note(f"the token {token_line(environment, token)} goes to {settings.api_url}")
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
@@ -180,7 +179,6 @@ class _Outcome:
     verbose: bool
 
     def show(self, result: Call) -> None:
-        """Show the answer, and why it is a refusal."""
         screen, token, watched = self.screen, self.token, self.watched
         explanation, username = self._explained(result)
         if explanation:

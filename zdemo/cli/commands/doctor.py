@@ -197,7 +197,6 @@ class _Examination:
     fixes: bool
 
     def run(self, context: DoctorContext) -> tuple[ExitCode, Sequence[CheckReport]]:
-        """Run the checks, show them, and return the exit code and the reports."""
         started, screen = time.monotonic(), self.screen
         subject = self._subject(context)
         with closing(subject):

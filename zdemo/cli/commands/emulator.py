@@ -8,6 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,7 +90,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             option_given = "--json" if as_json else "--until-stdin-closes"
             hint = f"leave out {option_given}: standard input and output belong to the command"
             raise UsageError(f"{option_given} cannot be combined with a command", hint=hint)
-        with_emulator.variables({}, 0, env or [])  # raises an error for one that is wrong
+        with_emulator.check_command(command, env or [], instead=Command("emulator --json", uses_settings=False))
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=Command(f"emulator --env {shlex.quote(env[0])} -- COMMAND"))
@@ -167,7 +168,8 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     screen.say(one_line(f"wrote {path}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"))
     screen.steps("left out", (f"{what}: {count}" if count else what for what, count in seed.left_out.items()))
     screen.say("its secrets and tokens are new; they work in the emulator only")
-    screen.steps("next", [Command("emulator --seed", (str(path),), uses_settings=False)])
+    run, does = Command("emulator --seed", (str(path),), uses_settings=False), "prints the variables of a matching .env"
+    screen.steps("next", [run, replace(run, text="emulator --json --seed", does=does)])
     return ExitCode.YES
 
 

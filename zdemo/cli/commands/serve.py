@@ -184,11 +184,9 @@ class _JsonLogScreen(Screen):
     """A screen that writes its messages to the API's log, so that each line is a JSON object from the first on."""
 
     def behind(self, lead: str, text: str, **_layout: object) -> None:
-        """Log a message."""
         logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
 
     def steps(self, label: str, steps: Iterable[Step], **_layout: object) -> None:
-        """Log steps, each with its remark in the same message."""
         for step in steps:
             self.behind(f"{label} ", in_line(step))
 

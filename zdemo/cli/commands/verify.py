@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import time
@@ -186,8 +185,7 @@ def _check(target: GradedApi) -> None:
     if not is_here:
         hint = f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}"
         raise UsageError(f"--external-domain does not resolve to this machine: {target.external_domain}", hint=hint)
-    with_emulator.check_command(target.command)
-    with_emulator.variables({}, 0, target.env)  # raises an error for one that is wrong
+    with_emulator.check_command(target.command, target.env, instead=Command("doctor --api URL"))
 
 
 # --- the API and the emulator
@@ -215,8 +213,7 @@ def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str,
     names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
     with suppress(SettingsError):
         names += [KEY_FILE] if valid_dotenv(DEFAULT_ENV_FILE).values.get(KEY_FILE, "").strip() else []
-    given = with_emulator.variables(values, port, target.env)
-    return {**dict.fromkeys(PORTS, str(port)), **{name: given[name] for name in names if name in given}}
+    return {**dict.fromkeys(PORTS, str(port)), **{name: values[name] for name in names if name in values}}
 
 
 def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:
@@ -256,10 +253,6 @@ def _backend(port: int) -> Iterator[Backend]:
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator, start the API in front of it, and wait until it answers; yield what the cases ask with."""
-    from zdemo.serving.programs import SUPPORTED
-
-    if not SUPPORTED:
-        raise UsageError("a command can be run on Linux and macOS only", hint=Command("doctor --api URL"))
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
@@ -277,11 +270,11 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         backend = stack.enter_context(_backend(target.backend)) if target.backend else None
         values, port = {**with_emulator.exported(start, running.url), **files}, _port(target.port or 0)
-        environment, withdrawn = with_emulator.command_environment(os.environ, _given(target, values, port))
         screen.hide(start.client_secret)
-        if withdrawn:
-            screen.note(f"the API does not get your {', '.join(withdrawn)}")
-        command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
+        known = with_emulator.placeholders(values, port)
+        given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)
+        environment = with_emulator.command_environment(screen, "the API", given)
+        command = with_emulator.expanded(target.command, known)
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
         seconds, message = MOST_SECONDS + target.window_seconds, MESSAGE if target.mcp else None
