@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,36 +82,33 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     return token
 
 
-def token_of(caller: str | None, pat: str | None, env_file: Path | None) -> dict[str, tuple[str, str | None]]:
-    """Return the token that ``--as`` gives, by the variable that it stands for; nothing without ``--as``."""
-    if caller is None:
-        return {}
-    if pat is not None:
-        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
-    variable = TOKENS[caller]
-    if value := read_environment(env_file).get(variable):
-        return {"PAT": (variable, value)}
-    raise MissingTokenError(f"{variable} is not set", hint=Command("setup", does="creates one (or set it in .env)"))
-
-
 def environment_with_token(
     screen: Screen,
     pat: str | None,
+    caller: str | None,
     env_file: Path | None,
-    options: Mapping[str, tuple[str, str | None]] | None = None,
     *,
     check: Callable[[Environment], object],
+    **options: tuple[str, str | None],
 ) -> Environment:
-    """Return the environment, with ``PAT`` from ``--pat`` if that is given, and hide its secrets.
+    """Return the environment, with ``PAT`` from ``--pat`` or ``--as`` if one is given, and hide its secrets.
 
     ``options``: for other variables, the option that stands for each and its value. ``check`` raises an error for
     settings that are wrong, so that no one types a token in vain.
     """
+    environment = read_environment(env_file, options)
+    if caller is not None:
+        if pat is not None:
+            raise UsageError("--as and --pat both name a token", hint="leave out one of them")
+        if (variable := TOKENS[caller]) not in environment:
+            hint = Command("setup", does="creates one (or set it in .env)")
+            raise MissingTokenError(f"{variable} is not set", hint=hint)
+        environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
-        before = read_environment(env_file, options).without("PAT")
-        hide_secrets(screen, before)
-        check(before)
-    environment = read_environment(env_file, {"PAT": ("--pat", given_token("--pat", pat)), **(options or {})})
+        hide_secrets(screen, environment)
+        check(environment.without("PAT"))
+    if pat is not None:
+        environment = environment.giving("PAT", "--pat", given_token("--pat", pat) or "")
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")
@@ -201,8 +198,8 @@ def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:
     """Print a note where ``.env`` gives a token and the environment its address, or the other way round."""
     place, other = environment.source(token), environment.source(address)
-    if token in environment.hidden:
-        return  # that is said with the outcome
+    if token in environment.hidden:  # that is said with the outcome
+        return
     if place and other and place != other and COMMAND_LINE not in (place, other):
         screen.note(f"{token} comes from {place}, {address} from {other}")
 

@@ -47,6 +47,7 @@ class Redaction:
             self._shown.setdefault(form.translate(SMALL), "…")
 
     def __call__(self, text: str) -> str:
+        """Return the text without the secrets."""
         small = text.translate(SMALL)
         if forms := sorted((form for form in self._shown if form in small), key=len, reverse=True):
             pattern = re.compile("|".join(map(re.escape, forms)), re.IGNORECASE | re.ASCII)

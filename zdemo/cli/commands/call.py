@@ -22,7 +22,6 @@ from zdemo.cli.token_input import (
     tell_hidden,
     tell_mixed_sources,
     token_line,
-    token_of,
     with_issued_token,
 )
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
@@ -135,9 +134,8 @@ def call(  # the options
             check_address(named, address, environment)
         return ClientSettings.from_env(environment)
 
-    variable = TOKENS[caller or "reader"]
-    options = {API_URL: (named, address), **token_of(caller, pat, env_file)}
-    environment = environment_with_token(screen, pat, env_file, options, check=checked)
+    variable, option = TOKENS[caller or "reader"], {API_URL: (named, address)}
+    environment = environment_with_token(screen, pat, caller, env_file, check=checked, **option)
     settings, is_asked_for = checked(environment), pat is not None or caller is not None
     is_open = endpoint is Route.PUBLIC and not is_asked_for
     environment = environment if is_open or curl else with_issued_token(screen, environment)

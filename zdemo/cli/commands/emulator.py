@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 PORT = "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND."
+EXPORT = Command("emulator --export world.toml", uses_settings=False)
 DOMAIN = "Also answer to this host name, with this name in the issuer; can be repeated."
 
 
@@ -80,7 +81,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     screen: Screen = ctx.obj
     if export or people:
         if not export or any((command, seed, env, auto_login, until_stdin_closes, port is not None)):
-            raise UsageError("--export FILE works alone, or with --people", hint="zdemo emulator --export world.toml")
+            raise UsageError("--export FILE works alone, or with --people", hint=EXPORT)
         return export_seed(screen, export, people=people, as_json=as_json)
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
@@ -144,9 +145,7 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     from zdemo.zitadel.management import ManagementClient
 
     if path.suffix != ".toml":
-        raise UsageError(
-            f"invalid value for --export: {path} (a .toml file)", hint="zdemo emulator --export world.toml"
-        )
+        raise UsageError(f"invalid value for --export: {path} (a .toml file)", hint=EXPORT)
     taken = UsageError(f"{path} exists already", hint="give --export the name of a new file")
     if os.path.lexists(path):
         raise taken

@@ -70,9 +70,7 @@ def introspect(
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
-    environment = token_input.environment_with_token(
-        screen, pat, env_file, token_input.token_of(caller, pat, env_file), check=Settings.from_env
-    )
+    environment = token_input.environment_with_token(screen, pat, caller, env_file, check=Settings.from_env)
     environment = token_input.with_admin(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
     token_input.tell_warnings(screen, settings)
