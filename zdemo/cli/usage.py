@@ -207,9 +207,14 @@ def option_of(setting: str, takes: str, text: str, *names: str, **more: Any) -> 
     return info
 
 
-def flag(text: str, *names: str, panel: str | None = None) -> Any:
+def flag(text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """Return an option without a value."""
-    return typer.Option(*names, help=text, rich_help_panel=panel)
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
+def argument(takes: str, text: str, **more: Any) -> Any:
+    """Return an argument; ``text`` names the default."""
+    return typer.Argument(metavar=takes, help=text, show_default=False, **more)
 
 
 def verbose_flag(text: str) -> Any:

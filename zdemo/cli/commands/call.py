@@ -24,7 +24,7 @@ from zdemo.cli.token_input import (
     token_line,
     with_issued_token,
 )
-from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
+from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
@@ -43,7 +43,7 @@ from zdemo.text.printable import printable
 if TYPE_CHECKING:
     from zdemo.diagnosis.ask.explain import Explanation
 
-METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent. Default: GET."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # What is wrong with a token that is alive: time, or other settings of the API, can change it
 MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction", "other_audience", "wrong_project"))
@@ -88,21 +88,15 @@ def _meant(text: str) -> Command:
 
 def call(  # the options
     ctx: typer.Context,
-    route: Annotated[
-        str, typer.Argument(metavar="ROUTE", help=KNOWN, show_default=False, autocompletion=lambda: list(Route))
-    ],
-    method: Annotated[
-        Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
-    ] = Method.GET,
+    route: Annotated[str, argument("ROUTE", KNOWN, autocompletion=lambda: list(Route))],
+    method: Annotated[Method, option("METHOD", METHODS, "--method", "-X", case_sensitive=False)] = Method.GET,
     pat: Pat = None,
     caller: Caller = None,
     url: Annotated[str | None, option_of(API_URL, "URL", "Where the API is.")] = None,
     as_json: Json = False,
     verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
-    curl: Annotated[
-        bool, flag("Print the curl command instead; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)
-    ] = False,
+    curl: Annotated[bool, flag("Print the curl command; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)] = False,
     watch: Annotated[bool, flag(f"Repeat until {UNTIL}. Gives up after 10 minutes.", "--watch")] = False,
     env_file: EnvFile = None,
 ) -> int:

@@ -36,6 +36,7 @@ LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 ONLY = "Run this check or group, and the checks that it builds on. Repeatable."
+EXPLAIN = "Explain this check, and how to fix what it finds."
 IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
@@ -50,10 +51,7 @@ def doctor(
     only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(_names(CHECKS)))] = None,
     list_checks: Annotated[bool, flag("List the checks by group: their IDs, and what they check.", "--list")] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
-    explained: Annotated[
-        str | None,
-        option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=completing(IDS)),
-    ] = None,
+    explained: Annotated[str | None, option("ID", EXPLAIN, "--explain", autocompletion=completing(IDS))] = None,
     fix: Annotated[bool, flag("Show what can be fixed here, ask, change it, and check again.", "--fix")] = False,
     yes: Annotated[bool, flag("With --fix, do not ask.", "--yes")] = False,
     junit_file: Junit = None,

@@ -18,7 +18,7 @@ import typer
 from zdemo.cli import with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import argument, flag, option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.errors.steps import Command
@@ -30,33 +30,26 @@ if TYPE_CHECKING:
     from zdemo.server.logs import RequestLines, RequestLog
 
 
+COMMAND = "Run this command against the emulator, and end with it."
 PORT = "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND."
 EXPORT = Command("emulator --export world.toml", uses_settings=False)
 DOMAIN = "Also answer to this host name, with this name in the issuer; can be repeated."
+Domains = Annotated[list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)]
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ctx: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Run this command against the emulator, and end with it."),
-    ] = None,
+    command: Annotated[list[str] | None, argument("COMMAND", COMMAND)] = None,
     host: Host = "127.0.0.1",
     port: Annotated[int | None, option("PORT", PORT, min=0, max=HIGHEST_PORT)] = None,
     env: with_emulator.Env = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
-    until_stdin_closes: Annotated[
-        bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
-    ] = False,
+    until_stdin_closes: Annotated[bool, flag("End when standard input is closed.", "--until-stdin-closes")] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
     auto_login: Annotated[str | None, option("USER", "Log this person in at once, without the login page.")] = None,
-    external_domain: Annotated[
-        list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)
-    ] = None,
+    external_domain: Domains = None,
     expose_emulator: Expose = False,
-    export: Annotated[
-        Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed, and exit.")
-    ] = None,
+    export: Annotated[Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed.")] = None,
     people: Annotated[bool, flag("With --export: the people too.", "--people")] = False,
 ) -> int:
     """Run the built-in ZITADEL emulator, alone or for one command.

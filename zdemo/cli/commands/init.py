@@ -28,9 +28,7 @@ QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/em
 
 def init(
     ctx: typer.Context,
-    emulator: Annotated[
-        bool, flag("Write the settings of the built-in ZITADEL emulator. They are public.", "--emulator")
-    ] = False,
+    emulator: Annotated[bool, flag("Write the emulator's settings, which are public.", "--emulator")] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
     as_json: Json = False,

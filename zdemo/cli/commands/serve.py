@@ -47,6 +47,9 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED, FAULTY, LATE = "credentials accepted", "see the warning", "no answer yet"
 MOMENT_SECONDS = 0.5  # how long the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
+PIN = "Keep each worker on one processor (Linux). On with several workers."
+FORWARD_AUTH = "Answer a proxy that asks about each request, instead of the three routes."
+DENIED_AS = "Status for a malformed Authorization: 401 for nginx."
 REVOKE = Command("role revoke reader read:messages")
 
 
@@ -56,23 +59,14 @@ def serve(
     port: common_options.Port = 5000,
     threads: Annotated[int, option("COUNT", "Threads per worker.", shows_default=True, min=4, max=1024)] = 128,
     workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
-    pin: Annotated[
-        bool | None, flag("Keep each worker on one processor (Linux). On with several workers.", "--pin/--no-pin")
-    ] = None,
+    pin: Annotated[bool | None, flag(PIN, "--pin/--no-pin")] = None,
     emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
     emulator_port: common_options.EmulatorPort = EMULATOR_PORT,
     expose_emulator: common_options.Expose = False,
     json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
-    open_metrics: Annotated[
-        bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
-    ] = False,
-    forward_auth: Annotated[
-        bool, flag("Answer a proxy that asks about each request, instead of the three routes.", "--forward-auth")
-    ] = False,
-    denied_as: Annotated[
-        int,
-        option("STATUS", "Status for a malformed Authorization: 401 for nginx.", shows_default=True, min=400, max=401),
-    ] = 400,
+    open_metrics: Annotated[bool, flag("Serve /metrics, to all who reach the API.", "--open-metrics")] = False,
+    forward_auth: Annotated[bool, flag(FORWARD_AUTH, "--forward-auth")] = False,
+    denied_as: Annotated[int, option("STATUS", DENIED_AS, shows_default=True, min=400, max=401)] = 400,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     admin_pat: common_options.AdminPat = None,
     env_file: common_options.EnvFile = None,

@@ -39,6 +39,7 @@ from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth, User
 
 CREATED = "What is created"
+ROTATE = "Create a new client secret or key; the old one stops working."
 METHOD = "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic."
 _created = partial(option, panel=CREATED, shows_default=True)
 
@@ -48,9 +49,7 @@ def setup(
     dry_run: Annotated[bool, flag("Show the plan and change nothing.", "--dry-run")] = False,
     yes: Annotated[bool, flag("Do not ask. Never replaces a secret in use.", "--yes", "-y")] = False,
     teardown: Annotated[bool, flag("Remove what setup created, and nothing else.", "--teardown")] = False,
-    rotate_secret: Annotated[
-        bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
-    ] = False,
+    rotate_secret: Annotated[bool, flag(ROTATE, "--rotate-secret")] = False,
     app: Annotated[bool, flag("Also create an application for people: zdemo token --login.", "--app")] = False,
     domain: Annotated[str | None, option_of("ZITADEL_DOMAIN", "URL", "Your ZITADEL.")] = None,
     admin_pat: AdminPat = None,

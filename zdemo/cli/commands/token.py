@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CLIENT_ID = "The login name of a service account or, for the token of a person, the application's client ID."
 ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
+SCOPE = "Request this scope instead of the usual ones; can be repeated."
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
@@ -46,9 +47,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS, callback=token_text)] = None,
     key_file: Annotated[str | None, option_of(USER_KEY_FILE, "FILE", KEY_FILE)] = None,
     env_file: EnvFile = None,
-    scope: Annotated[
-        list[str] | None, option("SCOPE", "Request this scope instead of the usual ones; can be repeated.")
-    ] = None,
+    scope: Annotated[list[str] | None, option("SCOPE", SCOPE)] = None,
     as_json: Json = False,
 ) -> int:
     """Print an access token of a service account or a person.

@@ -17,7 +17,7 @@ import typer
 from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import completing, flag, option, verbose_flag
+from zdemo.cli.usage import argument, completing, flag, option, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
@@ -41,6 +41,7 @@ PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
 BACKEND = "COMMAND starts a proxy: be the API behind it, on this port of 127.0.0.1, and judge what arrives there."
+COMMAND = "Start the API with this command, which listens on {port}."
 PORT = "The port on which COMMAND listens, if it does not take {port}."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)
@@ -49,10 +50,7 @@ EXAMPLE = Command("verify --path /messages -- flask --app app run --port {port}"
 
 def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Start the API with this command, which listens on {port}."),
-    ] = None,
+    command: Annotated[list[str] | None, argument("COMMAND", COMMAND)] = None,
     path: Annotated[str | None, option("PATH", "A path that requires a token with the role.")] = None,
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
