@@ -16,29 +16,23 @@ LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class KeyKind:
     """One of ZITADEL's two kinds of key files: whose keys they hold."""
 
     type: str
     owner: str
-    article: str
     id_name: str
     setting: str  # that names such a file
 
     @property
     def new_key(self) -> str:
         """How to get such a file."""
-        page = f"the {self.owner}'s page in ZITADEL (Keys, New)"
-        return f"create a key on {page}, save the JSON that it shows, and give that file"
+        return f"create a key on the {self.owner}'s page in ZITADEL (Keys, New), save its JSON, and give that file"
 
 
-APPLICATION = KeyKind(
-    type="application", owner="API application", article="an", id_name="clientId", setting="ZITADEL_KEY_FILE"
-)
-SERVICE_USER = KeyKind(
-    type="serviceaccount", owner="service account", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
-)
+APPLICATION = KeyKind("application", "API application", "clientId", "ZITADEL_KEY_FILE")
+SERVICE_USER = KeyKind("serviceaccount", "service account", "userId", "ZDEMO_USER_KEY_FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +85,7 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
     by_id = other if other.id_name in values and kind.id_name not in values else kind
     named = values.get("type", by_id.type)
     if named == other.type:
-        owners = f"{other.article} {other.owner}, not of {kind.article} {kind.owner}"
-        raise InvalidValue(f"names the key file of {owners}", fix=kind.new_key)
+        raise InvalidValue(f"names the {other.owner}'s key file, not the {kind.owner}'s", fix=kind.new_key)
     if named != kind.type:
         raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
     names = (kind.id_name, "keyId", "key")
