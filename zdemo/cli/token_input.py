@@ -15,7 +15,7 @@ import typer
 from zdemo.cli.common_options import ASK
 from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
-from zdemo.config.address import ADMIN_PAT, ISSUER
+from zdemo.config.address import ADMIN_PAT, ISSUER, ZitadelAddress
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.names import hidden_values
 from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings
@@ -52,15 +52,15 @@ def typed_secret(question: str) -> str:
         raise typer.Abort from None
 
 
-def token_question(token: str, origin: str, environment: Environment, address: str) -> str:
-    """Return the question for a token that goes to ``origin``, with what gave that address.
+def token_question(token: str, zitadel: ZitadelAddress, environment: Environment) -> str:
+    """Return the question for a token that goes to ZITADEL, with what gave that address.
 
     So a ``.env`` in a copied folder cannot collect a token unnoticed.
     """
-    place, setting = environment.source(address), environment.setting(address)
+    place, setting = environment.source(zitadel.variable), environment.setting(zitadel.variable)
     where = "" if place == COMMAND_LINE else f" in {place if place == EXPORTED else os.path.abspath(place)}"
-    is_typed = place == COMMAND_LINE and setting == address
-    return one_line(f"{token} for {origin}{'' if is_typed else f' ({setting}{where})'}, not shown: ")
+    is_typed = place == COMMAND_LINE and setting == zitadel.variable
+    return one_line(f"{token} for {zitadel.server}{'' if is_typed else f' ({setting}{where})'}, not shown: ")
 
 
 def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
@@ -150,7 +150,7 @@ def with_admin(
     question = ""
     if admin_pat == ASK:
         zitadel = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-pat", TO_BE_TYPED)).zitadel
-        question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
+        question = token_question(ADMIN_PAT, zitadel, environment)
     token = given_token(option, admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
     return environment.giving(ADMIN_PAT, option, token)

@@ -17,7 +17,7 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import PAGES, completing, flag, option, verbose_flag
+from zdemo.cli.usage import PAGES, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
@@ -28,7 +28,7 @@ from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import document, in_full
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
-from zdemo.errors.steps import Command, Repair, Step, in_lines
+from zdemo.errors.steps import Command, Repair, in_lines
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
@@ -109,9 +109,7 @@ def doctor(
 
 
 def _unknown(name: str, known: Iterable[str]) -> UsageError:
-    near = did_you_mean(name, known)
-    hint: Step = f"did you mean {near}?" if near else Command("doctor --list")
-    return UsageError(f"unknown check: {name}", hint=hint)
+    return UsageError(f"unknown check: {name}", hint=meant_or(did_you_mean(name, known), Command("doctor --list")))
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
@@ -207,9 +205,8 @@ class _Examination:
         if self.output == "document":
             screen.document(_as_document(done, seconds))
         elif self.output != "report":
-            command = Command(
-                f"doctor -v{f' --api {shlex.quote(self.api)}' if self.api else ''}", env_file=self.env_file
-            )
+            api = f" --api {shlex.quote(self.api)}" if self.api else ""
+            command = Command(f"doctor -v{api}", env_file=self.env_file)
             reports.show_checks(screen, done, seconds, command, verbose=self.output == "checks")
             if not self.fixes and can_repair(done, context.environment):
                 option = admin_option(context.environment) if ADMIN_PAT in context.environment else ""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from socket import socket
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli import common_options
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator
 from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
@@ -245,14 +245,6 @@ class ServeAddress:
         return f"{self.url}/?key={self.page_key}" if is_served else ""
 
 
-def _verdict(asked: Future[Investigation]) -> str:
-    """Return in short what is known of ZITADEL after a moment."""
-    try:
-        return FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
-    except TimeoutError:
-        return LATE
-
-
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
     """Show the cause of a fault and its fix below the banner, as doctor does; ``verdict`` is the banner's."""
     error, finding = asked.result().error, asked.result().finding
@@ -287,7 +279,9 @@ def tell_start(
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
     store = _state_of_store(settings)  # also takes less than a moment, while ZITADEL is asked
-    verdict = _verdict(asked)
+    verdict = LATE
+    with suppress(TimeoutError):
+        verdict = FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
     if as_json:
         page = f", page on {place.page_url}" if place.page_url else ""
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
@@ -333,4 +327,6 @@ def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]
-    return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
+    path, has_settings = emulator_env_file(mine, place.emulator_port)
+    init = () if has_settings else (init_emulator(place.emulator_port, place.url),)
+    return [with_env_file(command, path) for command in (*init, call, REVOKE)]

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -90,13 +90,13 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 
 
 def _of_service_account(
-    screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
+    screen: Screen, env_file: Path | None, given: Sequence[str | None], requested: list[str]
 ) -> tuple[IssuedToken, str]:
-    settings, environment = _settings(screen, env_file, *given)
+    environment = _environment(screen, env_file, *given)
+    settings = _settings(screen, environment, asks=ASK in given)
     token_input.tell_warnings(screen, settings)
-    token_input.tell_mixed_sources(
-        screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable
-    )
+    secret = USER_KEY_FILE if settings.key else USER_SECRET
+    token_input.tell_mixed_sources(screen, environment, secret, settings.zitadel.variable)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
     from zdemo.diagnosis.wording import usual_scopes
@@ -118,10 +118,10 @@ def _of_service_account(
     return issued, f"user {settings.key.subject}" if settings.key else settings.client_id
 
 
-def _settings(
+def _environment(
     screen: Screen, env_file: Path | None, client_id: str | None, client_secret: str | None, key_file: str | None
-) -> tuple[UserSettings, Environment]:
-    """Return the settings, and where they come from; a secret that is missing is asked for at a terminal."""
+) -> Environment:
+    """Return the environment with the options of a service account, without what these make useless."""
     if key_file is not None and (client_id is not None or client_secret is not None):
         hint = "leave out --key-file or the others"
         raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
@@ -150,18 +150,18 @@ def _settings(
             raise MissingTokenError(unused, hint=reads)
         screen.note(unused)
         environment = environment.without(USER_SECRET)
-    return _asked(screen, environment, asks=client_secret == ASK), environment
+    return environment
 
 
-def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
+def _settings(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
+    """Return the settings; a secret that is missing is asked for at a terminal."""
     is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
     if not asks and not (is_missing and token_input.at_terminal()):
         return UserSettings.from_env(environment)
     typed = partial(environment.giving, USER_SECRET, "the typed secret")
     settings = UserSettings.from_env(typed(token_input.TO_BE_TYPED))
-    question = token_input.token_question(
-        f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
-    )
+    what = f"client secret of {settings.client_id}"
+    question = token_input.token_question(what, settings.zitadel, environment)
     secret = (token_input.given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
     return UserSettings.from_env(typed(secret))

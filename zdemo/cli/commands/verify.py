@@ -17,7 +17,7 @@ import typer
 from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import argument, completing, flag, option, verbose_flag
+from zdemo.cli.usage import argument, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
@@ -93,9 +93,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     names = tuple(only or ())
     for name in names:
         if name not in NAMES:
-            near = did_you_mean(name, NAMES)
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            raise UsageError(f"unknown case: {name}", hint=f"did you mean {near}?" if near else list_them)
+            raise UsageError(f"unknown case: {name}", hint=meant_or(did_you_mean(name, NAMES), list_them))
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
