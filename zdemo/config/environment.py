@@ -8,7 +8,7 @@ from typing import Self
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
-GIVEN_BY_EMULATOR = "ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
+GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
