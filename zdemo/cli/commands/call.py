@@ -13,17 +13,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from zdemo.cli import token_input
 from zdemo.cli.common_options import Caller, EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import (
-    TOKENS,
-    checked_token,
-    environment_with_token,
-    tell_hidden,
-    tell_mixed_sources,
-    token_line,
-    with_issued_token,
-)
 from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_local, is_loopback
@@ -128,12 +120,12 @@ def call(  # the options
             check_address(named, address, environment)
         return ClientSettings.from_env(environment)
 
-    variable, option = TOKENS[caller or "reader"], {API_URL: (named, address)}
-    environment = environment_with_token(screen, pat, caller, env_file, check=checked, **option)
+    variable, option = token_input.TOKENS[caller or "reader"], {API_URL: (named, address)}
+    environment = token_input.environment_with_token(screen, pat, caller, env_file, check=checked, **option)
     settings, is_asked_for = checked(environment), pat is not None or caller is not None
     is_open = endpoint is Route.PUBLIC and not is_asked_for
-    environment = environment if is_open or curl else with_issued_token(screen, environment)
-    token = None if is_open else checked_token(environment)
+    environment = environment if is_open or curl else token_input.with_issued_token(screen, environment)
+    token = None if is_open else token_input.checked_token(environment)
     if curl:
         place = (read_environment(env_file) if caller else environment).source(variable) if token else EXPORTED
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
@@ -142,9 +134,9 @@ def call(  # the options
             screen.note(f"${variable} is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token and API_URL not in environment.hidden:  # that is said with the outcome
-        tell_mixed_sources(screen, environment, "PAT", API_URL)
+        token_input.tell_mixed_sources(screen, environment, "PAT", API_URL)
     if token and named == THE_URL and pat is None and not is_local(settings.api_url):
-        screen.note(f"the token {token_line(environment, token)} goes to {settings.api_url}")
+        screen.note(f"the token {token_input.token_line(environment, token)} goes to {settings.api_url}")
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
@@ -176,7 +168,7 @@ class _Outcome:
         if explanation:
             screen.told |= {*explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
-        tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
+        token_input.tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**reason(explanation.finding if explanation else None), **more}))
@@ -185,7 +177,7 @@ class _Outcome:
         screen.headline(f"{result.method} {result.url}", f"{status}  {result.answer.seconds * 1000:.0f} ms")
         if self.verbose:
             _show_exchange(screen, result, masked(token) if token else "")
-        rows = [("token", token_line(self.environment, token, username))] if token else []
+        rows = [("token", token_input.token_line(self.environment, token, username))] if token else []
         screen.pairs([*rows, *_refusal(result)], indent=2, label_width=10)
         if result.accepted and not self.verbose:  # the exchange has the body
             screen.behind("  ", _message(result))

@@ -144,34 +144,33 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
 
     Raises UsageError where no one can be asked which ZITADEL is meant.
     """
-    given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
-    environment = _layers(given, options, files)
+    environment = _layers(files, domain, "--domain")
     token_input.hide_secrets(screen, environment)
-    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
+    is_from_file = environment.source(ISSUER) == str(files.path)
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
-        emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
+        emulator, what = environment[ISSUER], f"{files.path} has the emulator's settings"
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}, or for the emulator --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
         typed = token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ")
-        given["ZITADEL_DOMAIN"] = emulator if typed.lower() in ("", "y", "yes") else typed
-    elif asks and "ZITADEL_DOMAIN" not in environment:
-        given["ZITADEL_DOMAIN"] = token_input.typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
-    environment = _layers(given, options, files)
+        environment = _layers(files, emulator if typed.lower() in ("", "y", "yes") else typed)
+    elif asks and ISSUER not in environment:
+        environment = _layers(files, token_input.typed_line(f"{ISSUER} (e.g. {EXAMPLE_DOMAIN}): "))
     if environment.get(ISSUER) and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
         screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for another ZITADEL")
     return environment
 
 
-def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
-    """Merge them, without the emulator's administrator's PAT where that cannot be used."""
+def _layers(files: SetupFiles, domain: str | None, option: str = ISSUER) -> Environment:
+    """Merge what is set, without the emulator's administrator's PAT where that cannot be used."""
+    given = {} if domain is None else {ISSUER: domain}
     layers = {COMMAND_LINE: given, EXPORTED: os.environ, str(files.path): files.values}
-    address = Environment(layers).get("ZITADEL_DOMAIN", "")
+    address = Environment(layers).get(ISSUER, "")
     used = {
         place: {name: value for name, value in values.items() if name != ADMIN_PAT or usable_at(address, value)}
         for place, values in layers.items()
     }
-    return Environment(used, options=options, file=files.path)
+    return Environment(used, options={ISSUER: option}, file=files.path)
 
 
 @dataclass(frozen=True, kw_only=True)
