@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
-from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
+from zdemo.config.environment import COMMAND_LINE, EXPORTED, GIVEN_BY_EMULATOR, Environment, read_environment
 from zdemo.config.names import rename_steps, source_problems
 from zdemo.config.parsers import VALUE_ITSELF
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
@@ -327,6 +327,12 @@ def test_the_strongest_layer_wins_and_is_named() -> None:
     sources = {name: environment.source(name) for name in ("A", "B", "C", "D", "E")}
     assert sources == {"A": "the command line", "B": "the environment", "C": ".env", "D": ".env", "E": ""}
     assert set(environment.shadowed) == {"A"}
+
+
+def test_what_the_emulator_gives_its_command_hides_nothing() -> None:
+    exported = {"PAT": "1", "CLIENT_ID": "1", GIVEN_BY_EMULATOR: "PAT"}
+    environment = Environment({EXPORTED: exported, ".env": {"PAT": "2", "CLIENT_ID": "2"}})
+    assert (environment["PAT"], environment.hidden) == ("1", {"CLIENT_ID": "2"})
 
 
 @pytest.mark.parametrize("file", [".env", "../.env"])

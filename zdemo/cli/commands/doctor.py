@@ -13,7 +13,17 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli import reports
-from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address, split_url
+from zdemo.cli.common_options import (
+    AdminKey,
+    AdminPat,
+    EnvFile,
+    Json,
+    Junit,
+    check_address,
+    check_excludes,
+    check_needs,
+    split_url,
+)
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
@@ -79,9 +89,8 @@ def doctor(
     screen: Screen = ctx.obj
     if explained is not None:
         return show_explanation(screen, explained, as_json=as_json)
-    if (yes and not fix) or (fix and (as_json or junit_file or api)):
-        message = "--fix takes neither --json, --junit nor --api" if fix else "--yes needs --fix"
-        raise UsageError(message, hint=Command("doctor --fix"))
+    check_needs(ctx, "fix", "yes")
+    check_excludes(ctx, "fix", "as_json", "junit_file", "api")
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,7 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zdemo.cli import with_emulator
-from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
+from zdemo.cli.common_options import (
+    HIGHEST_PORT,
+    Expose,
+    Host,
+    check_excludes,
+    check_exposure,
+    check_needs,
+    port_explained,
+)
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import argument, flag, option
 from zdemo.config.variables import EMULATOR_PORT
@@ -72,22 +79,18 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     More: docs/emulator.md
     """
     screen: Screen = ctx.obj
-    if export or people:
-        if not export or any((command, seed, env, auto_login, until_stdin_closes, port is not None)):
-            raise UsageError("--export FILE works alone, or with --people", hint=EXPORT)
+    check_needs(ctx, "export", "people")
+    check_needs(ctx, "command", "env")
+    check_excludes(ctx, "command", "as_json", "until_stdin_closes", "export")
+    check_excludes(ctx, "export", "seed", "auto_login", "until_stdin_closes", "port")
+    if export:
         return export_seed(screen, export, people=people, as_json=as_json)
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
     start = with_emulator.new_start(port, seed, external_domain or [], auto_login or "")
     if command:
-        if as_json or until_stdin_closes:
-            option_given = "--json" if as_json else "--until-stdin-closes"
-            hint = f"leave out {option_given}: standard input and output belong to the command"
-            raise UsageError(f"{option_given} cannot be combined with a command", hint=hint)
         with_emulator.check_command(command, env or [], instead=Command("emulator --json", uses_settings=False))
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
-    if env:
-        raise UsageError("--env needs a command", hint=Command(f"emulator --env {shlex.quote(env[0])} -- COMMAND"))
     from zdemo.emulator import emulate  # here, because help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 

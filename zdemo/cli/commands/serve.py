@@ -93,9 +93,8 @@ def serve(
     common_options.check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
     common_options.check_needs(ctx, "forward_auth", "denied_as")
     screen: Screen = ctx.obj
-    if admin_pat is not None and (emulator or no_page):
-        named = "--emulator" if emulator else "--no-page"
-        raise UsageError(f"--admin-pat cannot be combined with {named}", hint="leave out --admin-pat")
+    common_options.check_excludes(ctx, "emulator", "admin_pat")
+    common_options.check_excludes(ctx, "no_page", "admin_pat")
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     # in this process; the workers log for themselves

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli import token_input
-from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
+from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json, check_excludes
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import flag, option, option_of
@@ -92,9 +92,7 @@ def setup(
         login_app_name="zdemo-login" if app else "",
     )
     options.check()
-    if teardown and (rotate_secret or auth):
-        named = "--rotate-secret" if rotate_secret else "--auth"
-        raise UsageError(f"{named} cannot be combined with --teardown", hint=f"leave out {named}")
+    check_excludes(ctx, "teardown", "rotate_secret", "auth")
     screen: Screen = ctx.obj
     path = env_file or DEFAULT_ENV_FILE
     with nullcontext() if dry_run else only_setup_in_folder(path):

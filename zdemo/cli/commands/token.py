@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 import typer
 
 from zdemo.cli import token_input
-from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
+from zdemo.cli.common_options import ASK, EnvFile, Json, check_excludes, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
@@ -68,11 +68,10 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     """
     screen: Screen = ctx.obj
     requested = " ".join(scope or ()).split()  # an option may hold several, as in OAuth
+    check_excludes(ctx, "login", "key_file", "client_secret")
+    check_excludes(ctx, "device", "key_file", "client_secret")
+    check_excludes(ctx, "key_file", "client_id", "client_secret")
     if login or device:
-        of_accounts = {"--key-file": key_file, "--client-secret": client_secret}
-        if named := next((name for name, given in of_accounts.items() if given is not None), None):
-            with_what = "--login" if login else "--device"
-            raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
         token_input.hide_secrets(screen, environment)
         issued, who = _of_person(screen, environment, requested, device=device)
@@ -122,9 +121,6 @@ def _environment(
     screen: Screen, env_file: Path | None, client_id: str | None, client_secret: str | None, key_file: str | None
 ) -> Environment:
     """Return the environment with the options of a service account, without what these make useless."""
-    if key_file is not None and (client_id is not None or client_secret is not None):
-        hint = "leave out --key-file or the others"
-        raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
     if client_secret not in (None, ASK, token_input.FROM_STDIN):
         hint = "end the line with --client-secret to be asked for it, or with --client-secret - to read standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import reports, with_emulator
-from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
+from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, check_excludes, port_explained, split_url
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import argument, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import is_loopback
@@ -111,8 +111,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         window_seconds=window,
         start_seconds=start_seconds,
     )
-    if no_role and role is not None:
-        raise UsageError("--role and --no-role exclude each other", hint="leave one out")
+    check_excludes(ctx, "no_role", "role")
+    check_excludes(ctx, "mcp", "backend")
     if role is not None and not role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
     _check_names(names, target)
@@ -153,8 +153,6 @@ def _check_paths(run: VerifyRun, target: GradedApi) -> None:
 def _check_names(names: Sequence[str], target: GradedApi) -> None:
     """Raise UsageError for cases that are not asked of this API."""
     groups = {case.group for case in requested(CASES, names)}
-    if target.mcp and target.backend is not None:
-        raise UsageError("--mcp and --backend exclude each other", hint="leave one out")
     if groups == {Group.PROXY} and target.backend is None:
         raise UsageError(f"{names[0]} is about a proxy", hint="add --backend PORT")
     if not any((group is Group.MCP) is target.mcp for group in groups):
