@@ -11,6 +11,7 @@ from tests.support.cli import BASE, Shell, session, unbroken
 from tests.support.processes import LONGEST_SECONDS, is_running, processes
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
+from zdemo.config.file_io import create_file
 from zdemo.emulator import CLIENT_SECRET, READER
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -63,7 +64,7 @@ def test_the_command_can_log_a_person_in_without_a_browser(bare: Shell) -> None:
 
 
 def test_zdemo_as_the_command_warns_of_no_setting_in_a_dotenv(bare: Shell) -> None:
-    (bare.folder / ".env").write_text("PAT=another\nCLIENT_ID=312909075212468231\n")
+    create_file(bare.folder / ".env", "PAT=another\nCLIENT_ID=312909075212468231\n")
     ran = bare("emulator", "--", sys.executable, "-m", "zdemo", "doctor", "--only", "settings")
     assert (ran.code, "hides" in ran.all, "warning" in ran.all) == (0, False, False)
 

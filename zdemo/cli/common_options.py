@@ -3,7 +3,7 @@
 import errno
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -88,25 +88,6 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     if not expose:
         raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
     screen.warn(EXPOSED.format(host=host))
-
-
-def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
-    """Refuse options, by their Python names, that mean nothing without the one that is ``needed``."""
-    for typed, other in () if ctx.params[needed] else _given(ctx, needed, names):
-        raise UsageError(f"{typed} needs {other}", hint=f"add {other}")
-
-
-def check_excludes(ctx: typer.Context, kept: str, *names: str) -> None:
-    """Refuse options, by their Python names, that cannot be combined with the one that is ``kept``."""
-    for typed, other in () if ctx.params[kept] in (None, False, [], ()) else _given(ctx, kept, names):
-        raise UsageError(f"{typed} cannot be combined with {other}", hint=f"leave out {typed}")
-
-
-def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield each of these options that is on the command line, with the other one, as people type them."""
-    typed = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
-    sources = ((name, ctx.get_parameter_source(name)) for name in names)
-    return ((typed[name], typed[other]) for name, source in sources if source and source.name == "COMMANDLINE")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import EnumType
@@ -233,6 +233,25 @@ def verbose_flag(text: str) -> Any:
 def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]]]:
     """Return the shell completion for names, each with its description."""
     return lambda incomplete: [(name, text) for name, text in names.items() if name.startswith(incomplete)]
+
+
+def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
+    """Refuse options, by their Python names, that mean nothing without the one that is ``needed``."""
+    for typed, other in () if ctx.params[needed] else _given(ctx, needed, names):
+        raise UsageError(f"{typed} needs {other}", hint=f"add {other}")
+
+
+def check_excludes(ctx: typer.Context, kept: str, *names: str) -> None:
+    """Refuse options, by their Python names, that cannot be combined with the one that is ``kept``."""
+    for typed, other in () if ctx.params[kept] in (None, False, [], ()) else _given(ctx, kept, names):
+        raise UsageError(f"{typed} cannot be combined with {other}", hint=f"leave out {typed}")
+
+
+def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each of these options that is on the command line, with the other one, as people type them."""
+    typed = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+    sources = ((name, ctx.get_parameter_source(name)) for name in names)
+    return ((typed[name], typed[other]) for name, source in sources if source and source.name == "COMMANDLINE")
 
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:

@@ -27,23 +27,15 @@ if TYPE_CHECKING:
 
     from zdemo.emulator.seed import Start
 
-PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
-    "domain": "ZITADEL_DOMAIN",
-    "client_id": "CLIENT_ID",
-    "client_secret": "CLIENT_SECRET",
-    "project_id": "ZITADEL_PROJECT_ID",
-    "pat": "PAT",
-    "visitor_pat": "ZDEMO_VISITOR_PAT",
-    "admin_pat": "ZITADEL_ADMIN_PAT",
-    "key_file": "ZITADEL_KEY_FILE",
-    "user_key_file": "ZDEMO_USER_KEY_FILE",
-    "app_client_id": "ZDEMO_APP_CLIENT_ID",
-}
+GIVEN = (  # the variables of a command
+    *("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", "PAT", "ZDEMO_VISITOR_PAT"),
+    *("ZITADEL_ADMIN_PAT", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE", "ZDEMO_APP_CLIENT_ID"),
+)
+PLACEHOLDERS = {re.sub("^(ZITADEL|ZDEMO)_", "", name).lower(): name for name in GIVEN}  # for their values, in --env
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
 PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")
-WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
-WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
+WITHDRAWN = re.compile("ZITADEL_|ZDEMO_USER_|ZDEMO_CACHE_URL$")  # these too may lead to a real ZITADEL
 EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."
 Env = Annotated[list[str] | None, option("NAME=TEXT", EXPORT, "--env")]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -194,7 +186,7 @@ def command_environment(screen: Screen, whose: str, given: Mapping[str, str]) ->
 
     Proxies stay, since a command may need them to reach the internet, but requests to this machine go past them.
     """
-    withdrawn = {name for name in os.environ if WITHDRAWN.match(name) or name in WITHDRAWN_NAMES}
+    withdrawn = {name for name in os.environ if WITHDRAWN.match(name) or name in GIVEN}
     if lacking := sorted(withdrawn - given.keys()):
         screen.note(f"{whose} does not get your {', '.join(lacking)}")
     without_proxy = ",".join(filter(None, (os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), *LOOPBACK)))

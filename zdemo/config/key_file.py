@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,21 +89,15 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
         raise InvalidValue(f"names the {other.owner}'s key file, not the {kind.owner}'s", fix=kind.new_key)
     if named != kind.type:
         raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
-    names = (kind.id_name, "keyId", "key")
-    if missing := [name for name in names if not _is_text(values.get(name), may_have_spaces=name == "key")]:
+    names, sendable = (kind.id_name, "keyId", "key"), "[!-~]+"
+    texts = {name: value for name, value in values.items() if isinstance(value, str) and value}
+    if missing := [n for n in names if n not in texts or (n != "key" and not re.fullmatch(sendable, texts[n]))]:
         raise InvalidValue(f"names a key file without {', '.join(missing)}", fix=kind.new_key)
-    subject, key_id, private_key = (values[name] for name in names)
+    subject, key_id, private_key = (texts[name] for name in names)
     if problem := _problem_of(private_key):
         raise InvalidValue(f"names a key file {problem}", fix=kind.new_key)
     expires_at = _moment(values.get("expirationDate"))
     return SigningKey(subject=subject, key_id=key_id, private_key=private_key, expires_at=expires_at, path=path)
-
-
-def _is_text(value: object, *, may_have_spaces: bool) -> bool:
-    """Return whether a value is a text that can be sent unchanged."""
-    if not isinstance(value, str) or not value:
-        return False
-    return may_have_spaces or (value.isascii() and value.isprintable() and " " not in value)
 
 
 def _moment(text: object) -> float | None:

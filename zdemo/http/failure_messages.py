@@ -120,11 +120,6 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
     return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
 
 
-def _proxy_variables(scheme: str) -> list[str]:
-    """Return the variables that name a proxy for a scheme, in any case of letters; none where the system names it."""
-    return [name for name in os.environ if os.environ[name] and name.lower() in (f"{scheme}_proxy", "all_proxy")]
-
-
 def why_untrusted(verify_code: int) -> str:
     """Return why OpenSSL does not trust a certificate, as far as its code tells."""
     known = {SELF_SIGNED: "it is self-signed", SELF_SIGNED_CA: "its CA is unknown here"}
@@ -162,7 +157,8 @@ def failed(
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
-    variables = _proxy_variables(parts.scheme)
+    names = (f"{parts.scheme}_proxy", "all_proxy")  # none of them is set where the system names the proxy
+    variables = [name for name in os.environ if os.environ[name] and name.lower() in names]
     proxy_setting = " or ".join(variables) or "the system's setting"
     here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
     values = {

@@ -16,7 +16,7 @@ import typer
 from zdemo.cli import token_input
 from zdemo.cli.common_options import Caller, EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, option, option_of, verbose_flag
+from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, meant_or, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
 from zdemo.config.address import is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
@@ -57,9 +57,8 @@ def target(text: str, url: str | None) -> CallTarget:
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
     if "://" not in text:
-        if meant := next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route):
-            raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=_meant(text))
+        meant = next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route)
+        raise UsageError(f"unknown route: {text}{'' if meant else f' ({KNOWN})'}", hint=meant_or(meant, _meant(text)))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)

@@ -13,21 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli import reports
-from zdemo.cli.common_options import (
-    AdminKey,
-    AdminPat,
-    EnvFile,
-    Json,
-    Junit,
-    check_address,
-    check_excludes,
-    check_needs,
-    split_url,
-)
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address, split_url
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import PAGES, completing, flag, meant_or, option, verbose_flag
+from zdemo.cli.usage import PAGES, check_excludes, check_needs, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL

@@ -15,17 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zdemo.cli import with_emulator
-from zdemo.cli.common_options import (
-    HIGHEST_PORT,
-    Expose,
-    Host,
-    check_excludes,
-    check_exposure,
-    check_needs,
-    port_explained,
-)
+from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import argument, flag, option
+from zdemo.cli.usage import argument, check_excludes, check_needs, flag, option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.errors.steps import Command

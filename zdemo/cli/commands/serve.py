@@ -23,7 +23,7 @@ from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator
 from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import check_excludes, check_needs, flag, option
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import emulator_settings
 from zdemo.config.parsers import shown_address
@@ -90,11 +90,11 @@ def serve(
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
-    common_options.check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
-    common_options.check_needs(ctx, "forward_auth", "denied_as")
+    check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
+    check_needs(ctx, "forward_auth", "denied_as")
     screen: Screen = ctx.obj
-    common_options.check_excludes(ctx, "emulator", "admin_pat")
-    common_options.check_excludes(ctx, "no_page", "admin_pat")
+    check_excludes(ctx, "emulator", "admin_pat")
+    check_excludes(ctx, "no_page", "admin_pat")
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     # in this process; the workers log for themselves

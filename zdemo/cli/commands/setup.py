@@ -13,10 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli import token_input
-from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json, check_excludes
+from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option, option_of
+from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others

@@ -18,9 +18,9 @@ from urllib.parse import urljoin
 import typer
 
 from zdemo.cli import token_input
-from zdemo.cli.common_options import ASK, EnvFile, Json, check_excludes, token_text
+from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option, option_of
+from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings

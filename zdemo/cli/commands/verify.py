@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli import reports, with_emulator
-from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, check_excludes, port_explained, split_url
+from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import argument, completing, flag, meant_or, option, verbose_flag
+from zdemo.cli.usage import argument, check_excludes, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
