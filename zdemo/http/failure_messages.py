@@ -50,10 +50,7 @@ _WORDS = {
         "check scheme, host and port in {setting}: that port is not an https server's",
     ),
     FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, ""),
-    FailureKind.CERTIFICATE_UNTRUSTED: (
-        "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
-        "",
-    ),
+    FailureKind.CERTIFICATE_UNTRUSTED: ("the TLS certificate of {host} is not trusted: {untrusted} ({detail})", ""),
     FailureKind.CERTIFICATE_EXPIRED: (
         "the TLS certificate of {host} has expired",
         "renew the server's certificate\nor, if it is new, check this machine's clock",
