@@ -72,7 +72,7 @@ class Watch:
                     return outcome
                 show(self._line(outcome))
         if isinstance(before, ConnectionFailed):
-            raise ConnectionFailed(self._line(before), hint=before.steps, kind=before.kind, origin=before.origin)
+            raise ConnectionFailed(self._line(before), hint=before.steps, kind=before.kind)
         what = f"the status {self.expect} did not come: " if self.expect else "the answer did not change: "
         raise ZdemoError(f"{what}{self._line(before)}", hint=Command("introspect", does="shows what ZITADEL says"))
 

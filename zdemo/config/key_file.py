@@ -40,14 +40,13 @@ SERVICE_USER = KeyKind("serviceaccount", "service account", "userId", "ZDEMO_USE
 class SigningKey:
     """A private key (PEM) and its ID. ``subject`` is whose it is: an application's client ID or a service account's ID.
 
-    ``expires_at`` (epoch seconds) may be unknown. ``path`` is where it came from.
+    ``expires_at`` (epoch seconds) may be unknown.
     """
 
     subject: str
     key_id: str
     private_key: str = field(repr=False)
     expires_at: float | None = None
-    path: Path = field(default=Path(), compare=False)
 
 
 def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple[SigningKey, Problem | None]:
@@ -66,10 +65,10 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
         raise InvalidValue(f"names {error.strerror}", echo=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", echo=str(path)) from None
-    return parse_key_file(content, kind, path), open_to_others("the key file", path, kind.setting)
+    return parse_key_file(content, kind), open_to_others("the key file", path, kind.setting)
 
 
-def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Path()) -> SigningKey:
+def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
     """Return the key in the content of a key file. Raises InvalidValue if it is not a key file of this kind."""
     if len(content) > LARGEST_BYTES:
         raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
@@ -97,7 +96,7 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
     if problem := _problem_of(private_key):
         raise InvalidValue(f"names a key file {problem}", fix=kind.new_key)
     expires_at = _moment(values.get("expirationDate"))
-    return SigningKey(subject=subject, key_id=key_id, private_key=private_key, expires_at=expires_at, path=path)
+    return SigningKey(subject=subject, key_id=key_id, private_key=private_key, expires_at=expires_at)
 
 
 def _moment(text: object) -> float | None:

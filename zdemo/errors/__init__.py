@@ -148,15 +148,13 @@ class Phase(StrEnum):
 
 
 class ConnectionFailed(ZdemoError):
-    """A request to ``origin`` without a usable answer; ``phase`` is what a timeout interrupted."""
+    """A request without a usable answer; ``phase`` is what a timeout interrupted."""
 
     exit_code = ExitCode.NO_ANSWER
 
-    def __init__(
-        self, message: str, *, hint: Hint, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER
-    ) -> None:
+    def __init__(self, message: str, *, hint: Hint, kind: FailureKind, phase: Phase = Phase.ANSWER) -> None:
         super().__init__(message, hint=hint)
-        self.kind, self.origin, self.phase = kind, origin, phase
+        self.kind, self.phase = kind, phase
 
 
 class Refused(ZdemoError):

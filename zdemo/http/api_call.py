@@ -168,7 +168,7 @@ def call_api(
         port = urlsplit(settings.api_url).port
         serve = "serve" if DEFAULT_API_URL.endswith(f":{port}") else f"serve --port {port}"
         hint = (Command(serve, does="starts it"), f"or correct {settings.setting}") if port else failure.steps
-        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
+        raise ConnectionFailed(what, hint=hint, kind=failure.kind) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 

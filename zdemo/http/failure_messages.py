@@ -194,7 +194,7 @@ def failed(
     elif kind is FailureKind.REFUSED and here and is_zitadels:
         start = "emulator" if port == EMULATOR_PORT else f"emulator --port {port}"
         steps = hint, Command(start, uses_settings=False, does="runs an emulated ZITADEL")
-    return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
+    return ConnectionFailed(message, hint=steps, kind=kind, phase=phase)
 
 
 def address_steps(
