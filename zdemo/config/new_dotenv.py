@@ -19,8 +19,6 @@ TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN
 NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 INIT_EMULATOR = Command("init --emulator", uses_settings=False, does="writes a .env with the emulator's settings")
 INIT = Command("init", uses_settings=False, does="writes a .env to fill in")
-SETUP = Command("setup", does="fills it in for your ZITADEL")
-REPLACE = replace(INIT_EMULATOR, does="replaces it with the emulator's settings")
 
 
 def skeleton() -> str:
@@ -60,7 +58,8 @@ def completion(environment: Environment, names: Sequence[str], *, by_name: bool 
         return setting, INIT if with_own else INIT_EMULATOR
     if with_own or environment.file != DEFAULT_ENV_FILE or not is_skeleton(environment.file):
         return (setting,)  # zdemo init refuses
-    return (setting, *(() if "ZDEMO_USER_CLIENT_ID" in names else (SETUP,)), REPLACE)
+    setup = () if "ZDEMO_USER_CLIENT_ID" in names else (Command("setup", does="fills it in for your ZITADEL"),)
+    return (setting, *setup, replace(INIT_EMULATOR, does="replaces it with the emulator's settings"))
 
 
 def emulator_settings(port: int = EMULATOR_PORT, api_url: str = "") -> dict[str, str]:

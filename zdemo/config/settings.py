@@ -15,7 +15,7 @@ from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, folder_problem, hiding_problems, misnamed_problems, rename_steps
 from zdemo.config.new_dotenv import completion
-from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, is_public
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
@@ -114,7 +114,7 @@ class _Reader:
         else:
             if error.corrected:
                 steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))
-            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.is_example else error.fix:
+            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix is REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
         malformed = Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))

@@ -87,9 +87,8 @@ def doctor(
         return _show_list(screen, checks, as_json=as_json)
     if junit_file is not None:
         reports.check_report(junit_file, "doctor", as_json=as_json)
-    output = "document" if as_json else "checks" if verbose else "groups"
-    if not as_json and junit_file == reports.STANDARD_OUTPUT:
-        output = "report"
+    is_report = junit_file == reports.STANDARD_OUTPUT
+    output = "document" if as_json else "report" if is_report else "checks" if verbose else "groups"
     examination = _Examination(screen, checks, names, api, env_file, output, junit_file, fixes=fix)
     tried = set[Repair]()
     while True:
