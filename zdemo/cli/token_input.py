@@ -1,14 +1,11 @@
 """The token that a command sends: from an option, standard input, a prompt, the environment or ``.env``."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,7 +15,7 @@ from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT, ISSUER, ZitadelAddress
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.names import hidden_values
-from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings
+from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings, ZitadelSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.steps import Command
@@ -26,9 +23,6 @@ from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
 from zdemo.text.printable import one_line, utf8_text
-
-if TYPE_CHECKING:
-    from zdemo.config.settings import ZitadelSettings
 
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}  # by the names that --as takes
 FROM_STDIN = "-"

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import PAGES, as_typed, is_quoted, option
@@ -23,8 +25,6 @@ from zdemo.errors.steps import Command
 from zdemo.text.printable import utf8_text
 
 if TYPE_CHECKING:
-    import typer
-
     from zdemo.emulator.seed import Start
 
 GIVEN = (  # the variables of a command

@@ -155,8 +155,9 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     screen.say(one_line(f"wrote {path}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"))
     screen.steps("left out", (f"{what}: {count}" if count else what for what, count in seed.left_out.items()))
     screen.say("its secrets and tokens are new; they work in the emulator only")
-    run, does = Command("emulator --seed", (str(path),), uses_settings=False), "prints the variables of a matching .env"
-    screen.steps("next", [run, replace(run, text="emulator --json --seed", does=does)])
+    run = Command("emulator --seed", (str(path),), uses_settings=False)
+    variables = replace(run, text="emulator --json --seed", does="prints the variables of a matching .env")
+    screen.steps("next", [run, variables])
     return ExitCode.YES
 
 
