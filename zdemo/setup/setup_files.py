@@ -22,11 +22,10 @@ from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_stat
 from zdemo.zitadel.management import ManagementClient
 
 KEY_FILES = "*.key.json"
-SETTINGS = (
+SETTINGS = (  # which setup writes
     *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
     *("ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID"),
 )
-"""The settings that setup writes."""
 
 COMMENTS = {  # what stands above a setting that setup adds
     "ZITADEL_DOMAIN": "# ZITADEL, and the project that defines the role",

@@ -66,9 +66,10 @@ def demo(
     try:
         return _run(screen, live_demo(settings, screen), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
-        if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
+        number = int(*interrupted.args)
+        if number != signal.SIGINT:  # Ctrl-C is reported as for every command
             screen.tell("interrupted")
-        return SIGNALLED + interrupted.number
+        return SIGNALLED + number
 
 
 def _run(

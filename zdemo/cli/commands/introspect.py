@@ -263,11 +263,8 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {
-        "not verified": NOT_VERIFIED,
-        **dict(_actor(unverified)),
-        **_about(unverified, token, now=now, verbose=verbose),
-    }
+    about = _about(unverified, token, now=now, verbose=verbose)
+    rows = {"not verified": NOT_VERIFIED, **dict(_actor(unverified)), **about}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     is_same = unverified.text("iss") == settings.issuer
