@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import InvalidValue
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import SetVariable, Shell
+from zdemo.errors.steps import SetVariable, Shell, UnsetVariable
 from zdemo.serving.loopback import is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
@@ -149,7 +149,7 @@ def unused_internal_url(environment: Environment) -> Problem | None:
     place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
     if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
         return None
-    both_of_file = [Shell(f"unset {ISSUER}", does=f"or use both from {place}")] if stronger == EXPORTED else []
+    both_of_file = [UnsetVariable(ISSUER, does=f"or use both from {place}")] if stronger == EXPORTED else []
     return Problem(
         text=f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}",
         kind=ProblemKind.UNUSED,

@@ -11,7 +11,7 @@ from dotenv.parser import Binding, parse_stream
 
 from zdemo.config.file_io import NotAFileError, read_file
 from zdemo.errors import SettingsError
-from zdemo.errors.steps import edit_lines
+from zdemo.errors.steps import EditLines
 from zdemo.text.printable import utf8_text
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
@@ -143,8 +143,9 @@ def valid_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file. Raises SettingsError if it cannot be read, or has wrong lines."""
     dotenv = load_dotenv(path)
     if wrong := dotenv.wrong_lines:
-        lines, write = [*wrong][:MOST_PROBLEMS], "write NAME=value, quotes in pairs, # before a comment"
-        problems = [f"{path} line {line} {wrong[line]}" for line in lines]
+        first = list(wrong.items())[:MOST_PROBLEMS]
+        problems = [f"{path} line {line} {why}" for line, why in first]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
-        raise SettingsError(problems + more, hint=edit_lines(path, lines, write))
+        write = "write NAME=value, quotes in pairs, # before a comment"
+        raise SettingsError(problems + more, hint=EditLines(str(path), tuple(line for line, _ in first), write))
     return dotenv

@@ -7,7 +7,7 @@ from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import RenameVariable, SetVariable, Shell, edit_lines
+from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, UnsetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
@@ -89,7 +89,7 @@ def hiding_problems(environment: Environment) -> Iterator[Problem]:
             lines = f"line{'' if len(others) == 1 else 's'} {', '.join(map(str, others))}"
             counts = f"line {last} counts" + ("" if name in environment else ", which is empty")
             text = f"{name} is set twice in {environment.file}: {counts}, not {lines}"
-            keep = edit_lines(environment.file, (*others, last), "keep the right one, remove the other")
+            keep = EditLines(str(environment.file), (*others, last), "keep the right one, remove the other")
             yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(keep,))
 
 
@@ -98,7 +98,7 @@ def hidden_values(environment: Environment) -> Iterator[Problem]:
     for name in filter(is_setting, environment.hidden):
         place = environment.shadowed[name]
         text = f"{name} in {EXPORTED} hides the one in {place}"
-        step = Shell(f"unset {name}", does=f"if you want the value in {place}")
+        step = UnsetVariable(name, does=f"if you want the value in {place}")
         yield Problem(text=text, kind=ProblemKind.HIDDEN, names=(name,), steps=(step,))
 
 

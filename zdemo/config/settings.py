@@ -19,7 +19,7 @@ from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, Inval
 from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, is_public
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import Repair, Shell, Step, repair_in
+from zdemo.errors.steps import Repair, Step, UnsetVariable, repair_in
 from zdemo.text.masking import could_be_secret, holds_token
 
 API_URL = "ZDEMO_API_URL"
@@ -110,7 +110,7 @@ class _Reader:
         steps: list[Step] = []
         if name in self.environment.hidden:
             problem += f" (it hides the one in {self.environment.shadowed[name]})"
-            steps.append(Shell(f"unset {name}"))
+            steps.append(UnsetVariable(name))
         else:
             if error.corrected:
                 steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))

@@ -5,7 +5,7 @@ paste, never inside it. A word in capitals, such as FILE, stands for something o
 """
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,23 @@ class RenameVariable:
 
 
 @dataclass(frozen=True)
+class UnsetVariable:
+    """Take a variable out of this shell's environment."""
+
+    name: str
+    does: str = ""
+
+
+@dataclass(frozen=True)
+class EditLines:
+    """Change lines of a file, as ``change`` says."""
+
+    file: str
+    lines: tuple[int, ...]
+    change: str
+
+
+@dataclass(frozen=True)
 class TightenMode:
     """Let only its owner read a file."""
 
@@ -78,14 +95,9 @@ class GrantRole:
     env_file: Path | None = None
 
 
-Paste = Command | Shell | TightenMode | GrantRole  # what a shell takes as it is
-Step = str | Paste | SetVariable | RenameVariable
+Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
+Step = str | Paste | SetVariable | RenameVariable | EditLines
 Repair = SetVariable | RenameVariable | TightenMode | GrantRole
-
-
-def edit_lines(file: Path, lines: Sequence[int], change: str) -> Step:
-    """Return the step that changes lines of a file, as ``change`` says."""
-    return f"{file}, line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}: {change}"
 
 
 def repair_in(steps: Iterable[Step]) -> Repair | None:
@@ -142,10 +154,14 @@ def in_words(step: Step, blank: str = " ") -> str:
             words = in_words(advice, blank) if advice else f"{name}={value}"
         case RenameVariable(name=name, right=right, place=place):
             words = f"rename {name} to {right} in {place}"
+        case EditLines(file=file, lines=lines, change=change):
+            words = f"{file}, line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}: {change}"
         case GrantRole(user=user, role=role, option=option, env_file=env_file):
             words = in_words(Command("role grant", (user, role), option, env_file), blank)
         case Command():
             words = _of_zdemo(step).replace(" ", blank)
+        case UnsetVariable(name=name):
+            words = f"unset {name}".replace(" ", blank)
         case TightenMode(path=path):
             words = f"chmod 600 {shlex.quote(str(path))}".replace(" ", blank)
         case Shell(text=text):

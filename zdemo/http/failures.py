@@ -20,7 +20,7 @@ from urllib3.exceptions import SSLError as TLSError
 
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Shell
+from zdemo.errors.steps import UnsetVariable
 from zdemo.http import deadline
 from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
 from zdemo.text.masking import could_be_secret
@@ -126,7 +126,7 @@ def explained(
         name = ca_bundle.variable
         path = f": {ca_bundle.path}" if os.path.exists(ca_bundle.path) or not could_be_secret(ca_bundle.path) else ""
         what = f"{name} names a file that cannot be read as PEM certificates{path}"
-        return SettingsError([what], hint=("correct the path", Shell(f"unset {name}", does="or use the usual CAs")))
+        return SettingsError([what], hint=("correct the path", UnsetVariable(name, does="or use the usual CAs")))
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
     kind, silent = _kind(errors), "it does not answer"
     if any(isinstance(e, socket.gaierror) for e in errors):
