@@ -13,11 +13,10 @@ from tests.catalogue.named_causes import flat
 from tests.support.cli import API_UNSET, Shell, at_terminal
 from tests.support.files import git, needs_git
 from tests.support.processes import ROOT
-from zdemo.cli.emulator_env_file import with_emulator_settings
+from zdemo.cli.emulator_env_file import emulator_env_file
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.emulator import CLIENT_ID, READER, VISITOR
 from zdemo.errors import ExitCode
-from zdemo.errors.steps import Command, in_words
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 OTHERS = f"""ZITADEL_DOMAIN=https://zitadel.example.com
@@ -26,7 +25,6 @@ CLIENT_SECRET={"s3cretOf" * 8}
 ZITADEL_KEY_FILE=key.json
 """
 QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
-CALLS = ("call scoped", "role grant reader read:messages")
 
 
 def names_in(text: str) -> list[str]:
@@ -144,22 +142,20 @@ def test_what_exists_is_not_touched(bare: Shell, make: Callable[[Path], object],
 
 
 @pytest.mark.parametrize(
-    ("files", "init", "option"),
+    ("files", "path", "has_settings"),
     [
-        ({}, ["zdemo init --emulator"], ""),
-        ({".env": EXAMPLE}, [], ""),
-        ({".env": EXAMPLE.replace(READER.pat, VISITOR.pat) + "ZDEMO_TIMEOUT=1\n"}, [], ""),
-        ({".env": EXAMPLE.replace("8484", "8080")}, None, " --env-file emulator.env"),
-        ({".env": OTHERS, "emulator.env": EXAMPLE}, [], " --env-file emulator.env"),
-        ({".env": OTHERS, "emulator.env": OTHERS}, None, " --env-file emulator2.env"),
+        ({}, ".env", False),
+        ({".env": EXAMPLE}, ".env", True),
+        ({".env": EXAMPLE.replace(READER.pat, VISITOR.pat) + "ZDEMO_TIMEOUT=1\n"}, ".env", True),
+        ({".env": EXAMPLE.replace("8484", "8080")}, "emulator.env", False),
+        ({".env": OTHERS, "emulator.env": EXAMPLE}, "emulator.env", True),
+        ({".env": OTHERS, "emulator.env": OTHERS}, "emulator2.env", False),
     ],
 )
 def test_next_steps_use_a_file_that_has_or_can_get_the_emulators_settings(
-    tmp_path: Path, files: dict[str, str], init: list[str] | None, option: str
+    tmp_path: Path, files: dict[str, str], path: str, has_settings: bool
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    init = [f"zdemo init --emulator{option}"] if init is None else init
     with contextlib.chdir(tmp_path):
-        steps = with_emulator_settings(Path(".env"), *map(Command, CALLS))
-        assert [*map(in_words, steps)] == [*init, *(f"zdemo {call}{option}" for call in CALLS)]
+        assert emulator_env_file(Path(".env")) == (Path(path), has_settings)

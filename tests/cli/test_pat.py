@@ -133,6 +133,5 @@ def test_the_question_names_the_address_and_what_gave_it(
     address: str, place: str, options: dict[str, str], destination: str
 ) -> None:
     environment = Environment({place: {"ZITADEL_DOMAIN": address, "ZITADEL_ADMIN_PAT": "x"}}, options=options)
-    issuer = AdminSettings.from_env(environment).issuer
-    question = token_question("ZITADEL_ADMIN_PAT", issuer, environment, "ZITADEL_DOMAIN")
+    question = token_question("ZITADEL_ADMIN_PAT", AdminSettings.from_env(environment).zitadel, environment)
     assert question == f"ZITADEL_ADMIN_PAT for {destination}, not shown: "

@@ -114,7 +114,11 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
         (("--path", "/m", "--external-domain", "x y", "--", "true"), "not resolve to this machine: x y", "/etc/hosts"),
         (("--path", "/m", "--only", "proxy.body", "--", "true"), "proxy.body is about a proxy", "add --backend PORT"),
-        (("--path", "/m", "--mcp", "--backend", "1", "--", "true"), "exclude each other", "leave one out"),
+        (
+            ("--path", "/m", "--mcp", "--backend", "1", "--", "true"),
+            "--backend cannot be combined with --mcp",
+            "leave out",
+        ),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )

@@ -11,6 +11,7 @@ from tests.support.cli import BASE, Shell, session, unbroken
 from tests.support.processes import LONGEST_SECONDS, is_running, processes
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
+from zdemo.config.file_io import create_file
 from zdemo.emulator import CLIENT_SECRET, READER
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -62,6 +63,12 @@ def test_the_command_can_log_a_person_in_without_a_browser(bare: Shell) -> None:
     assert (ran.code, len(ran.lines), ran.document["scope"]) == (0, 1, "openid email")
 
 
+def test_zdemo_as_the_command_warns_of_no_setting_in_a_dotenv(bare: Shell) -> None:
+    create_file(bare.folder / ".env", "PAT=another\nCLIENT_ID=312909075212468231\n")
+    ran = bare("emulator", "--", sys.executable, "-m", "zdemo", "doctor", "--only", "settings")
+    assert (ran.code, "hides" in ran.all, "warning" in ran.all) == (0, False, False)
+
+
 def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
     ran = bare("emulator", "--", "sh", "-c", "cat; echo $0 $*; exit 7", "--json", "--help", "--pat", stdin="typed\n")
     assert (ran.code, ran.out) == (7, "typed\n--json --help --pat\n")
@@ -99,10 +106,10 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--env", "A={Domain}", *START), 2, "unknown placeholder: {Domain}", "did you mean {domain}?"),
         (("--env", "A={issuer}/x", *START), 2, "unknown placeholder: {issuer}", "known: domain, client_id"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
-        (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
+        (("--env", "A=1"), 2, "--env needs COMMAND", "add COMMAND"),
         (("npm", "test"), 2, "", ""),
         (("--auto-login", "reader", *START), 2, "unknown person: reader", "known: ada"),
-        (("--json", *START), 2, "--json cannot be combined with a command", ""),
+        (("--json", *START), 2, "--json cannot be combined with COMMAND", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--", "no-such-program"), 127, "no-such-program", ""),
         (("--", "./text"), 126, "./text", "chmod +x ./text"),

@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "UTF-16": (content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),
     "nested": (b"[" * 50_000, APPLICATION, "not a JSON object"),
     "too large": (b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
-    "service account": (user_content(), APPLICATION, "the key file of a service account, not of an API application"),
+    "service account": (user_content(), APPLICATION, "the service account's key file, not the API application's"),
     "another type": (content(type="service_account"), APPLICATION, 'a "type" other than application'),
     "client ID as a number": (content(clientId=1), APPLICATION, "without clientId"),
     "nothing": (b"{}", APPLICATION, "without clientId, keyId, key"),
@@ -77,7 +77,7 @@ WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "public key": (content(key=PUBLIC), APPLICATION, NOT_RSA),
     "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
     "short key": (content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
-    "application": (content(), SERVICE_USER, "of an API application, not of a service account"),
+    "application": (content(), SERVICE_USER, "the API application's key file, not the service account's"),
 }
 
 

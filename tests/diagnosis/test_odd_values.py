@@ -61,6 +61,6 @@ def test_a_client_id_that_zitadel_accepts_is_not_to_blame_for_its_form() -> None
 
 def test_a_dotenv_that_is_a_folder_is_the_first_cause_where_a_setting_is_not_required() -> None:
     for values, lines in (({}, (".env is a folder, so it is not read", "x")), ({API_URL: "http://[::1]"}, ("x",))):
-        error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED, origin="http://127.0.0.1:5000")
+        error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED)
         name_cause(error, Environment({EXPORTED: values}, folder=Path(".env")), ())
         assert error.lines == lines

@@ -35,7 +35,7 @@ def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01
 
 def broken(kind: FailureKind) -> ApiReply:
     """Return a request that got no answer."""
-    failure = ConnectionFailed("", hint="", kind=kind, origin="http://api")
+    failure = ConnectionFailed("", hint="", kind=kind)
     return replace(seen(0), failure=failure)
 
 

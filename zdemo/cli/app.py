@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo import __version__
-from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup
+from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
 
 FIRST, API, TOKENS, ZITADEL = "First steps", "Your API", "Why a token is refused", "ZITADEL"  # panels of the help
 
@@ -57,12 +57,11 @@ for _name, (_summary, _panel) in COMMANDS.items():
     app.command(_name, help=_summary, rich_help_panel=_panel)(lambda: None)
 
 
+Version = Annotated[bool, flag("Show the version and exit.", "--version", "-V", callback=_show_version, is_eager=True)]
+
+
 @app.callback()
-def zdemo(
-    _version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
+def zdemo(_version: Version = False) -> None:
     """See, test and debug how an API checks ZITADEL access tokens.
 
     Examples:

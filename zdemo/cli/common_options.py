@@ -38,22 +38,17 @@ def _token(what: str, name: str, setting: str) -> Any:
 Pat = Annotated[str | None, _token("The token.", "--pat", "PAT")]
 Caller = Annotated[Literal["reader", "visitor"] | None, option("USER", "Whose token: reader (PAT) or visitor.", "--as")]
 AdminPat = Annotated[str | None, _token("An administrator's token.", "--admin-pat", "ZITADEL_ADMIN_PAT")]
-AdminKey = Annotated[
-    str | None,
-    option("FILE", "A key file of an administrator's service account, instead of a PAT.", panel=SETTINGS_GROUP),
-]
+ADMIN_KEY = "A key file of an administrator's service account, instead of a PAT."
+AdminKey = Annotated[str | None, option("FILE", ADMIN_KEY, panel=SETTINGS_GROUP)]
 EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env.", "--env-file", panel=SETTINGS_GROUP)]
 Json = Annotated[bool, flag("Print one JSON document on standard output.", "--json", panel=OUTPUT_GROUP)]
-Junit = Annotated[
-    str | None, option("FILE", "Write a JUnit report for CI; - is standard output.", "--junit", panel=OUTPUT_GROUP)
-]
+JUNIT = "Write a JUnit report for CI; - is standard output."
+Junit = Annotated[str | None, option("FILE", JUNIT, "--junit", panel=OUTPUT_GROUP)]
 _port = partial(option, "PORT", shows_default=True, min=1, max=HIGHEST_PORT)
 Host = Annotated[str, option("ADDRESS", "The address to listen on.", shows_default=True)]
 Port = Annotated[int, _port("The port to listen on.")]
 EmulatorPort = Annotated[int, _port("With --emulator, the emulator's port.")]
-Expose = Annotated[
-    bool, flag("Let the emulator listen on other addresses than loopback. Its tokens are public.", "--expose-emulator")
-]
+Expose = Annotated[bool, flag("Let other machines reach the emulator and its public tokens.", "--expose-emulator")]
 
 
 def split_url(text: str) -> tuple[str, str]:
@@ -93,15 +88,6 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     if not expose:
         raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
     screen.warn(EXPOSED.format(host=host))
-
-
-def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
-    """Refuse options, by their Python names, that mean nothing without the one that is ``needed``."""
-    for name in () if ctx.params[needed] else names:
-        source: Any = ctx.get_parameter_source(name)
-        if source and source.name == "COMMANDLINE":
-            option, other = (f"--{parameter.replace('_', '-')}" for parameter in (name, needed))
-            raise UsageError(f"{option} needs {other}", hint=f"add {other}")
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.cli.screen import Screen
-from zdemo.config.address import is_loopback
+from zdemo.config.address import is_local
 from zdemo.config.new_dotenv import has_emulators_settings, is_skeleton
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.errors.steps import Command, Shell, Step, in_words, with_env_file
+from zdemo.errors.steps import Command, Shell, in_words
 
 
 def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
@@ -24,7 +24,7 @@ def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> Command:
 def serve_emulator(port: int, api_url: str) -> Command:
     """Return the command that runs an emulator, and the API beside it, at ``api_url`` if that is on this machine."""
     parts = urlsplit(api_url)
-    is_other = is_loopback(parts.hostname or "") and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
+    is_other = is_local(api_url) and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
     return Command(f"serve --emulator{_at_port(port)}{f' --port {parts.port}' if is_other else ''}")
 
 
@@ -41,16 +41,7 @@ def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path,
     )
 
 
-def with_emulator_settings(
-    preferred: Path, *commands: Command, port: int = EMULATOR_PORT, api_url: str = DEFAULT_API_URL
-) -> list[Step]:
-    """Return commands that use the emulator's settings, behind the one that writes these where no file has them."""
-    path, has_settings = emulator_env_file(preferred, port)
-    init = () if has_settings else (init_emulator(port, api_url),)
-    return [with_env_file(command, path) for command in (*init, *commands)]
-
-
-ASK = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore
+IGNORED = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore
 
 
 def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) -> None:
@@ -59,7 +50,7 @@ def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) 
     names = b"\0".join(map(os.fsencode, files))
     try:
         answer = subprocess.run(  # noqa: S603  # fixed words, and the names of files on standard input
-            ASK, cwd=files[0].parent, input=names, capture_output=True, timeout=5, check=False
+            IGNORED, cwd=files[0].parent, input=names, capture_output=True, timeout=5, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return

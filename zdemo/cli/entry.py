@@ -22,7 +22,7 @@ from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
-PLACEHOLDER = re.compile(r"(?<![^\s/:=@$]){[A-Za-z_]{1,20}}(?![^\s/:=@])")  # not a secret, so messages may name it
+IN_BRACES = re.compile(r"(?<![^\s/:=@$]){[A-Za-z_]{1,20}}(?![^\s/:=@])")  # not a secret, so messages may name it
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
@@ -69,7 +69,7 @@ def _secret_words(argument: str) -> Iterable[str]:
     """Return what must not be repeated of an argument: all of it, or of a path's query the values."""
     if re.match("https?://|/", argument) and not could_be_secret(argument.partition("?")[0]):
         return secret_query_values(argument)
-    if not could_be_secret(PLACEHOLDER.sub("", argument)):
+    if not could_be_secret(IN_BRACES.sub("", argument)):
         return ()
     # messages escape what cannot be printed, and name a path without // and ./
     printed = "".join(c if c.isprintable() else "=" for c in argument).split("=")

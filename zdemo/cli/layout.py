@@ -62,9 +62,3 @@ def _hanging(text: str, indent: int, width: int, *, hang: int) -> list[str]:
         " " * (blanks if blanks + cells(line) <= width else BELOW if BELOW + cells(line) <= width else 0) + line
         for blanks, line in zip(indents, lines, strict=True)
     ]
-
-
-def headline(left: str, right: str, width: int) -> list[str]:
-    """Return a line with a text at both ends, or two lines where they do not fit into one."""
-    gap = width - cells(left) - cells(right)
-    return [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]

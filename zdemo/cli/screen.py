@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
-from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, headline, pad, wrapped
+from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, filled, pad, wrapped
 from zdemo.errors.problem import Problem
 from zdemo.errors.steps import Step, in_lines
 from zdemo.text.columns import cells, columns_of, shows_colour
@@ -77,8 +77,10 @@ class Screen:
             self._put(stream, line.rstrip())
 
     def headline(self, left: str, right: str) -> None:
-        """Print a line with a text at both ends."""
-        for line in headline(self.redaction(left), right, columns_of(self.stdout)):
+        """Print a line with a text at both ends, or two lines where they do not fit into one."""
+        left, width = self.redaction(left), columns_of(self.stdout)
+        gap = width - cells(left) - cells(right)
+        for line in [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]:
             self._put(self.stdout, line)
 
     def table(self, rows: Sequence[Sequence[str]], *, stream: IO[str] | None = None) -> None:

@@ -1,24 +1,21 @@
 """The token that a command sends: from an option, standard input, a prompt, the environment or ``.env``."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from zdemo.cli.common_options import ASK
 from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
-from zdemo.config.address import ADMIN_PAT, ISSUER
+from zdemo.config.address import ADMIN_PAT, ISSUER, ZitadelAddress
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
 from zdemo.config.names import hidden_values
-from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings
+from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings, ZitadelSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
 from zdemo.errors.steps import Command
@@ -26,9 +23,6 @@ from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.text.columns import columns_of
 from zdemo.text.masking import masked, token_like
 from zdemo.text.printable import one_line, utf8_text
-
-if TYPE_CHECKING:
-    from zdemo.config.settings import ZitadelSettings
 
 TOKENS = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}  # by the names that --as takes
 FROM_STDIN = "-"
@@ -52,15 +46,15 @@ def typed_secret(question: str) -> str:
         raise typer.Abort from None
 
 
-def token_question(token: str, origin: str, environment: Environment, address: str) -> str:
-    """Return the question for a token that goes to ``origin``, with what gave that address.
+def token_question(token: str, zitadel: ZitadelAddress, environment: Environment) -> str:
+    """Return the question for a token that goes to ZITADEL, with what gave that address.
 
     So a ``.env`` in a copied folder cannot collect a token unnoticed.
     """
-    place, setting = environment.source(address), environment.setting(address)
+    place, setting = environment.source(zitadel.variable), environment.setting(zitadel.variable)
     where = "" if place == COMMAND_LINE else f" in {place if place == EXPORTED else os.path.abspath(place)}"
-    is_typed = place == COMMAND_LINE and setting == address
-    return one_line(f"{token} for {origin}{'' if is_typed else f' ({setting}{where})'}, not shown: ")
+    is_typed = place == COMMAND_LINE and setting == zitadel.variable
+    return one_line(f"{token} for {zitadel.server}{'' if is_typed else f' ({setting}{where})'}, not shown: ")
 
 
 def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
@@ -82,36 +76,33 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
     return token
 
 
-def token_of(caller: str | None, pat: str | None, env_file: Path | None) -> dict[str, tuple[str, str | None]]:
-    """Return the token that ``--as`` gives, by the variable that it stands for; nothing without ``--as``."""
-    if caller is None:
-        return {}
-    if pat is not None:
-        raise UsageError("--as and --pat both name a token", hint="leave out one of them")
-    variable = TOKENS[caller]
-    if value := read_environment(env_file).get(variable):
-        return {"PAT": (variable, value)}
-    raise MissingTokenError(f"{variable} is not set", hint=Command("setup", does="creates one (or set it in .env)"))
-
-
 def environment_with_token(
     screen: Screen,
     pat: str | None,
+    caller: str | None,
     env_file: Path | None,
-    options: Mapping[str, tuple[str, str | None]] | None = None,
     *,
     check: Callable[[Environment], object],
+    **options: tuple[str, str | None],
 ) -> Environment:
-    """Return the environment, with ``PAT`` from ``--pat`` if that is given, and hide its secrets.
+    """Return the environment, with ``PAT`` from ``--pat`` or ``--as`` if one is given, and hide its secrets.
 
     ``options``: for other variables, the option that stands for each and its value. ``check`` raises an error for
     settings that are wrong, so that no one types a token in vain.
     """
+    environment = read_environment(env_file, options)
+    if caller is not None:
+        if pat is not None:
+            raise UsageError("--as and --pat both name a token", hint="leave out one of them")
+        if (variable := TOKENS[caller]) not in environment:
+            hint = Command("setup", does="creates one (or set it in .env)")
+            raise MissingTokenError(f"{variable} is not set", hint=hint)
+        environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
-        before = read_environment(env_file, options).without("PAT")
-        hide_secrets(screen, before)
-        check(before)
-    environment = read_environment(env_file, {"PAT": ("--pat", given_token("--pat", pat)), **(options or {})})
+        hide_secrets(screen, environment)
+        check(environment.without("PAT"))
+    if pat is not None:
+        environment = environment.giving("PAT", "--pat", given_token("--pat", pat) or "")
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")
@@ -153,7 +144,7 @@ def with_admin(
     question = ""
     if admin_pat == ASK:
         zitadel = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-pat", TO_BE_TYPED)).zitadel
-        question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
+        question = token_question(ADMIN_PAT, zitadel, environment)
     token = given_token(option, admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
     return environment.giving(ADMIN_PAT, option, token)
@@ -201,8 +192,8 @@ def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:
     """Print a note where ``.env`` gives a token and the environment its address, or the other way round."""
     place, other = environment.source(token), environment.source(address)
-    if token in environment.hidden:
-        return  # that is said with the outcome
+    if token in environment.hidden:  # that is said with the outcome
+        return
     if place and other and place != other and COMMAND_LINE not in (place, other):
         screen.note(f"{token} comes from {place}, {address} from {other}")
 

@@ -9,8 +9,9 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from enum import EnumType
 from functools import partial
 from itertools import takewhile
@@ -24,7 +25,7 @@ from typer.core import TyperCommand, TyperGroup
 from zdemo.config.names import did_you_mean
 from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
-from zdemo.errors.steps import Command
+from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
 from zdemo.text.masking import could_be_secret, holds_token
 
@@ -145,9 +146,17 @@ class HelpedGroup(_Helped, TyperGroup):
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
             meant = f"zdemo call {word}" if word in ROUTES else did_you_mean(word, self.commands, least=LEAST_LIKE)
-            hint = f"did you mean {meant}?" if meant else f"{ctx.command_path} --help"
-            raise UsageError(f"no such command: {word}", hint=hint)
+            raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
         return super().resolve_command(ctx, args)
+
+
+def meant_or(meant: str, otherwise: Step) -> Step:
+    """Return the hint that names the word that was probably meant, or another step if there is none."""
+    return f"did you mean {meant}?" if meant else otherwise
+
+
+def _help_of(ctx: Any) -> Command:
+    return Command(f"{ctx.command_path.partition(' ')[2]} --help".strip(), uses_settings=False)
 
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
@@ -155,8 +164,8 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     if value is None or value == ():
         if param.required:
             taken = [text for text in ctx.params.values() if type(text) is str and not could_be_secret(text)]
-            hint = f"an option took {taken[-1]}: is a variable in front of it empty?" if taken else ""
-            raise UsageError(f"missing argument: {param.metavar}", hint=hint or f"{ctx.command_path} --help")
+            hint = f"an option took {taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
+            raise UsageError(f"missing argument: {param.metavar}", hint=hint)
         value = () if param.multiple or param.nargs == -1 else None
     elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):
         value = _read(param, hints[param.name], ctx, value)
@@ -178,9 +187,8 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
         with suppress(ValueError):
             if info.min <= (number := kind(word)) <= info.max:
                 return number
-    meant = did_you_mean(word, choices)
-    hint = f"did you mean {meant}?" if meant else f"{ctx.command_path} --help"
-    raise UsageError(f"invalid value for {max(param.opts, key=len)}: {word}{'' if meant else f' ({takes})'}", hint=hint)
+    meant, what = did_you_mean(word, choices), f"invalid value for {max(param.opts, key=len)}: {word}"
+    raise UsageError(what if meant else f"{what} ({takes})", hint=meant_or(meant, _help_of(ctx)))
 
 
 def described(hint: Any) -> tuple[Any, Any, list[Any]]:
@@ -207,9 +215,14 @@ def option_of(setting: str, takes: str, text: str, *names: str, **more: Any) -> 
     return info
 
 
-def flag(text: str, *names: str, panel: str | None = None) -> Any:
+def flag(text: str, *names: str, panel: str | None = None, **more: Any) -> Any:
     """Return an option without a value."""
-    return typer.Option(*names, help=text, rich_help_panel=panel)
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
+def argument(takes: str, text: str, **more: Any) -> Any:
+    """Return an argument; ``text`` names the default."""
+    return typer.Argument(metavar=takes, help=text, show_default=False, **more)
 
 
 def verbose_flag(text: str) -> Any:
@@ -222,9 +235,28 @@ def completing(names: Mapping[str, str]) -> Callable[[str], list[tuple[str, str]
     return lambda incomplete: [(name, text) for name, text in names.items() if name.startswith(incomplete)]
 
 
+def check_needs(ctx: typer.Context, needed: str, *names: str) -> None:
+    """Refuse options, by their Python names, that mean nothing without the one that is ``needed``."""
+    for typed, other in () if ctx.params[needed] else _given(ctx, needed, names):
+        raise UsageError(f"{typed} needs {other}", hint=f"add {other}")
+
+
+def check_excludes(ctx: typer.Context, kept: str, *names: str) -> None:
+    """Refuse options, by their Python names, that cannot be combined with the one that is ``kept``."""
+    for typed, other in () if ctx.params[kept] in (None, False, [], ()) else _given(ctx, kept, names):
+        raise UsageError(f"{typed} cannot be combined with {other}", hint=f"leave out {typed}")
+
+
+def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each of these options that is on the command line, with the other one, as people type them."""
+    typed = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+    sources = ((name, ctx.get_parameter_source(name)) for name in names)
+    return ((typed[name], typed[other]) for name, source in sources if source and source.name == "COMMANDLINE")
+
+
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
-    message, meant, hint = str(error.message).removesuffix("."), "", f"{ctx.command_path} --help"
+    message, meant, hint = str(error.message).removesuffix("."), "", _help_of(ctx)
     if type(error).__name__ == "NoSuchOption":
         typed = error.option_name
         if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
@@ -233,7 +265,7 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         message = f"no such option: {typed}"
         meant = did_you_mean(f"--{typed.lstrip('-')}", options) if len(typed) > 2 else ""  # one letter is like many
         if hasattr(ctx.command, "commands"):
-            hint = f"put options behind the command; {ctx.command_path} --help lists the commands"
+            hint = replace(hint, does="lists the commands: options stand behind them")
     elif extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
@@ -247,4 +279,4 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         for pattern, words_for_it in WORDS:
             message = re.sub(pattern, words_for_it, message)
         message = message[:1].lower() + message[1:]
-    return UsageError(message, hint=f"did you mean {meant}?" if meant else hint)
+    return UsageError(message, hint=meant_or(meant, hint))

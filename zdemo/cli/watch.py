@@ -30,7 +30,6 @@ class Watch:
     _start: float = field(default_factory=time.monotonic)
 
     def __str__(self) -> str:
-        """Return when the last outcome came."""
         return f"after {self.seconds:.1f} s, {self.calls} call{'' if self.calls == 1 else 's'}"
 
     def until_there(self, show: Callable[[Call], None]) -> Call:
@@ -73,7 +72,7 @@ class Watch:
                     return outcome
                 show(self._line(outcome))
         if isinstance(before, ConnectionFailed):
-            raise ConnectionFailed(self._line(before), hint=before.steps, kind=before.kind, origin=before.origin)
+            raise ConnectionFailed(self._line(before), hint=before.steps, kind=before.kind)
         what = f"the status {self.expect} did not come: " if self.expect else "the answer did not change: "
         raise ZdemoError(f"{what}{self._line(before)}", hint=Command("introspect", does="shows what ZITADEL says"))
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from zdemo.cli.common_options import port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import PAGES, as_typed, is_quoted, option
+from zdemo.config.environment import GIVEN_BY_EMULATOR
 from zdemo.config.file_io import create_file, read_file
 from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
@@ -22,27 +25,17 @@ from zdemo.errors.steps import Command
 from zdemo.text.printable import utf8_text
 
 if TYPE_CHECKING:
-    import typer
-
     from zdemo.emulator.seed import Start
 
-PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
-    "domain": "ZITADEL_DOMAIN",
-    "client_id": "CLIENT_ID",
-    "client_secret": "CLIENT_SECRET",
-    "project_id": "ZITADEL_PROJECT_ID",
-    "pat": "PAT",
-    "visitor_pat": "ZDEMO_VISITOR_PAT",
-    "admin_pat": "ZITADEL_ADMIN_PAT",
-    "key_file": "ZITADEL_KEY_FILE",
-    "user_key_file": "ZDEMO_USER_KEY_FILE",
-    "app_client_id": "ZDEMO_APP_CLIENT_ID",
-}
+GIVEN = (  # the variables of a command
+    *("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", "PAT", "ZDEMO_VISITOR_PAT"),
+    *("ZITADEL_ADMIN_PAT", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE", "ZDEMO_APP_CLIENT_ID"),
+)
+PLACEHOLDERS = {re.sub("^(ZITADEL|ZDEMO)_", "", name).lower(): name for name in GIVEN}  # for their values, in --env
 SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 NAMES = (*PLACEHOLDERS, "host", "port")  # the last two are parts of the domain
 PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")
-WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
-WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID", "ZDEMO_CACHE_URL")
+WITHDRAWN = re.compile("ZITADEL_|ZDEMO_USER_|ZDEMO_CACHE_URL$")  # these too may lead to a real ZITADEL
 EXPORT = f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}."
 Env = Annotated[list[str] | None, option("NAME=TEXT", EXPORT, "--env")]
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -68,7 +61,7 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
         try:
             start = seeded_start(_seed_text(seed), seed.name)
         except SeedError as error:
-            raise SettingsError([str(error)], hint=error.hint.replace("docs/", f"{PAGES}/") or SEED_DOCS) from None
+            raise SettingsError([str(error)], hint=(error.hint, SEED_DOCS)) from None
     start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
     try:
         set_auto_login(start.world, person or start.world.auto_login)
@@ -83,14 +76,12 @@ def _seed_text(path: Path) -> str:
         raise UsageError(f"invalid value for --seed: {path} (a .toml or .json file)", hint=SEED_DOCS)
     try:
         content, _ = read_file(path, LARGEST_SEED_BYTES)
-        if len(content) <= LARGEST_SEED_BYTES:
-            return utf8_text(content)
-        problem = f"it is larger than {LARGEST_SEED_BYTES >> 20} MiB"
-    except ValueError as error:
-        problem = f"it {error}"
-    except OSError as error:
-        problem = str(error.strerror)
-    raise UsageError(f"cannot read {path}: {problem}", hint=SEED_DOCS)
+        if len(content) > LARGEST_SEED_BYTES:
+            raise ValueError(f"is larger than {LARGEST_SEED_BYTES >> 20} MiB")
+        return utf8_text(content)
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else f"it {error}"
+        raise UsageError(f"cannot read {path}: {problem}", hint=SEED_DOCS) from None
 
 
 def exported(start: Start, url: str) -> dict[str, str]:
@@ -135,13 +126,6 @@ def run_with_emulator(
     ctx: typer.Context, command: Sequence[str], others: Sequence[str], new: Start, *, host: str, port: int
 ) -> int:
     """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
-    from zdemo.serving.programs import SUPPORTED
-
-    if not SUPPORTED:
-        raise UsageError(
-            "a command can be run on Linux and macOS only", hint=Command("emulator --json", uses_settings=False)
-        )
-    check_command(command)
     from zdemo.emulator import emulate
     from zdemo.serving.programs import run, why_not_run
     from zdemo.serving.signals import left_by_signals
@@ -153,11 +137,10 @@ def run_with_emulator(
         with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
         values = {**exported(new, running.url), **files}
-        given, command = variables(values, running.port, others), expanded(command, placeholders(values, running.port))
-        environment, withdrawn = command_environment(os.environ, given)
+        known = placeholders(values, running.port)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
-        if withdrawn:
-            screen.note(f"the command does not get your {', '.join(withdrawn)}")
+        environment = command_environment(screen, "the command", {**values, **variables(others, known)})
+        command = expanded(command, known)
         try:
             return run(command, environment)
         except OSError as error:
@@ -166,10 +149,9 @@ def run_with_emulator(
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 
-def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> dict[str, str]:
-    """Return the variables of a command: the emulator's, and those of ``--env``. Raises UsageError for a wrong one."""
-    known = placeholders(values, port)
-    return {**values, **dict(_extra(text, known) for text in others)}
+def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that ``--env`` gives a command, where placeholders stand for what is ``known``."""
+    return dict(_variable(text, known) for text in texts)
 
 
 def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
@@ -183,8 +165,14 @@ def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
     return [PLACEHOLDER.sub(lambda match: known[match[0][1:-1]], word) for word in words]
 
 
-def check_command(words: Sequence[str]) -> None:
-    """Raise UsageError for a command in quotes, and for a secret: everybody can read the list of processes."""
+def check_command(words: Sequence[str], texts: Iterable[str], *, instead: Command) -> None:
+    """Raise UsageError for a wrong text of ``--env``, and for a command that cannot be run, or would show a secret.
+
+    Everybody can read the list of processes. ``instead`` is what to do on Windows.
+    """
+    if os.name != "posix":
+        raise UsageError("a command can be run on Linux and macOS only", hint=instead)
+    variables(texts, dict.fromkeys(NAMES, ""))
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
     for name in SECRETS:
@@ -193,19 +181,21 @@ def check_command(words: Sequence[str]) -> None:
             raise UsageError(f"{{{name}}} would show a secret in the list of processes", hint=hint)
 
 
-def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the environment of a command, and the names of the user's variables that it does not get.
+def command_environment(screen: Screen, whose: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a command, and tell which of the user's variables it does not get.
 
     Proxies stay, since a command may need them to reach the internet, but requests to this machine go past them.
     """
-    withdrawn = [name for name in own if WITHDRAWN.match(name) or name in WITHDRAWN_NAMES]
-    kept = {name: value for name, value in own.items() if name not in withdrawn}
-    without_proxy = ",".join(filter(None, (own.get("no_proxy"), own.get("NO_PROXY"), *LOOPBACK)))
+    withdrawn = {name for name in os.environ if WITHDRAWN.match(name) or name in GIVEN}
+    if lacking := sorted(withdrawn - given.keys()):
+        screen.note(f"{whose} does not get your {', '.join(lacking)}")
+    without_proxy = ",".join(filter(None, (os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), *LOOPBACK)))
     past_proxies = dict.fromkeys(("no_proxy", "NO_PROXY"), without_proxy)
-    return {**kept, **past_proxies, **given}, sorted(name for name in withdrawn if name not in given)
+    kept = {name: value for name, value in os.environ.items() if name not in withdrawn}
+    return {**kept, **past_proxies, GIVEN_BY_EMULATOR: " ".join(given), **given}
 
 
-def _extra(text: str, known: Mapping[str, str]) -> tuple[str, str]:
+def _variable(text: str, known: Mapping[str, str]) -> tuple[str, str]:
     name, equals, template = text.partition("=")
     if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         hint = "for example: --env ZITADEL_ISSUER={domain}"

@@ -30,6 +30,14 @@ def is_loopback(host: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or is_loopback_address(name)
 
 
+def is_local(address: str) -> bool:
+    """Return whether an address is on this machine; what is not an address is not."""
+    try:
+        return is_loopback(urlsplit(address.strip()).hostname or "")
+    except ValueError:  # brackets that hold no IPv6 address
+        return False
+
+
 def without_default_port(address: str) -> str:
     """Return an origin as a ``Host`` field gives it, which omits the scheme's default port (RFC 9110 §7.2)."""
     parts = urlsplit(address)
@@ -159,16 +167,12 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> Problem |
     if not is_withheld(environment, ADMIN_PAT, setting=setting, address=server):
         return None
     place = environment.source(setting)
+    does = f"if that is your ZITADEL ({ADMIN_PAT} was not sent, because only {place} names it)"
     return Problem(
         text=f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
         kind=ProblemKind.WITHHELD,
         names=(ADMIN_PAT, setting),
-        steps=(
-            Shell(
-                f"export {setting}={shlex.quote(server)}",
-                does=f"if that is your ZITADEL ({ADMIN_PAT} was not sent, because only {place} names it)",
-            ),
-        ),
+        steps=(Shell(f"export {setting}={shlex.quote(server)}", does),),
     )
 
 
@@ -183,4 +187,4 @@ def admin_option(environment: Environment) -> str:
 def is_withheld(environment: Environment, secret: str, *, setting: str, address: str) -> bool:
     """Return whether a secret is exported, and would go to another machine whose address only ``.env`` names."""
     from_file = environment.file is not None and environment.source(setting) == str(environment.file)
-    return from_file and environment.source(secret) == EXPORTED and not is_loopback(urlsplit(address).hostname or "")
+    return from_file and environment.source(secret) == EXPORTED and not is_local(address)

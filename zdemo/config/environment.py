@@ -8,6 +8,7 @@ from typing import Self
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
+GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
@@ -28,7 +29,8 @@ class Environment(Mapping[str, str]):
     the ``.env`` is a folder. ``can_init``: there is no ``.env`` yet.
 
     ``shadowed`` has the places whose values do not count, because a stronger place has others. ``hidden`` has those
-    values that the process's environment hides; what an option hides is not among them: it was typed for this command.
+    values that the process's environment hides; what an option or ``zdemo emulator`` hides is not among them: it was
+    meant for this command.
     """
 
     layers: Mapping[str, Mapping[str, str]]
@@ -42,16 +44,13 @@ class Environment(Mapping[str, str]):
     _places: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Find the place of each value that counts, and what does not."""
+        of_emulator = self.layers.get(EXPORTED, {}).get(GIVEN_BY_EMULATOR, "").split()
         for place, values in self.layers.items():
             for name, value in values.items():
-                if (
-                    value.strip()
-                    and self._places.setdefault(name, place) != place
-                    and self[name].strip() != value.strip()
-                ):
+                stronger = self._places.setdefault(name, place) if value.strip() else place
+                if stronger != place and self[name].strip() != value.strip():
                     self.shadowed[name] = place
-                    if self._places[name] == EXPORTED:
+                    if stronger == EXPORTED and name not in of_emulator:
                         self.hidden[name] = value
 
     def __getitem__(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,43 +17,36 @@ LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class KeyKind:
     """One of ZITADEL's two kinds of key files: whose keys they hold."""
 
     type: str
     owner: str
-    article: str
     id_name: str
     setting: str  # that names such a file
 
     @property
     def new_key(self) -> str:
         """How to get such a file."""
-        page = f"the {self.owner}'s page in ZITADEL (Keys, New)"
-        return f"create a key on {page}, save the JSON that it shows, and give that file"
+        return f"create a key on the {self.owner}'s page in ZITADEL (Keys, New), save its JSON, and give that file"
 
 
-APPLICATION = KeyKind(
-    type="application", owner="API application", article="an", id_name="clientId", setting="ZITADEL_KEY_FILE"
-)
-SERVICE_USER = KeyKind(
-    type="serviceaccount", owner="service account", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
-)
+APPLICATION = KeyKind("application", "API application", "clientId", "ZITADEL_KEY_FILE")
+SERVICE_USER = KeyKind("serviceaccount", "service account", "userId", "ZDEMO_USER_KEY_FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SigningKey:
     """A private key (PEM) and its ID. ``subject`` is whose it is: an application's client ID or a service account's ID.
 
-    ``expires_at`` (epoch seconds) may be unknown. ``path`` is where it came from.
+    ``expires_at`` (epoch seconds) may be unknown.
     """
 
     subject: str
     key_id: str
     private_key: str = field(repr=False)
     expires_at: float | None = None
-    path: Path = field(default=Path(), compare=False)
 
 
 def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple[SigningKey, Problem | None]:
@@ -71,10 +65,10 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
         raise InvalidValue(f"names {error.strerror}", echo=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", echo=str(path)) from None
-    return parse_key_file(content, kind, path), open_to_others("the key file", path, kind.setting)
+    return parse_key_file(content, kind), open_to_others("the key file", path, kind.setting)
 
 
-def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Path()) -> SigningKey:
+def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
     """Return the key in the content of a key file. Raises InvalidValue if it is not a key file of this kind."""
     if len(content) > LARGEST_BYTES:
         raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
@@ -91,25 +85,18 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION, path: Path = Pat
     by_id = other if other.id_name in values and kind.id_name not in values else kind
     named = values.get("type", by_id.type)
     if named == other.type:
-        owners = f"{other.article} {other.owner}, not of {kind.article} {kind.owner}"
-        raise InvalidValue(f"names the key file of {owners}", fix=kind.new_key)
+        raise InvalidValue(f"names the {other.owner}'s key file, not the {kind.owner}'s", fix=kind.new_key)
     if named != kind.type:
         raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
-    names = (kind.id_name, "keyId", "key")
-    if missing := [name for name in names if not _is_text(values.get(name), may_have_spaces=name == "key")]:
+    names, sendable = (kind.id_name, "keyId", "key"), "[!-~]+"
+    texts = {name: value for name, value in values.items() if isinstance(value, str) and value}
+    if missing := [n for n in names if n not in texts or (n != "key" and not re.fullmatch(sendable, texts[n]))]:
         raise InvalidValue(f"names a key file without {', '.join(missing)}", fix=kind.new_key)
-    subject, key_id, private_key = (values[name] for name in names)
+    subject, key_id, private_key = (texts[name] for name in names)
     if problem := _problem_of(private_key):
         raise InvalidValue(f"names a key file {problem}", fix=kind.new_key)
     expires_at = _moment(values.get("expirationDate"))
-    return SigningKey(subject=subject, key_id=key_id, private_key=private_key, expires_at=expires_at, path=path)
-
-
-def _is_text(value: object, *, may_have_spaces: bool) -> bool:
-    """Return whether a value is a text that can be sent unchanged."""
-    if not isinstance(value, str) or not value:
-        return False
-    return may_have_spaces or (value.isascii() and value.isprintable() and " " not in value)
+    return SigningKey(subject=subject, key_id=key_id, private_key=private_key, expires_at=expires_at)
 
 
 def _moment(text: object) -> float | None:

@@ -6,9 +6,8 @@ Only a skeleton that nobody changed is ever replaced. The emulator's secrets are
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from zdemo.config.address import ADMIN_PAT, ISSUER, is_loopback
+from zdemo.config.address import ADMIN_PAT, ISSUER, is_local
 from zdemo.config.environment import GIVEN, KEY_FILE, Environment, is_setting
 from zdemo.config.file_io import read_file
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, VARIABLES, Variable, dotenv_text, is_public
@@ -20,8 +19,6 @@ TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN
 NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 INIT_EMULATOR = Command("init --emulator", uses_settings=False, does="writes a .env with the emulator's settings")
 INIT = Command("init", uses_settings=False, does="writes a .env to fill in")
-SETUP = Command("setup", does="fills it in for your ZITADEL")
-REPLACE = replace(INIT_EMULATOR, does="replaces it with the emulator's settings")
 
 
 def skeleton() -> str:
@@ -61,7 +58,8 @@ def completion(environment: Environment, names: Sequence[str], *, by_name: bool 
         return setting, INIT if with_own else INIT_EMULATOR
     if with_own or environment.file != DEFAULT_ENV_FILE or not is_skeleton(environment.file):
         return (setting,)  # zdemo init refuses
-    return (setting, *(() if "ZDEMO_USER_CLIENT_ID" in names else (SETUP,)), REPLACE)
+    setup = () if "ZDEMO_USER_CLIENT_ID" in names else (Command("setup", does="fills it in for your ZITADEL"),)
+    return (setting, *setup, replace(INIT_EMULATOR, does="replaces it with the emulator's settings"))
 
 
 def emulator_settings(port: int = EMULATOR_PORT, api_url: str = "") -> dict[str, str]:
@@ -101,19 +99,11 @@ def has_emulators_settings(path: Path, port: int = EMULATOR_PORT) -> bool:
 
 def usable_at(address: str, value: str) -> str:
     """Return the value, but nothing for a public one at another machine: the emulator runs on this one."""
-    return "" if is_public(value) and not is_loopback(_host_in(address)) else value
+    return "" if is_public(value) and not is_local(address) else value
 
 
 def are_emulators(settings: Mapping[str, str]) -> bool:
     """Return whether settings have an address of this machine, not ZITADEL's port, and an emulator's secret."""
     address = settings.get(ISSUER, "")
-    is_here = is_loopback(_host_in(address)) and f":{ZITADELS_PORT}" not in address
+    is_here = is_local(address) and f":{ZITADELS_PORT}" not in address
     return is_here and any(is_public(settings.get(name, "")) for name in SECRETS)
-
-
-def _host_in(address: str) -> str:
-    """Return the host in an address; empty where there is none."""
-    try:
-        return urlsplit(address.strip()).hostname or ""
-    except ValueError:  # brackets that hold no IPv6 address
-        return ""

@@ -33,21 +33,15 @@ T = TypeVar("T")
 
 
 class InvalidValue(ValueError):
-    """What is wrong with a value, in words that follow the setting's name."""
+    """What is wrong with a value, in words that follow the setting's name.
 
-    def __init__(
-        self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "", is_example: bool = False
-    ) -> None:
-        """Describe a problem.
+    ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of the
+    value; with ``None`` the value is shown, unless it could be a secret.
+    """
 
-        ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``echo`` is shown instead of
-        the value; with ``None`` the value is shown, unless it could be a secret.
-        """
+    def __init__(self, problem: str, *, corrected: str = "", echo: str | None = None, fix: Step = "") -> None:
         super().__init__(problem)
-        self.corrected = corrected
-        self.echo = echo
-        self.fix = fix
-        self.is_example = is_example
+        self.corrected, self.echo, self.fix = corrected, echo, fix
 
 
 def is_masked(text: str) -> bool:
@@ -65,7 +59,7 @@ def parsed(text: str, parse: Callable[[str], T]) -> T:
     """Parse a value, and refuse an example's, and characters that no setting may contain."""
     bare = text.strip(QUOTES).strip()
     if is_placeholder(bare):
-        raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE, is_example=True)
+        raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE)
     if is_masked(bare):
         raise InvalidValue(MASKED, echo="", fix="put the value itself there, from where it is kept")
     visible = "".join(c for c in bare if unicodedata.category(c) != "Cf")

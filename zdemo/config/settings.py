@@ -15,8 +15,8 @@ from zdemo.config.file_io import open_to_others
 from zdemo.config.key_file import APPLICATION, SERVICE_USER, KeyKind, SigningKey, read_key_file
 from zdemo.config.names import assignment, folder_problem, hiding_problems, misnamed_problems, rename_steps
 from zdemo.config.new_dotenv import completion
-from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, InvalidValue, parsed
-from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, VARIABLES, is_public
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS, REPLACE_EXAMPLE, InvalidValue, parsed
+from zdemo.config.variables import BY_NAME, DEFAULT_CACHE_SIZE, DEFAULT_CACHE_TTL_SECONDS, SECRETS, is_public
 from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import Repair, Step, UnsetVariable, repair_in
@@ -81,12 +81,11 @@ class _Reader:
         return open_to_others(str(file), file) if file and holds_secret else None
 
     def fields_of(self, kind: type[ZitadelSettings | ClientSettings]) -> dict[str, Any]:
-        """Return the values of the variables that have a field in this class."""
-        names = {known.name for known in fields(kind)}
-        return {known.field: self.value(known.name) for known in VARIABLES if known.field in names}
+        """Return the values of the fields that are named after variables, as ``timeout_seconds`` is."""
+        names = {known.name: f"ZDEMO_{known.name.removesuffix('_seconds')}".upper() for known in fields(kind)}
+        return {field: self.value(name) for field, name in names.items() if name in BY_NAME}
 
     def finish(self) -> None:
-        """Raise SettingsError with all problems, if there are any."""
         if not self.problems:
             return
         if any(problem.kind is ProblemKind.MISSING for problem in self.problems):
@@ -115,7 +114,7 @@ class _Reader:
         else:
             if error.corrected:
                 steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))
-            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.is_example else error.fix:
+            if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix is REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
         malformed = Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
@@ -180,6 +179,7 @@ class ZitadelSettings:
             "issuer": issuer,
             "setting": environment.setting(address.ISSUER),
             "internal_url": internal_url if internal_url != issuer else None,
+            "project_id": reader.value(PROJECT),
             "warnings": (*filter(None, (*warnings, unused)), *misnamed_problems(environment)),
             **reader.fields_of(cls),
         }

@@ -25,9 +25,8 @@ class Variable:
     """A setting: its name, what its text must be, and everything that is said about it.
 
     ``sentence`` describes it in a ``.env`` and in docs/settings.md, ``missing`` in the error when it is not set. A new
-    ``group`` begins with the row that names it. ``field`` is the attribute of the classes of settings that gets the
-    parsed text, or else ``default``. A new ``.env`` proposes ``example`` or the default behind a ``#``, unless the
-    setting is ``to_fill_in``; the emulator's has ``emulator``. The help of ``commands`` lists it.
+    ``group`` begins with the row that names it. A new ``.env`` proposes ``example`` or the default behind a ``#``,
+    unless the setting is ``to_fill_in``; the emulator's has ``emulator``. The help of ``commands`` lists it.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Variable:
     group: str = ""
     parse: Callable[..., Any] = parsers.credential
     default: Any = None
-    field: str = ""
     missing: str = ""
     example: str = ""
     emulator: str = ""
@@ -74,7 +72,6 @@ VARIABLES = (
         name="ZITADEL_PROJECT_ID",
         sentence="The project's ID. If it is set, the token's audience must name the project or the client ID, and the "
         "roles are read from the claim of this project.",
-        field="project_id",
         emulator="353545601679493633",
         to_fill_in=True,
         commands="call introspect role serve token",
@@ -182,7 +179,6 @@ VARIABLES = (
         sentence="Where `zdemo call` and `zdemo role` find the API; it may be below a path.",
         parse=origin,
         default=DEFAULT_API_URL,
-        field="api_url",
         commands="call role",
     ),
     Variable(
@@ -191,7 +187,6 @@ VARIABLES = (
         "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
         parse=parsers.number(0, LONGEST_CACHE_TTL_SECONDS),
         default=DEFAULT_CACHE_TTL_SECONDS,
-        field="cache_ttl_seconds",
         emulator="0",
         commands="serve",
     ),
@@ -200,7 +195,6 @@ VARIABLES = (
         sentence="How many active tokens each worker keeps, in at most 8 KiB of memory per token on average.",
         parse=parsers.positive_integer,
         default=DEFAULT_CACHE_SIZE,
-        field="cache_size",
         commands="serve",
     ),
     Variable(
@@ -208,7 +202,6 @@ VARIABLES = (
         sentence="A Redis or Valkey in which workers and machines share ZITADEL's answers: `redis://`, `rediss://` "
         "(TLS) or `unix://`. It needs the package redis.",
         parse=parsers.cache_url,
-        field="cache_url",
         example=parsers.EXAMPLE_STORE,
         commands="role serve",
     ),
@@ -216,7 +209,6 @@ VARIABLES = (
         name="ZDEMO_EVENTS_KEY",
         sentence="The signing key of a target of ZITADEL's Actions v2, so that ZITADEL makes the API forget when "
         "something changes. Without it, the route for these calls answers 404.",
-        field="events_key",
         secret=True,
         commands="serve",
     ),
@@ -225,7 +217,6 @@ VARIABLES = (
         sentence="A key of at least 16 characters that you make up, which an order to forget must then have. "
         "Without it, the order must come from a program on the same machine.",
         parse=parsers.own_key,
-        field="forget_key",
         secret=True,
         commands="role serve",
     ),
@@ -235,7 +226,6 @@ VARIABLES = (
         "RFC 6750 recommends.",
         parse=parsers.denied_status,
         default=401,
-        field="role_denied_status",
         commands="serve",
     ),
     Variable(
@@ -244,7 +234,6 @@ VARIABLES = (
         "serves its metadata, answers 403 to a missing role, and admits only tokens that were issued for "
         "`ZITADEL_PROJECT_ID`: no PATs. `zdemo call` then sends a token of the service account.",
         parse=resource,
-        field="resource",
         example=EXAMPLE_RESOURCE,
         commands="call introspect serve",
     ),
@@ -254,7 +243,6 @@ VARIABLES = (
         sentence="How many seconds one introspection may take in all, including a retry.",
         parse=parsers.number(0, parsers.LONGEST_TIMEOUT_SECONDS, least_excluded=True),
         default=parsers.DEFAULT_TIMEOUT_SECONDS,
-        field="timeout_seconds",
         commands="call emulator introspect role serve setup token",
     ),
     Variable(

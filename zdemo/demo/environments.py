@@ -44,24 +44,20 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
     """Run an emulated ZITADEL with its known world, and an API that asks it, both on free ports."""
     from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate  # only here
 
-    with emulate() as emulator:
-        url = emulator.url
-        settings = Settings(
-            issuer=url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=TIMEOUT_SECONDS
+    with ExitStack() as stack:
+        emulator = stack.enter_context(emulate())
+        address, seconds = ZitadelAddress(emulator.url), TIMEOUT_SECONDS
+        client = stack.enter_context(closing(ManagementClient(address, ADMIN.pat, timeout_seconds=seconds)))
+        environment = _environment(
+            Settings(issuer=address.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds),
+            client,
+            (PROJECT_ID, READER.id, READER.token_id),
+            zitadel=f"(emulator) {address}",
+            tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
+            patience_seconds=EMULATOR_PATIENCE_SECONDS,
+            reason=lambda: emulator.requests[-1].reason,
         )
-        with (
-            closing(ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS)) as client,
-            _environment(
-                settings,
-                client,
-                (PROJECT_ID, READER.id, READER.token_id),
-                zitadel=f"(emulator) {url}",
-                tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
-                patience_seconds=EMULATOR_PATIENCE_SECONDS,
-                reason=lambda: emulator.requests[-1].reason,
-            ) as environment,
-        ):
-            yield environment
+        yield stack.enter_context(environment)
 
 
 @contextmanager
@@ -88,18 +84,14 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
         # a person recognizes what a killed demo left by its name; its PATs expire
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         reader, visitor = f"{name}-reader", f"{name}-visitor"
-        options = SetupOptions(
-            project_name=name, app_name=name, reader_name=reader, visitor_name=visitor, role=ROLE, pat_hours=1
-        )
+        options = SetupOptions(project_name=name, app_name=name, reader_name=reader, visitor_name=visitor, pat_hours=1)
         try:
             plan = make_plan(look(client, files, options), files.values)
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
-            state, settings = files.state, files.settings(client)
-            if settings is None:
-                raise AssertionError("setup has verified these settings")
+            state = files.state
             with _environment(
-                settings,
+                files.valid_settings(client),
                 client,
                 (state.project_id, state.reader_id, state.reader_pats[-1].id),
                 zitadel=client.zitadel.issuer,

@@ -97,11 +97,7 @@ class StepResult:
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that asks the program to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
+    """A signal, whose number is the argument, that asks the program to end."""
 
 
 @dataclass(frozen=True, kw_only=True)

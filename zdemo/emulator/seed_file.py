@@ -22,7 +22,6 @@ from zdemo.emulator.world import World
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-SEE = "see docs/emulator.md"
 EXAMPLE_TIME = "write the time with its zone, for example 2030-01-01T00:00:00Z"
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
@@ -140,7 +139,7 @@ def _known_at(path: str) -> str:
     for name in re.findall("[a-z_]+", path):
         kind = next(getattr(field.type, "item_type", field.type) for field in kind.fields if field.name == name)
     known = getattr(kind, "values", ()) or [field.name for field in getattr(kind, "fields", ())]
-    return f"known: {', '.join(known)}; {SEE}" if known else SEE
+    return f"known: {', '.join(known)}" if known else ""
 
 
 def _shown(name: str) -> str:
@@ -183,7 +182,7 @@ class _Seeding:
         except (RecursionError, ValueError) as error:
             match = re.search(r"line (\d+),? column (\d+)", str(error))
             place = f", line {match[1]}, column {match[2]}" if match else ""
-            raise SeedError(f"{self._name}{place}: not valid {kind}", SEE) from None
+            raise SeedError(f"{self._name}{place}: not valid {kind}") from None
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""

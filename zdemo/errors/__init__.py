@@ -148,17 +148,13 @@ class Phase(StrEnum):
 
 
 class ConnectionFailed(ZdemoError):
-    """A request to ``origin`` without a usable answer; ``phase`` is what a timeout interrupted."""
+    """A request without a usable answer; ``phase`` is what a timeout interrupted."""
 
     exit_code = ExitCode.NO_ANSWER
 
-    def __init__(
-        self, message: str, *, hint: Hint, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER
-    ) -> None:
+    def __init__(self, message: str, *, hint: Hint, kind: FailureKind, phase: Phase = Phase.ANSWER) -> None:
         super().__init__(message, hint=hint)
-        self.kind = kind
-        self.origin = origin
-        self.phase = phase
+        self.kind, self.phase = kind, phase
 
 
 class Refused(ZdemoError):
@@ -222,9 +218,7 @@ class IntrospectionError(ZdemoError):
         retry_after_seconds: int = 1,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.answer = answer
-        self.failure = failure
-        self.retry_after_seconds = retry_after_seconds
+        self.answer, self.failure, self.retry_after_seconds = answer, failure, retry_after_seconds
 
     def copy(self) -> Self:
         """Return an equal error for another thread: an instance raised twice collects both tracebacks."""
@@ -255,8 +249,5 @@ class ManagementError(ZdemoError):
 
     def __init__(self, message: str, *, hint: Step, answer: Response, code: str = "", error_id: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.answer = answer
-        self.status = answer.status
+        self.answer, self.status, self.code, self.error_id = answer, answer.status, code, error_id
         self.finding = ADMIN_REFUSED if self.status == 401 else ""
-        self.code = code
-        self.error_id = error_id

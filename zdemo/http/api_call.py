@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from zdemo.config.address import is_loopback, without_default_port
+from zdemo.config.address import is_local, without_default_port
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
@@ -168,14 +168,9 @@ def call_api(
         port = urlsplit(settings.api_url).port
         serve = "serve" if DEFAULT_API_URL.endswith(f":{port}") else f"serve --port {port}"
         hint = (Command(serve, does="starts it"), f"or correct {settings.setting}") if port else failure.steps
-        raise ConnectionFailed(what, hint=hint, kind=failure.kind, origin=failure.origin) from failure
+        raise ConnectionFailed(what, hint=hint, kind=failure.kind) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
-
-
-def is_local(url: str) -> bool:
-    """Return whether an API is on this machine."""
-    return is_loopback(urlsplit(url).hostname or "")
 
 
 def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id: str | None) -> str | None:

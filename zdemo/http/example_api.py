@@ -10,10 +10,7 @@ PAGE_PATH = "/-/"  # of the page of zdemo serve, to which / leads
 PAGE_TITLE = "<title>zdemo</title>"
 FORGET_PATH = "/-/forget"
 IDENTITY_PATH = "/-/identity"
-FORWARD_AUTH_PATHS = {
-    "/auth/-": None,
-    f"/auth/role/{ROLE}/-": ROLE,
-}  # with zdemo serve --forward-auth; the role of each
+FORWARD_AUTH_PATHS = {"/auth/-": None, f"/auth/role/{ROLE}/-": ROLE}  # of zdemo serve --forward-auth; their roles
 PUBLIC_ANSWER = {"message": "Public route - You don't need to be authenticated to see this."}  # as ZITADEL's examples
 STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 

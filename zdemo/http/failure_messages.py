@@ -50,10 +50,7 @@ _WORDS = {
         "check scheme, host and port in {setting}: that port is not an https server's",
     ),
     FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, ""),
-    FailureKind.CERTIFICATE_UNTRUSTED: (
-        "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
-        "",
-    ),
+    FailureKind.CERTIFICATE_UNTRUSTED: ("the TLS certificate of {host} is not trusted: {untrusted} ({detail})", ""),
     FailureKind.CERTIFICATE_EXPIRED: (
         "the TLS certificate of {host} has expired",
         "renew the server's certificate\nor, if it is new, check this machine's clock",
@@ -120,11 +117,6 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
     return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
 
 
-def _proxy_variables(scheme: str) -> list[str]:
-    """Return the variables that name a proxy for a scheme, in any case of letters; none where the system names it."""
-    return [name for name in os.environ if os.environ[name] and name.lower() in (f"{scheme}_proxy", "all_proxy")]
-
-
 def why_untrusted(verify_code: int) -> str:
     """Return why OpenSSL does not trust a certificate, as far as its code tells."""
     known = {SELF_SIGNED: "it is self-signed", SELF_SIGNED_CA: "its CA is unknown here"}
@@ -162,7 +154,8 @@ def failed(
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
-    variables = _proxy_variables(parts.scheme)
+    names = (f"{parts.scheme}_proxy", "all_proxy")  # none of them is set where the system names the proxy
+    variables = [name for name in os.environ if os.environ[name] and name.lower() in names]
     proxy_setting = " or ".join(variables) or "the system's setting"
     here, is_zitadels = is_loopback(host), setting in (ISSUER, INTERNAL_URL)
     values = {
@@ -201,7 +194,7 @@ def failed(
     elif kind is FailureKind.REFUSED and here and is_zitadels:
         start = "emulator" if port == EMULATOR_PORT else f"emulator --port {port}"
         steps = hint, Command(start, uses_settings=False, does="runs an emulated ZITADEL")
-    return ConnectionFailed(message, hint=steps, kind=kind, origin=origin, phase=phase)
+    return ConnectionFailed(message, hint=steps, kind=kind, phase=phase)
 
 
 def address_steps(

@@ -46,8 +46,7 @@ class Transport:
         connections: int = 1,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        self.origin = origin
-        self.setting = setting
+        self.origin, self.setting = origin, setting
         self._issuer, self._issuer_setting = issuer, issuer_setting
         self.headers = dict(HEADERS)  # of each request
         if issuer:  # from these ZITADEL tells the instance, and makes the issuer in its answers
@@ -100,9 +99,8 @@ class Transport:
         """
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
-        request = requests.Request(
-            method, self.origin + path, headers={**self.headers, **(headers or {})}, data=form, json=json
-        ).prepare()
+        sent = {**self.headers, **(headers or {})}
+        request = requests.Request(method, self.origin + path, headers=sent, data=form, json=json).prepare()
         if repeated:
             request.headers = HTTPHeaderDict(request.headers)  # type: ignore[assignment]  # it keeps both of two fields
             for name, value in repeated:

@@ -18,7 +18,6 @@ from zdemo.serving.signals import SIGNALLED, handled
 
 GRACE_SECONDS = 5  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
-SUPPORTED = os.name == "posix"
 _OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")  # a terminal sends them to a whole group
 _PASSED_ON = (*_OF_THE_KEYBOARD, "SIGTERM", "SIGHUP")
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.file_io import replace_file
 from zdemo.config.settings import APP_CLIENT_ID
-from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
+from zdemo.errors import IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.setup.current import CurrentState, CurrentUser
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line
@@ -97,7 +97,6 @@ class _Run:
 
     @property
     def project_id(self) -> str:
-        """The ID of the project that exists, or that will be created."""
         return self.current.project.id if self.current.project else self.files.state.project_id
 
     @property
@@ -106,7 +105,6 @@ class _Run:
         return self.project_id, application.id if application else self.files.state.application_id
 
     def user(self, step: PlanStep) -> CurrentUser:
-        """Return the user that a step is about, by name."""
         return next(user for user in self.current.users if user.name == step.name)
 
     def user_id(self, step: PlanStep) -> str:
@@ -114,7 +112,6 @@ class _Run:
         return user.user.id if user.user else user.fields.id_in(self.files.state)
 
     def carry_out(self, step: PlanStep) -> None:
-        """Carry out a step. Raises ZdemoError when ZITADEL refuses it."""
         try:
             getattr(self, f"{step.action.name}_{step.kind.name}".lower())(step)
         except ManagementError as error:
@@ -123,13 +120,8 @@ class _Run:
             what = f"{step.kind} {step.name} did not exist when this setup began; somebody else created it since"
             if step.kind is ObjectKind.USER:
                 what += ", or another organization has it: usernames are unique in the whole instance"
-            raise ZdemoError(
-                what,
-                hint=(
-                    "choose another name, or wait until the other one has finished",
-                    Command("setup", does="uses what it finds"),
-                ),
-            ) from error
+            wait = "choose another name, or wait until the other one has finished"
+            raise ZdemoError(what, hint=(wait, Command("setup", does="uses what it finds"))) from error
 
     # --- what is recorded
 
@@ -268,10 +260,7 @@ class _Run:
 
 def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:
     """Return the seconds until introspection shows the reader's role. Raises ZdemoError when it does not in time."""
-    settings = files.settings(client)
-    if settings is None:
-        raise SettingsError([f"{files.path} does not hold usable credentials"], hint=Command("setup"))
-    with closing(IntrospectionClient(settings)) as introspector:
+    with closing(IntrospectionClient(files.valid_settings(client))) as introspector:
         seconds = wait_until(lambda: not _unproven(introspector, files, role))
         missing = "" if seconds is not None else _unproven(introspector, files, role)
     if seconds is None:

@@ -22,11 +22,10 @@ from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_stat
 from zdemo.zitadel.management import ManagementClient
 
 KEY_FILES = "*.key.json"
-SETTINGS = (
+SETTINGS = (  # which setup writes
     *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
     *("ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID"),
 )
-"""The settings that setup writes."""
 
 COMMENTS = {  # what stands above a setting that setup adds
     "ZITADEL_DOMAIN": "# ZITADEL, and the project that defines the role",
@@ -153,9 +152,8 @@ class SetupFiles:
     def own_settings(self) -> tuple[str, ...]:
         """The settings that have a value of setup's, or whose line setup has emptied."""
         emptied = {name for name in self.state.previous if not self.get(name)}
-        return tuple(
-            name for name in (*SETTINGS, ADMIN_PAT) if name in self.values and (self.wrote(name) or name in emptied)
-        )
+        names = [name for name in (*SETTINGS, ADMIN_PAT) if name in self.values]
+        return tuple(name for name in names if self.wrote(name) or name in emptied)
 
     @property
     def restored_settings(self) -> tuple[str, ...]:
@@ -184,6 +182,12 @@ class SetupFiles:
             return Settings.from_env(Environment({str(self.path): values}))
         except SettingsError:
             return None
+
+    def valid_settings(self, client: ManagementClient) -> Settings:
+        """Return the same settings. Raises SettingsError when the credentials cannot be used."""
+        if settings := self.settings(client):
+            return settings
+        raise SettingsError([f"{self.path} does not hold usable credentials"], hint=Command("setup"))
 
     def _read(self) -> Dotenv:
         """Read the file, which others may have changed since."""

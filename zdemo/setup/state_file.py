@@ -197,10 +197,8 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     try:
         document = msgspec.convert(json.loads(content), _Document)
     except (ValueError, RecursionError):
-        raise SettingsError(
-            [f"{path} is damaged: it is not what setup writes"],
-            hint=("restore it from a backup", aside(path, "damaged")),
-        ) from None
+        what, hint = f"{path} is damaged: it is not what setup writes", "restore it from a backup"
+        raise SettingsError([what], hint=(hint, aside(path, "damaged"))) from None
     if document.version > VERSION:
         raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
     return document.files

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from zdemo.config.address import ADMIN_PAT
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.setup.apply import Reporter
@@ -185,9 +186,8 @@ class Teardown:
         if self.added_by_others:
             names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
             remove = "remove it in the Management Console, or delete the whole project or user there"
-            raise ZdemoError(
-                f"others added to what setup created: {names}; nothing was removed", hint=(remove, RESTART, AGAIN)
-            )
+            what = f"others added to what setup created: {names}; nothing was removed"
+            raise ZdemoError(what, hint=(remove, RESTART, AGAIN))
 
 
 def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
@@ -229,10 +229,8 @@ def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
         item, why = failed[0]
         steps = why.steps
         if item.what == "application" and isinstance(why, ManagementError) and why.status == 403:
-            steps = (
-                "ORG_OWNER may not delete applications: set ZITADEL_ADMIN_PAT to an IAM_OWNER's PAT, or delete it in "
-                "the Management Console",
-            )
+            other = f"set {ADMIN_PAT} to an IAM_OWNER's PAT, or delete it in the Management Console"
+            steps = (f"ORG_OWNER may not delete applications: {other}",)
         names = ", ".join(f"{item.what} {item.name}" for item, _ in failed)
         raise ZdemoError(f"not everything is removed: {names}", hint=(*steps, AGAIN))
     files.restore()

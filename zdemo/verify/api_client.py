@@ -149,7 +149,7 @@ class ApiClient:
                     method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form, json=message
                 )
             except ConnectionFailed as failure:
-                url = failure.origin
+                url = self._transport.origin
                 return ApiReply(line=line, failure=failure, status=0, headers={}, body=b"", seconds=0, url=url)
             return ApiReply(line=line, **vars(answer))
 

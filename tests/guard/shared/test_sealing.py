@@ -1,7 +1,6 @@
 """Sealed values: what whoever reads the store learns, and what whoever writes to it achieves. Nothing."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,7 @@ CLAIMS: dict[str, object] = {
     "odd": "\ud800\u202e",
 }
 TIMES = {"asked_at": 1_800_000_000.25, "asked_at_wall": 1_800_000_001.0}
-KEY = SigningKey(subject=SETTINGS.client_id, key_id="1", private_key="-----BEGIN one", path=Path())
+KEY = SigningKey(subject=SETTINGS.client_id, key_id="1", private_key="-----BEGIN one")
 WITH_KEY = replace(SETTINGS, key=KEY, client_secret="")
 
 

@@ -10,25 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
-from urllib.parse import urlsplit
 
 import typer
 
+from zdemo.cli import token_input
 from zdemo.cli.common_options import Caller, EnvFile, Json, Pat, check_address, split_url
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import (
-    TOKENS,
-    checked_token,
-    environment_with_token,
-    tell_hidden,
-    tell_mixed_sources,
-    token_line,
-    token_of,
-    with_issued_token,
-)
-from zdemo.cli.usage import OUTPUT_GROUP, flag, option, option_of, verbose_flag
+from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, meant_or, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
-from zdemo.config.address import is_loopback
+from zdemo.config.address import is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
@@ -45,7 +35,7 @@ from zdemo.text.printable import printable
 if TYPE_CHECKING:
     from zdemo.diagnosis.ask.explain import Explanation
 
-METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent."
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent. Default: GET."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # What is wrong with a token that is alive: time, or other settings of the API, can change it
 MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction", "other_audience", "wrong_project"))
@@ -67,9 +57,8 @@ def target(text: str, url: str | None) -> CallTarget:
     if text.startswith("/"):
         return CallTarget(other_route(text, typed=text), url)
     if "://" not in text:
-        if meant := next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route):
-            raise UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
-        raise UsageError(f"unknown route: {text} ({KNOWN})", hint=_meant(text))
+        meant = next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route)
+        raise UsageError(f"unknown route: {text}{'' if meant else f' ({KNOWN})'}", hint=meant_or(meant, _meant(text)))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
@@ -90,21 +79,15 @@ def _meant(text: str) -> Command:
 
 def call(  # the options
     ctx: typer.Context,
-    route: Annotated[
-        str, typer.Argument(metavar="ROUTE", help=KNOWN, show_default=False, autocompletion=lambda: list(Route))
-    ],
-    method: Annotated[
-        Method, option("METHOD", METHODS, "--method", "-X", shows_default=True, case_sensitive=False)
-    ] = Method.GET,
+    route: Annotated[str, argument("ROUTE", KNOWN, autocompletion=lambda: list(Route))],
+    method: Annotated[Method, option("METHOD", METHODS, "--method", "-X", case_sensitive=False)] = Method.GET,
     pat: Pat = None,
     caller: Caller = None,
     url: Annotated[str | None, option_of(API_URL, "URL", "Where the API is.")] = None,
     as_json: Json = False,
     verbose: Annotated[bool, verbose_flag("Show the whole exchange, with the token masked.")] = False,
     expect: Annotated[int | None, option("STATUS", "Succeed if the API answers this status.", min=100, max=599)] = None,
-    curl: Annotated[
-        bool, flag("Print the curl command instead; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)
-    ] = False,
+    curl: Annotated[bool, flag("Print the curl command; $PAT is the token.", "--curl", panel=OUTPUT_GROUP)] = False,
     watch: Annotated[bool, flag(f"Repeat until {UNTIL}. Gives up after 10 minutes.", "--watch")] = False,
     env_file: EnvFile = None,
 ) -> int:
@@ -136,13 +119,12 @@ def call(  # the options
             check_address(named, address, environment)
         return ClientSettings.from_env(environment)
 
-    variable = TOKENS[caller or "reader"]
-    options = {API_URL: (named, address), **token_of(caller, pat, env_file)}
-    environment = environment_with_token(screen, pat, env_file, options, check=checked)
+    variable, option = token_input.TOKENS[caller or "reader"], {API_URL: (named, address)}
+    environment = token_input.environment_with_token(screen, pat, caller, env_file, check=checked, **option)
     settings, is_asked_for = checked(environment), pat is not None or caller is not None
     is_open = endpoint is Route.PUBLIC and not is_asked_for
-    environment = environment if is_open or curl else with_issued_token(screen, environment)
-    token = None if is_open else checked_token(environment)
+    environment = environment if is_open or curl else token_input.with_issued_token(screen, environment)
+    token = None if is_open else token_input.checked_token(environment)
     if curl:
         place = (read_environment(env_file) if caller else environment).source(variable) if token else EXPORTED
         command = curl_command(settings, endpoint, method=method, variable=variable if token else "")
@@ -151,9 +133,9 @@ def call(  # the options
             screen.note(f"${variable} is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token and API_URL not in environment.hidden:  # that is said with the outcome
-        tell_mixed_sources(screen, environment, "PAT", API_URL)
-    if token and named == THE_URL and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
-        screen.note(f"the token {token_line(environment, token)} goes to {settings.api_url}")
+        token_input.tell_mixed_sources(screen, environment, "PAT", API_URL)
+    if token and named == THE_URL and pat is None and not is_local(settings.api_url):
+        screen.note(f"the token {token_input.token_line(environment, token)} goes to {settings.api_url}")
     send = partial(call_api, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
@@ -180,13 +162,12 @@ class _Outcome:
     verbose: bool
 
     def show(self, result: Call) -> None:
-        """Show the answer, and why it is a refusal."""
         screen, token, watched = self.screen, self.token, self.watched
         explanation, username = self._explained(result)
         if explanation:
             screen.told |= {*explanation.finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
-        tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
+        token_input.tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**reason(explanation.finding if explanation else None), **more}))
@@ -195,7 +176,7 @@ class _Outcome:
         screen.headline(f"{result.method} {result.url}", f"{status}  {result.answer.seconds * 1000:.0f} ms")
         if self.verbose:
             _show_exchange(screen, result, masked(token) if token else "")
-        rows = [("token", token_line(self.environment, token, username))] if token else []
+        rows = [("token", token_input.token_line(self.environment, token, username))] if token else []
         screen.pairs([*rows, *_refusal(result)], indent=2, label_width=10)
         if result.accepted and not self.verbose:  # the exchange has the body
             screen.behind("  ", _message(result))

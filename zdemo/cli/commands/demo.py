@@ -14,11 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, check_needs
+from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import admin_settings
-from zdemo.cli.usage import flag, verbose_flag
+from zdemo.cli.usage import check_needs, flag, verbose_flag
 from zdemo.demo.scenario import STEPS, Caller, DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError
 from zdemo.errors.steps import Command, Shell, Step
@@ -66,9 +66,10 @@ def demo(
     try:
         return _run(screen, live_demo(settings, screen), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
-        if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
+        number = int(*interrupted.args)
+        if number != signal.SIGINT:  # Ctrl-C is reported as for every command
             screen.tell("interrupted")
-        return SIGNALLED + interrupted.number
+        return SIGNALLED + number
 
 
 def _run(

@@ -17,7 +17,7 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
-from zdemo.cli.usage import PAGES, completing, flag, option, verbose_flag
+from zdemo.cli.usage import PAGES, check_excludes, check_needs, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
@@ -28,7 +28,7 @@ from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import document, in_full
 from zdemo.errors import ExitCode, IntrospectionError, UsageError
-from zdemo.errors.steps import Command, Repair, Step, in_lines
+from zdemo.errors.steps import Command, Repair, in_lines
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
@@ -36,6 +36,7 @@ LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 ONLY = "Run this check or group, and the checks that it builds on. Repeatable."
+EXPLAIN = "Explain this check, and how to fix what it finds."
 IDS = {check.id: check.what for check in EVERY_CHECK}
 
 
@@ -50,10 +51,7 @@ def doctor(
     only: Annotated[list[str] | None, option("ID|GROUP", ONLY, autocompletion=completing(_names(CHECKS)))] = None,
     list_checks: Annotated[bool, flag("List the checks by group: their IDs, and what they check.", "--list")] = False,
     api: Annotated[str | None, option("URL", "Check any API that takes bearer tokens, at this URL.")] = None,
-    explained: Annotated[
-        str | None,
-        option("ID", "Explain this check, and how to fix what it finds.", "--explain", autocompletion=completing(IDS)),
-    ] = None,
+    explained: Annotated[str | None, option("ID", EXPLAIN, "--explain", autocompletion=completing(IDS))] = None,
     fix: Annotated[bool, flag("Show what can be fixed here, ask, change it, and check again.", "--fix")] = False,
     yes: Annotated[bool, flag("With --fix, do not ask.", "--yes")] = False,
     junit_file: Junit = None,
@@ -81,18 +79,16 @@ def doctor(
     screen: Screen = ctx.obj
     if explained is not None:
         return show_explanation(screen, explained, as_json=as_json)
-    if (yes and not fix) or (fix and (as_json or junit_file or api)):
-        message = "--fix takes neither --json, --junit nor --api" if fix else "--yes needs --fix"
-        raise UsageError(message, hint=Command("doctor --fix"))
+    check_needs(ctx, "fix", "yes")
+    check_excludes(ctx, "fix", "as_json", "junit_file", "api")
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:
         return _show_list(screen, checks, as_json=as_json)
     if junit_file is not None:
         reports.check_report(junit_file, "doctor", as_json=as_json)
-    output = "document" if as_json else "checks" if verbose else "groups"
-    if not as_json and junit_file == reports.STANDARD_OUTPUT:
-        output = "report"
+    is_report = junit_file == reports.STANDARD_OUTPUT
+    output = "document" if as_json else "report" if is_report else "checks" if verbose else "groups"
     examination = _Examination(screen, checks, names, api, env_file, output, junit_file, fixes=fix)
     tried = set[Repair]()
     while True:
@@ -111,9 +107,7 @@ def doctor(
 
 
 def _unknown(name: str, known: Iterable[str]) -> UsageError:
-    near = did_you_mean(name, known)
-    hint: Step = f"did you mean {near}?" if near else Command("doctor --list")
-    return UsageError(f"unknown check: {name}", hint=hint)
+    return UsageError(f"unknown check: {name}", hint=meant_or(did_you_mean(name, known), Command("doctor --list")))
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
@@ -197,7 +191,6 @@ class _Examination:
     fixes: bool
 
     def run(self, context: DoctorContext) -> tuple[ExitCode, Sequence[CheckReport]]:
-        """Run the checks, show them, and return the exit code and the reports."""
         started, screen = time.monotonic(), self.screen
         subject = self._subject(context)
         with closing(subject):
@@ -210,9 +203,8 @@ class _Examination:
         if self.output == "document":
             screen.document(_as_document(done, seconds))
         elif self.output != "report":
-            command = Command(
-                f"doctor -v{f' --api {shlex.quote(self.api)}' if self.api else ''}", env_file=self.env_file
-            )
+            api = f" --api {shlex.quote(self.api)}" if self.api else ""
+            command = Command(f"doctor -v{api}", env_file=self.env_file)
             reports.show_checks(screen, done, seconds, command, verbose=self.output == "checks")
             if not self.fixes and can_repair(done, context.environment):
                 option = admin_option(context.environment) if ADMIN_PAT in context.environment else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,7 @@ import typer
 from zdemo.cli import with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import argument, check_excludes, check_needs, flag, option
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
 from zdemo.errors.steps import Command
@@ -29,32 +29,26 @@ if TYPE_CHECKING:
     from zdemo.server.logs import RequestLines, RequestLog
 
 
+COMMAND = "Run this command against the emulator, and end with it."
 PORT = "The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND."
+EXPORT = Command("emulator --export world.toml", uses_settings=False)
 DOMAIN = "Also answer to this host name, with this name in the issuer; can be repeated."
+Domains = Annotated[list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)]
 
 
 def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ctx: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Run this command against the emulator, and end with it."),
-    ] = None,
+    command: Annotated[list[str] | None, argument("COMMAND", COMMAND)] = None,
     host: Host = "127.0.0.1",
     port: Annotated[int | None, option("PORT", PORT, min=0, max=HIGHEST_PORT)] = None,
     env: with_emulator.Env = None,
     as_json: Annotated[bool, flag("Print one JSON document when the emulator is ready, then serve.", "--json")] = False,
-    until_stdin_closes: Annotated[
-        bool, flag("End when standard input is closed, for example when a test runner ends.", "--until-stdin-closes")
-    ] = False,
+    until_stdin_closes: Annotated[bool, flag("End when standard input is closed.", "--until-stdin-closes")] = False,
     seed: Annotated[Path | None, option("FILE", "Start with the objects of this TOML or JSON file.")] = None,
     auto_login: Annotated[str | None, option("USER", "Log this person in at once, without the login page.")] = None,
-    external_domain: Annotated[
-        list[str] | None, option("NAME[:PORT]", DOMAIN, envvar="ZDEMO_EXTERNAL_DOMAIN", show_envvar=False)
-    ] = None,
+    external_domain: Domains = None,
     expose_emulator: Expose = False,
-    export: Annotated[
-        Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed, and exit.")
-    ] = None,
+    export: Annotated[Path | None, option("FILE", "Write the objects of your ZITADEL into a new seed.")] = None,
     people: Annotated[bool, flag("With --export: the people too.", "--people")] = False,
 ) -> int:
     """Run the built-in ZITADEL emulator, alone or for one command.
@@ -77,22 +71,18 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     More: docs/emulator.md
     """
     screen: Screen = ctx.obj
-    if export or people:
-        if not export or any((command, seed, env, auto_login, until_stdin_closes, port is not None)):
-            raise UsageError("--export FILE works alone, or with --people", hint="zdemo emulator --export world.toml")
+    check_needs(ctx, "export", "people")
+    check_needs(ctx, "command", "env")
+    check_excludes(ctx, "command", "as_json", "until_stdin_closes", "export")
+    check_excludes(ctx, "export", "seed", "auto_login", "until_stdin_closes", "port")
+    if export:
         return export_seed(screen, export, people=people, as_json=as_json)
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
     start = with_emulator.new_start(port, seed, external_domain or [], auto_login or "")
     if command:
-        if as_json or until_stdin_closes:
-            option_given = "--json" if as_json else "--until-stdin-closes"
-            hint = f"leave out {option_given}: standard input and output belong to the command"
-            raise UsageError(f"{option_given} cannot be combined with a command", hint=hint)
-        with_emulator.variables({}, 0, env or [])  # raises an error for one that is wrong
+        with_emulator.check_command(command, env or [], instead=Command("emulator --json", uses_settings=False))
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
-    if env:
-        raise UsageError("--env needs a command", hint=Command(f"emulator --env {shlex.quote(env[0])} -- COMMAND"))
     from zdemo.emulator import emulate  # here, because help needs no server
     from zdemo.serving.signals import block_stop_signals, wait_for
 
@@ -143,9 +133,7 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     from zdemo.zitadel.management import ManagementClient
 
     if path.suffix != ".toml":
-        raise UsageError(
-            f"invalid value for --export: {path} (a .toml file)", hint="zdemo emulator --export world.toml"
-        )
+        raise UsageError(f"invalid value for --export: {path} (a .toml file)", hint=EXPORT)
     taken = UsageError(f"{path} exists already", hint="give --export the name of a new file")
     if os.path.lexists(path):
         raise taken
@@ -167,7 +155,9 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     screen.say(one_line(f"wrote {path}: {', '.join(f'{kind} {count}' for kind, count in counts.items())}"))
     screen.steps("left out", (f"{what}: {count}" if count else what for what, count in seed.left_out.items()))
     screen.say("its secrets and tokens are new; they work in the emulator only")
-    screen.steps("next", [Command("emulator --seed", (str(path),), uses_settings=False)])
+    run = Command("emulator --seed", (str(path),), uses_settings=False)
+    variables = replace(run, text="emulator --json --seed", does="prints the variables of a matching .env")
+    screen.steps("next", [run, variables])
     return ExitCode.YES
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address, check_needs
+from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import check_needs, flag, option
 from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file, replace_file
 from zdemo.config.names import hiding_problems
@@ -28,9 +28,7 @@ QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/em
 
 def init(
     ctx: typer.Context,
-    emulator: Annotated[
-        bool, flag("Write the settings of the built-in ZITADEL emulator. They are public.", "--emulator")
-    ] = False,
+    emulator: Annotated[bool, flag("Write the emulator's settings, which are public.", "--emulator")] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
     as_json: Json = False,

@@ -44,9 +44,7 @@ def introspect(
     verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
     as_json: Annotated[bool, flag(AS_JSON, "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
-    quiet: Annotated[
-        bool, flag("Print nothing; the exit code is the answer.", "--quiet", "-q", panel=OUTPUT_GROUP)
-    ] = False,
+    quiet: Annotated[bool, flag("Answer by the exit code alone.", "--quiet", "-q", panel=OUTPUT_GROUP)] = False,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
     env_file: EnvFile = None,
@@ -70,9 +68,7 @@ def introspect(
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
-    environment = token_input.environment_with_token(
-        screen, pat, env_file, token_input.token_of(caller, pat, env_file), check=Settings.from_env
-    )
+    environment = token_input.environment_with_token(screen, pat, caller, env_file, check=Settings.from_env)
     environment = token_input.with_admin(screen, environment, admin_pat, admin_key)
     settings = Settings.from_env(environment)
     token_input.tell_warnings(screen, settings)
@@ -267,11 +263,8 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    rows = {
-        "not verified": NOT_VERIFIED,
-        **dict(_actor(unverified)),
-        **_about(unverified, token, now=now, verbose=verbose),
-    }
+    about = _about(unverified, token, now=now, verbose=verbose)
+    rows = {"not verified": NOT_VERIFIED, **dict(_actor(unverified)), **about}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"
     is_same = unverified.text("iss") == settings.issuer

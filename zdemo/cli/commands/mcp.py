@@ -22,11 +22,7 @@ from zdemo.text.redaction import in_texts
 
 CALLERS = {variable: caller for caller, variable in TOKENS.items()}
 TOOLS = {  # the command line of each, what it does, and its arguments
-    "introspect": (
-        "introspect -v",
-        "Say what ZITADEL answers about one token, and why it is refused.",
-        "setting token role",
-    ),
+    "introspect": ("introspect -v", "Say what ZITADEL answers about a token, and why.", "setting token role"),
     "doctor": ("doctor", "Check the settings, the network, ZITADEL, the token in PAT, its role, and the API.", "only"),
     "explain": ("doctor", "Explain a check of doctor, and how to fix what it finds.", "check"),
 }

@@ -9,7 +9,7 @@ import typer
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import admin_settings
-from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, flag
+from zdemo.cli.usage import WITH_HELP, HelpedCommand, HelpedGroup, argument, flag
 from zdemo.config.address import admin_option, is_withheld
 from zdemo.config.settings import FORGET_KEY, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
@@ -22,8 +22,8 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import list_assignments, list_users
 
-User = Annotated[str, typer.Argument(metavar="USER", help="Login name, e-mail address or ID.", show_default=False)]
-Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
+User = Annotated[str, argument("USER", "Login name, e-mail address or ID.")]
+Role = Annotated[str, argument("ROLE", "The role's key, e.g. read:messages.")]
 ENDED = {"INACTIVE": "the user is deactivated", "LOCKED": "the user is locked"}  # by the user's state
 
 HELP = """Show and change who has which role in the project.
@@ -97,9 +97,7 @@ def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bo
 @role.command("list", cls=HelpedCommand)
 def list_roles(
     ctx: typer.Context,
-    user: Annotated[
-        str | None, typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False)
-    ] = None,
+    user: Annotated[str | None, argument("USER", "Login name or ID. Default: all users.")] = None,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
     as_json: Json = False,

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from socket import socket
@@ -19,11 +19,11 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli import common_options
-from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, with_emulator_settings
+from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator
 from zdemo.cli.layout import GLUE
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
-from zdemo.cli.usage import flag, option
+from zdemo.cli.usage import check_excludes, check_needs, flag, option
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import emulator_settings
 from zdemo.config.parsers import shown_address
@@ -47,6 +47,9 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED, FAULTY, LATE = "credentials accepted", "see the warning", "no answer yet"
 MOMENT_SECONDS = 0.5  # how long the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
+PIN = "Keep each worker on one processor (Linux). On with several workers."
+FORWARD_AUTH = "Answer a proxy that asks about each request, instead of the three routes."
+DENIED_AS = "Status for a malformed Authorization: 401 for nginx."
 REVOKE = Command("role revoke reader read:messages")
 
 
@@ -56,23 +59,14 @@ def serve(
     port: common_options.Port = 5000,
     threads: Annotated[int, option("COUNT", "Threads per worker.", shows_default=True, min=4, max=1024)] = 128,
     workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
-    pin: Annotated[
-        bool | None, flag("Keep each worker on one processor (Linux). On with several workers.", "--pin/--no-pin")
-    ] = None,
+    pin: Annotated[bool | None, flag(PIN, "--pin/--no-pin")] = None,
     emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
     emulator_port: common_options.EmulatorPort = EMULATOR_PORT,
     expose_emulator: common_options.Expose = False,
     json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
-    open_metrics: Annotated[
-        bool, flag("Serve /metrics, to everybody who reaches the API. Off by default.", "--open-metrics")
-    ] = False,
-    forward_auth: Annotated[
-        bool, flag("Answer a proxy that asks about each request, instead of the three routes.", "--forward-auth")
-    ] = False,
-    denied_as: Annotated[
-        int,
-        option("STATUS", "Status for a malformed Authorization: 401 for nginx.", shows_default=True, min=400, max=401),
-    ] = 400,
+    open_metrics: Annotated[bool, flag("Serve /metrics, to all who reach the API.", "--open-metrics")] = False,
+    forward_auth: Annotated[bool, flag(FORWARD_AUTH, "--forward-auth")] = False,
+    denied_as: Annotated[int, option("STATUS", DENIED_AS, shows_default=True, min=400, max=401)] = 400,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     admin_pat: common_options.AdminPat = None,
     env_file: common_options.EnvFile = None,
@@ -96,12 +90,11 @@ def serve(
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
-    common_options.check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
-    common_options.check_needs(ctx, "forward_auth", "denied_as")
+    check_needs(ctx, "emulator", "emulator_port", "expose_emulator")
+    check_needs(ctx, "forward_auth", "denied_as")
     screen: Screen = ctx.obj
-    if admin_pat is not None and (emulator or no_page):
-        named = "--emulator" if emulator else "--no-page"
-        raise UsageError(f"--admin-pat cannot be combined with {named}", hint="leave out --admin-pat")
+    check_excludes(ctx, "emulator", "admin_pat")
+    check_excludes(ctx, "no_page", "admin_pat")
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     # in this process; the workers log for themselves
@@ -184,11 +177,9 @@ class _JsonLogScreen(Screen):
     """A screen that writes its messages to the API's log, so that each line is a JSON object from the first on."""
 
     def behind(self, lead: str, text: str, **_layout: object) -> None:
-        """Log a message."""
         logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
 
     def steps(self, label: str, steps: Iterable[Step], **_layout: object) -> None:
-        """Log steps, each with its remark in the same message."""
         for step in steps:
             self.behind(f"{label} ", in_line(step))
 
@@ -253,14 +244,6 @@ class ServeAddress:
         return f"{self.url}/?key={self.page_key}" if is_served else ""
 
 
-def _verdict(asked: Future[Investigation]) -> str:
-    """Return in short what is known of ZITADEL after a moment."""
-    try:
-        return FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
-    except TimeoutError:
-        return LATE
-
-
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
     """Show the cause of a fault and its fix below the banner, as doctor does; ``verdict`` is the banner's."""
     error, finding = asked.result().error, asked.result().finding
@@ -295,7 +278,9 @@ def tell_start(
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
     store = _state_of_store(settings)  # also takes less than a moment, while ZITADEL is asked
-    verdict = _verdict(asked)
+    verdict = LATE
+    with suppress(TimeoutError):
+        verdict = FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
     if as_json:
         page = f", page on {place.page_url}" if place.page_url else ""
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
@@ -341,4 +326,6 @@ def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
     call, mine = Command(f"call {route}{url}"), environment.file or DEFAULT_ENV_FILE
     if not place.emulator_port:
         return [with_env_file(call, mine)]
-    return with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
+    path, has_settings = emulator_env_file(mine, place.emulator_port)
+    init = () if has_settings else (init_emulator(place.emulator_port, place.url),)
+    return [with_env_file(command, path) for command in (*init, call, REVOKE)]

@@ -16,7 +16,7 @@ from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, AdminKey, AdminPat, EnvFile, Json
 from zdemo.cli.emulator_env_file import warn_of_git
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option, option_of
+from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others
@@ -39,6 +39,7 @@ from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Auth, User
 
 CREATED = "What is created"
+ROTATE = "Create a new client secret or key; the old one stops working."
 METHOD = "How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic."
 _created = partial(option, panel=CREATED, shows_default=True)
 
@@ -48,9 +49,7 @@ def setup(
     dry_run: Annotated[bool, flag("Show the plan and change nothing.", "--dry-run")] = False,
     yes: Annotated[bool, flag("Do not ask. Never replaces a secret in use.", "--yes", "-y")] = False,
     teardown: Annotated[bool, flag("Remove what setup created, and nothing else.", "--teardown")] = False,
-    rotate_secret: Annotated[
-        bool, flag("Create a new client secret or key; the old one stops working.", "--rotate-secret")
-    ] = False,
+    rotate_secret: Annotated[bool, flag(ROTATE, "--rotate-secret")] = False,
     app: Annotated[bool, flag("Also create an application for people: zdemo token --login.", "--app")] = False,
     domain: Annotated[str | None, option_of("ZITADEL_DOMAIN", "URL", "Your ZITADEL.")] = None,
     admin_pat: AdminPat = None,
@@ -93,9 +92,7 @@ def setup(
         login_app_name="zdemo-login" if app else "",
     )
     options.check()
-    if teardown and (rotate_secret or auth):
-        named = "--rotate-secret" if rotate_secret else "--auth"
-        raise UsageError(f"{named} cannot be combined with --teardown", hint=f"leave out {named}")
+    check_excludes(ctx, "teardown", "rotate_secret", "auth")
     screen: Screen = ctx.obj
     path = env_file or DEFAULT_ENV_FILE
     with nullcontext() if dry_run else only_setup_in_folder(path):
@@ -145,34 +142,33 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
 
     Raises UsageError where no one can be asked which ZITADEL is meant.
     """
-    given, options = ({}, {}) if domain is None else ({ISSUER: domain}, {ISSUER: "--domain"})
-    environment = _layers(given, options, files)
+    environment = _layers(files, domain, "--domain")
     token_input.hide_secrets(screen, environment)
-    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
+    is_from_file = environment.source(ISSUER) == str(files.path)
     if is_from_file and not files.state.zitadel and are_emulators(files.values):
-        emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
+        emulator, what = environment[ISSUER], f"{files.path} has the emulator's settings"
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}, or for the emulator --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)
         typed = token_input.typed_line(f"{what}. Which ZITADEL do you want to set up? [{emulator}] ")
-        given["ZITADEL_DOMAIN"] = emulator if typed.lower() in ("", "y", "yes") else typed
-    elif asks and "ZITADEL_DOMAIN" not in environment:
-        given["ZITADEL_DOMAIN"] = token_input.typed_line(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ")
-    environment = _layers(given, options, files)
+        environment = _layers(files, emulator if typed.lower() in ("", "y", "yes") else typed)
+    elif asks and ISSUER not in environment:
+        environment = _layers(files, token_input.typed_line(f"{ISSUER} (e.g. {EXAMPLE_DOMAIN}): "))
     if environment.get(ISSUER) and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
         screen.note(f"the emulator's {ADMIN_PAT} in {files.path} is not for another ZITADEL")
     return environment
 
 
-def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
-    """Merge them, without the emulator's administrator's PAT where that cannot be used."""
+def _layers(files: SetupFiles, domain: str | None, option: str = ISSUER) -> Environment:
+    """Merge what is set, without the emulator's administrator's PAT where that cannot be used."""
+    given = {} if domain is None else {ISSUER: domain}
     layers = {COMMAND_LINE: given, EXPORTED: os.environ, str(files.path): files.values}
-    address = Environment(layers).get("ZITADEL_DOMAIN", "")
+    address = Environment(layers).get(ISSUER, "")
     used = {
         place: {name: value for name, value in values.items() if name != ADMIN_PAT or usable_at(address, value)}
         for place, values in layers.items()
     }
-    return Environment(used, options=options, file=files.path)
+    return Environment(used, options={ISSUER: option}, file=files.path)
 
 
 @dataclass(frozen=True, kw_only=True)

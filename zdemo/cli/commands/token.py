@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ import typer
 from zdemo.cli import token_input
 from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import flag, option, option_of
+from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 CLIENT_ID = "The login name of a service account or, for the token of a person, the application's client ID."
 ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
+SCOPE = "Request this scope instead of the usual ones; can be repeated."
 WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
@@ -46,9 +47,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS, callback=token_text)] = None,
     key_file: Annotated[str | None, option_of(USER_KEY_FILE, "FILE", KEY_FILE)] = None,
     env_file: EnvFile = None,
-    scope: Annotated[
-        list[str] | None, option("SCOPE", "Request this scope instead of the usual ones; can be repeated.")
-    ] = None,
+    scope: Annotated[list[str] | None, option("SCOPE", SCOPE)] = None,
     as_json: Json = False,
 ) -> int:
     """Print an access token of a service account or a person.
@@ -69,11 +68,10 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     """
     screen: Screen = ctx.obj
     requested = " ".join(scope or ()).split()  # an option may hold several, as in OAuth
+    check_excludes(ctx, "login", "key_file", "client_secret")
+    check_excludes(ctx, "device", "key_file", "client_secret")
+    check_excludes(ctx, "key_file", "client_id", "client_secret")
     if login or device:
-        of_accounts = {"--key-file": key_file, "--client-secret": client_secret}
-        if named := next((name for name, given in of_accounts.items() if given is not None), None):
-            with_what = "--login" if login else "--device"
-            raise UsageError(f"{named} cannot be combined with {with_what}", hint=f"leave out {named}")
         environment = read_environment(env_file, {APP_CLIENT_ID: ("--client-id", client_id)})
         token_input.hide_secrets(screen, environment)
         issued, who = _of_person(screen, environment, requested, device=device)
@@ -91,13 +89,13 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 
 
 def _of_service_account(
-    screen: Screen, env_file: Path | None, given: Iterable[str | None], requested: list[str]
+    screen: Screen, env_file: Path | None, given: Sequence[str | None], requested: list[str]
 ) -> tuple[IssuedToken, str]:
-    settings, environment = _settings(screen, env_file, *given)
+    environment = _environment(screen, env_file, *given)
+    settings = _settings(screen, environment, asks=ASK in given)
     token_input.tell_warnings(screen, settings)
-    token_input.tell_mixed_sources(
-        screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable
-    )
+    secret = USER_KEY_FILE if settings.key else USER_SECRET
+    token_input.tell_mixed_sources(screen, environment, secret, settings.zitadel.variable)
     from zdemo.diagnosis.ask.token_request import request_token  # here, because help and completion need no requests
     from zdemo.diagnosis.rules.odd_values import odd_values
     from zdemo.diagnosis.wording import usual_scopes
@@ -119,13 +117,10 @@ def _of_service_account(
     return issued, f"user {settings.key.subject}" if settings.key else settings.client_id
 
 
-def _settings(
+def _environment(
     screen: Screen, env_file: Path | None, client_id: str | None, client_secret: str | None, key_file: str | None
-) -> tuple[UserSettings, Environment]:
-    """Return the settings, and where they come from; a secret that is missing is asked for at a terminal."""
-    if key_file is not None and (client_id is not None or client_secret is not None):
-        hint = "leave out --key-file or the others"
-        raise UsageError("--key-file cannot be combined with --client-id or --client-secret", hint=hint)
+) -> Environment:
+    """Return the environment with the options of a service account, without what these make useless."""
     if client_secret not in (None, ASK, token_input.FROM_STDIN):
         hint = "end the line with --client-secret to be asked for it, or with --client-secret - to read standard input"
         raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
@@ -151,18 +146,18 @@ def _settings(
             raise MissingTokenError(unused, hint=reads)
         screen.note(unused)
         environment = environment.without(USER_SECRET)
-    return _asked(screen, environment, asks=client_secret == ASK), environment
+    return environment
 
 
-def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
+def _settings(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
+    """Return the settings; a secret that is missing is asked for at a terminal."""
     is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
     if not asks and not (is_missing and token_input.at_terminal()):
         return UserSettings.from_env(environment)
     typed = partial(environment.giving, USER_SECRET, "the typed secret")
     settings = UserSettings.from_env(typed(token_input.TO_BE_TYPED))
-    question = token_input.token_question(
-        f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
-    )
+    what = f"client secret of {settings.client_id}"
+    question = token_input.token_question(what, settings.zitadel, environment)
     secret = (token_input.given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
     return UserSettings.from_env(typed(secret))

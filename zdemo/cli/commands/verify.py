@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import time
@@ -18,7 +17,7 @@ import typer
 from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import completing, flag, option, verbose_flag
+from zdemo.cli.usage import argument, check_excludes, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
@@ -42,6 +41,7 @@ PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 NAMES = {group.value: f"all cases of the group {group.value}" for group in Group} | {c.id: c.asked for c in CASES}
 DOMAIN = "The host name in ZITADEL's issuer. It must resolve to this machine."
 BACKEND = "COMMAND starts a proxy: be the API behind it, on this port of 127.0.0.1, and judge what arrives there."
+COMMAND = "Start the API with this command, which listens on {port}."
 PORT = "The port on which COMMAND listens, if it does not take {port}."
 ONLY = "Run this case or group, and those it needs. Repeatable."
 _seconds = partial(option, "SECONDS", shows_default=True, max=600)
@@ -50,10 +50,7 @@ EXAMPLE = Command("verify --path /messages -- flask --app app run --port {port}"
 
 def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
-    command: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="COMMAND", help="Start the API with this command, which listens on {port}."),
-    ] = None,
+    command: Annotated[list[str] | None, argument("COMMAND", COMMAND)] = None,
     path: Annotated[str | None, option("PATH", "A path that requires a token with the role.")] = None,
     role: Annotated[str | None, option("ROLE", f"The role that the path requires ({ROLE}).")] = None,
     no_role: Annotated[bool, flag("The path requires a token, but no role.", "--no-role")] = False,
@@ -96,9 +93,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     names = tuple(only or ())
     for name in names:
         if name not in NAMES:
-            near = did_you_mean(name, NAMES)
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            raise UsageError(f"unknown case: {name}", hint=f"did you mean {near}?" if near else list_them)
+            raise UsageError(f"unknown case: {name}", hint=meant_or(did_you_mean(name, NAMES), list_them))
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
@@ -115,8 +111,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         window_seconds=window,
         start_seconds=start_seconds,
     )
-    if no_role and role is not None:
-        raise UsageError("--role and --no-role exclude each other", hint="leave one out")
+    check_excludes(ctx, "no_role", "role")
+    check_excludes(ctx, "mcp", "backend")
     if role is not None and not role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
     _check_names(names, target)
@@ -157,8 +153,6 @@ def _check_paths(run: VerifyRun, target: GradedApi) -> None:
 def _check_names(names: Sequence[str], target: GradedApi) -> None:
     """Raise UsageError for cases that are not asked of this API."""
     groups = {case.group for case in requested(CASES, names)}
-    if target.mcp and target.backend is not None:
-        raise UsageError("--mcp and --backend exclude each other", hint="leave one out")
     if groups == {Group.PROXY} and target.backend is None:
         raise UsageError(f"{names[0]} is about a proxy", hint="add --backend PORT")
     if not any((group is Group.MCP) is target.mcp for group in groups):
@@ -186,8 +180,7 @@ def _check(target: GradedApi) -> None:
     if not is_here:
         hint = f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}"
         raise UsageError(f"--external-domain does not resolve to this machine: {target.external_domain}", hint=hint)
-    with_emulator.check_command(target.command)
-    with_emulator.variables({}, 0, target.env)  # raises an error for one that is wrong
+    with_emulator.check_command(target.command, target.env, instead=Command("doctor --api URL"))
 
 
 # --- the API and the emulator
@@ -215,8 +208,7 @@ def _given(target: GradedApi, values: Mapping[str, str], port: int) -> dict[str,
     names = [*FOR_THE_API, *(text.partition("=")[0] for text in target.env)]
     with suppress(SettingsError):
         names += [KEY_FILE] if valid_dotenv(DEFAULT_ENV_FILE).values.get(KEY_FILE, "").strip() else []
-    given = with_emulator.variables(values, port, target.env)
-    return {**dict.fromkeys(PORTS, str(port)), **{name: given[name] for name in names if name in given}}
+    return {**dict.fromkeys(PORTS, str(port)), **{name: values[name] for name in names if name in values}}
 
 
 def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> None:
@@ -256,10 +248,6 @@ def _backend(port: int) -> Iterator[Backend]:
 @contextmanager
 def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     """Run an emulator, start the API in front of it, and wait until it answers; yield what the cases ask with."""
-    from zdemo.serving.programs import SUPPORTED
-
-    if not SUPPORTED:
-        raise UsageError("a command can be run on Linux and macOS only", hint=Command("doctor --api URL"))
     from zdemo.emulator import World, emulate
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
@@ -277,11 +265,11 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         backend = stack.enter_context(_backend(target.backend)) if target.backend else None
         values, port = {**with_emulator.exported(start, running.url), **files}, _port(target.port or 0)
-        environment, withdrawn = with_emulator.command_environment(os.environ, _given(target, values, port))
         screen.hide(start.client_secret)
-        if withdrawn:
-            screen.note(f"the API does not get your {', '.join(withdrawn)}")
-        command = with_emulator.expanded(target.command, with_emulator.placeholders(values, port))
+        known = with_emulator.placeholders(values, port)
+        given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)
+        environment = with_emulator.command_environment(screen, "the API", given)
+        command = with_emulator.expanded(target.command, known)
         origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
         _wait(screen, target, api, origin)
         seconds, message = MOST_SECONDS + target.window_seconds, MESSAGE if target.mcp else None

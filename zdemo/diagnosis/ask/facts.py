@@ -9,9 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, is_loopback, why_withheld
+from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, is_local, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, EmulatorsReason, Evidence, PatIds, PatRecords, Probe, active_token
@@ -348,7 +347,7 @@ def emulators_reason(transport: "Transport", refusal: Response, seconds: float) 
 
     No credentials are sent, and only what has the form of a reason is used.
     """
-    if not refusal.emulator or not is_loopback(urlsplit(refusal.url).hostname or "") or seconds <= 0:
+    if not refusal.emulator or not is_local(refusal.url) or seconds <= 0:
         return None
     with suppress(ConnectionFailed, LookupError, TypeError, ValueError, StopIteration, OverflowError):  # if not its own
         control, number = {"X-Zdemo-Control": "1"}, int(refusal.headers.get("x-zdemo-request", ""))

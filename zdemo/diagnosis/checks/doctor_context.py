@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, is_local, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis.ask.facts import Facts, random_token
@@ -20,7 +20,7 @@ from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api, is_local
+from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api
 from zdemo.http.example_api import Route
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from zdemo.config.environment import GIVEN_BY_EMULATOR
 from zdemo.config.settings import USER_SECRET, Settings
 from zdemo.diagnosis.evidence import ID_LENGTH
 from zdemo.diagnosis.token_form import (
@@ -92,7 +93,7 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         if name in values and values[name] == values.get(other):
             what = f"{name} and {other} hold the same value: {why}"
             yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
-    if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"}:
+    if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"} and GIVEN_BY_EMULATOR not in values:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
         yield odd(what, "remove the one that the application does not use", "ZITADEL_KEY_FILE", "CLIENT_SECRET")
 
