@@ -116,7 +116,7 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
 
         inner = SharedIntrospector(inner=guarded, answers=shared, timeout_seconds=timeout_seconds, clock=clock)
     return CachingIntrospector(
-        inner,
+        inner=inner,
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=timeout_seconds,
