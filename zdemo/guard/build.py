@@ -1,8 +1,7 @@
 """How the introspectors are stacked, and the numbers that follow from the server's threads.
 
 Outermost first: the cache with its single flights, the store that workers and machines share (if there is one), the
-protection (breaker, bulkhead), the client. So a known token passes no guard, and requests with one token count
-once where introspections are counted.
+protection (breaker, bulkhead), the client.
 """
 
 from __future__ import annotations

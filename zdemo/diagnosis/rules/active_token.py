@@ -79,8 +79,8 @@ def notes(case: TokenCase) -> dict[NoteKind, str]:
     granted = introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), case.active.is_pat
     texts: dict[NoteKind, str] = {}
-    if case.token and not case.form.sendable:
-        texts[NoteKind.TEXT] = f"the token {case.form.problem}. {IGNORED}"
+    if case.token and not case.form.sendable and case.form.problem:
+        texts[NoteKind.TEXT] = f"the token {case.form.problem.text}. {IGNORED}"
     if only_listed := sorted(quoted(role, 60) for role in case.active.requested if role not in granted):
         why = "It was requested but is not granted"
         if of_pat:  # an API that checks ``scope`` would accept every PAT

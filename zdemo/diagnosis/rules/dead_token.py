@@ -16,6 +16,7 @@ from zdemo.zitadel.records import Credential, UserEvent
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
+MAY_BE_PATS = (TokenKind.PAT, TokenKind.UNUSUAL)
 STAY_DEAD = "older PATs stay dead"
 OF_ANOTHER_USER = Command("setup", does="creates new users and PATs (or use a PAT of another user)")
 
@@ -45,13 +46,6 @@ def _user_gone(records: PatRecords) -> Finding:
     correct = f"correct {variable}, the ID or login name of the token's user, and try again"
     removed = replace(OF_ANOTHER_USER, does=f"if the user was removed: {OF_ANOTHER_USER.does}")
     return Finding(id="token.user_unknown", cause=cause, candidates=candidates, fix=(correct, removed))
-
-
-def _user_off(records: PatRecords, state: str, again: str) -> Finding:
-    since = _when(records.last(*SWITCHED_OFF), "since")
-    cause = f"the token's user {records.user} is {state}{since}, which ended all their tokens for good"
-    fix = f"{again} the user and create a new PAT: the old one never works again"
-    return Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
 
 
 def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
@@ -110,11 +104,7 @@ def _when(event: UserEvent | None, preposition: str = "at") -> str:
     return f" {preposition} {time}" if time else ""
 
 
-def _may_be_recorded(case: TokenCase) -> bool:
-    return case.form.kind in (TokenKind.PAT, TokenKind.UNUSUAL) and not case.evidence.token_is_alive
-
-
-@rule(Probe.PAT_RECORDS, when=_may_be_recorded)
+@rule(Probe.PAT_RECORDS, when=lambda case: case.form.kind in MAY_BE_PATS and not case.evidence.token_is_alive)
 def by_records(case: TokenCase) -> Finding | None:
     """Judge by the records of a PAT, at the time when they were looked up."""
     records, ids = case.evidence.pat_records, case.evidence.ids
@@ -128,7 +118,10 @@ def by_records(case: TokenCase) -> Finding | None:
     if records.state == "REMOVED":
         finding = _user_gone(records)
     elif records.state in OFF:
-        finding = _user_off(records, *OFF[records.state])
+        (state, again), since = OFF[records.state], _when(records.last(*SWITCHED_OFF), "since")
+        cause = f"the token's user {records.user} is {state}{since}, which ended all their tokens for good"
+        fix = f"{again} the user and create a new PAT: the old one never works again"
+        finding = Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
     elif records.pat:
         finding = _listed(records.pat, records, case.zitadels_now)
     elif records.pats is not None:

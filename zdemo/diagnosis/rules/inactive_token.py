@@ -82,11 +82,6 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
-@rule(when=lambda case: not case.form.is_clean)
-def _pasted(case: TokenCase) -> Finding | None:
-    return paste_problem(case.token)
-
-
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
@@ -271,7 +266,7 @@ INACTIVE = (
     _database_away,
     rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
     *table(
-        _pasted,
+        lambda case: paste_problem(case.token),
         *table(
             _another_value,
             by_records,
