@@ -218,7 +218,6 @@ def _form(text: str) -> TokenForm:
 
 
 def _form_of_parts(text: str) -> TokenForm:
-    """Return the form of a JWT, a JWE, or what is left of one."""
     parts = text.split(".")
     header = _json_part(parts[0])
     claims = _json_part(parts[1]) if len(parts) == 3 else {}

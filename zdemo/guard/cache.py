@@ -244,7 +244,6 @@ class CachingIntrospector:
         return Entry(answer.as_from(Source.HIT), fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
 
     def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
-        """Ask while holding one of the slots for requests that wait for ZITADEL."""
         slot = self.bulkhead.acquire(known=known)
         if slot is None:
             raise too_many_waiting(self.counters)

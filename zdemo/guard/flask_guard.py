@@ -385,7 +385,6 @@ def refusal(refused: Refusal, reason: str | None = None) -> Response:
 
 
 def _answer(error: Refused | IntrospectionError) -> Response:
-    """Answer a request that is refused."""
     return refusal(*explained(error, current_app.extensions[EXTENSION], request_id()))
 
 

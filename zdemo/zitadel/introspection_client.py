@@ -99,24 +99,18 @@ class IntrospectionClient:
     def introspect(self, token: str, *, most_seconds: float = math.inf) -> Introspection:
         """Ask ZITADEL, in at most so many seconds; see ``Introspector``."""
         request, began = watched.get(), time.perf_counter()
-        outcome: Response | ConnectionFailed | None = None
+        outcome: Response | ConnectionFailed
         try:
-            outcome = answer = self.ask(token, timeout_seconds=min(self._timeout_seconds, most_seconds))
+            outcome = self.ask(token, timeout_seconds=min(self._timeout_seconds, most_seconds))
         except ConnectionFailed as failure:
             outcome = failure
-            raise introspection_error(failure) from failure
-        finally:
-            if request is not None and outcome is not None:
-                request.exchanges.append(
-                    Exchange(
-                        began=began,
-                        ended=time.perf_counter(),
-                        client_id="" if self._assertion else self.client_id,
-                        secrets=self.secrets,
-                        outcome=outcome,
-                    )
-                )
-        return read_answer(answer, with_key=self._assertion is not None)
+        if request is not None:
+            client_id, ended = "" if self._assertion else self.client_id, time.perf_counter()
+            exchange = Exchange(began=began, ended=ended, client_id=client_id, secrets=self.secrets, outcome=outcome)
+            request.exchanges.append(exchange)
+        if isinstance(outcome, ConnectionFailed):
+            raise introspection_error(outcome) from outcome
+        return read_answer(outcome, with_key=self._assertion is not None)
 
     def close(self) -> None:
         """Close the connections."""

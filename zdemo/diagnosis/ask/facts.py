@@ -255,7 +255,6 @@ class Facts:
         return resources.find_application(client, self.settings.client_id)
 
     def _client_records(self, client: ManagementClient) -> ClientRecords:
-        """Return what the client ID belongs to, up to the first thing that is inactive."""
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)

@@ -84,7 +84,6 @@ class ApiCase:
     failed: bool = field(init=False)  # whether the API could not judge, or something in front of it did not reach it
 
     def __post_init__(self) -> None:
-        """Read the answer once, so that rules read plain values."""
         answer, code, is_other = self.call.answer, code_of(self.call.answer), isinstance(self.call.route, OtherRoute)
         vars(self).update(
             answer=answer,

@@ -49,7 +49,6 @@ def _user_gone(records: PatRecords) -> Finding:
 
 
 def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
-    """Judge a PAT that ZITADEL lists."""
     if pat.has_expired(now):
         by_hand = f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
         fix = by_hand if records.named_by else _new_pat(records)

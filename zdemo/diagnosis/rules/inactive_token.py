@@ -100,7 +100,6 @@ def _another_value(case: TokenCase) -> Finding | None:
 
 @rule(Probe.USERINFO)
 def _alive(case: TokenCase) -> Finding | None:
-    """Judge a token that userinfo accepts."""
     if not case.evidence.token_is_alive:
         return None
     if case.form.kind is not TokenKind.PAT:

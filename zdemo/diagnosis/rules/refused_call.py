@@ -125,7 +125,6 @@ def _no_role(case: ApiCase) -> Finding:
 
 
 def _own_rules(case: ApiCase) -> Finding | None:
-    """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
         return None
     if case.code == "insufficient_scope" and case.call.role in case.introspection.roles():

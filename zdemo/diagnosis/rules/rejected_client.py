@@ -119,7 +119,6 @@ def _of_value(name: str, value: Problem) -> Finding:
 
 
 def _misplaced(case: TokenCase) -> Finding | None:
-    """A value that cannot work, whatever ZITADEL knows."""
     if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
         return _of_value("client.swapped_with_token", TOKEN_SWAPPED)
     value = next((value for value in odd_credentials(case.settings) if value.blocks), None)
