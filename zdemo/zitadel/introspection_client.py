@@ -25,6 +25,7 @@ from zdemo.zitadel.introspection_response import introspection_error, read_answe
 if TYPE_CHECKING:
     from zdemo.http.transport import Transport
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523 §2.1
 
 
@@ -82,7 +83,7 @@ class IntrospectionClient:
         headers = {"Accept": "application/json", "Authorization": authorization or self._basic}
         if self._assertion and authorization is None:
             del headers["Authorization"]
-            form = self._assertion.form()
+            form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self._assertion.text()}
         return self.transport.send(
             "POST",
             INTROSPECTION_PATH,

@@ -4,10 +4,8 @@ No finding mentions the token.
 """
 
 import re
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
@@ -95,12 +93,6 @@ class ApiCase:
             is_page=self.call.is_page and not code and not is_other,
             failed=answer.status in GATEWAY_STATUSES,
         )
-
-    def compared_with(self, here: Finding | None, introspection: Introspection | None, evidence: Evidence) -> Self:
-        """Return the case with the outcome of the investigation; the answer is not read again."""
-        case = copy(self)
-        vars(case).update(here=here, introspection=introspection, evidence=evidence)
-        return case
 
     @cached_property
     def form(self) -> TokenForm:

@@ -211,7 +211,7 @@ def _wrong_secret(case: TokenCase, app: Application, name: str, records: ClientR
         new_key = "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it"
         basic = "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows"
         return _certain(case, "key_only", cause, new_key, basic)
-    if not records.all_visible:  # an administrator of the project alone
+    if not records.organization:  # the administrator is one of the project alone
         return None
     right = f"CLIENT_ID is right: {name}, its project and its organization are active"
     cause = f"CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. {right}"
@@ -230,7 +230,7 @@ def _wrong_key(case: TokenCase, name: str, records: ClientRecords) -> Finding | 
     good = f"{name} lists that key, it has not expired, and application, project and organization are active"
     cause = f"the private key in the file does not belong to its keyId: {good}"
     differs = replace(_certain(case, "key_differs", cause, NEW_KEY), likely=True)
-    return _clock(case) or (differs if records.all_visible else None)
+    return _clock(case) or (differs if records.organization else None)
 
 
 def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
