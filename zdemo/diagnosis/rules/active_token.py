@@ -18,12 +18,10 @@ def _bare_answer(case: TokenCase) -> Finding | None:
     if not case.refusal or case.introspection.claims.keys() & {"sub", "iss", "aud"}:
         return None
     zitadel = case.settings.zitadel
-    return Finding(
-        id="zitadel.bare_answer",
-        cause=f"{zitadel.server} says that the token is active, but names no user, issuer or audience",
-        candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
-        fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
-    )
+    cause = f"{zitadel.server} says that the token is active, but names no user, issuer or audience"
+    candidates = ("a stub or another server answers there", "something in between changes ZITADEL's answer")
+    fix = (f"correct {zitadel.setting}: host and port of your ZITADEL",)
+    return Finding(id="zitadel.bare_answer", cause=cause, candidates=candidates, fix=fix)
 
 
 def _out_of_time(case: TokenCase) -> Finding | None:

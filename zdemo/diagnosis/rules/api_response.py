@@ -156,12 +156,10 @@ def _login(case: ApiCase) -> Finding | None:
         return None
     asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
     proxy = "let the proxy pass requests for the API without that login"
-    return Finding(
-        id="call.login",
-        cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
-        candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
-        fix=(proxy, f"correct {case.call.setting}, if it is another"),
-    )
+    cause = f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token"
+    candidates = ("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens")
+    fix = (proxy, f"correct {case.call.setting}, if it is another")
+    return Finding(id="call.login", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.status == 429)
@@ -215,13 +213,11 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
-    return Finding(
-        id="call.refused_elsewhere",
-        cause=f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})",
-        candidates=("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API"),
-        fix=(Command("doctor --api", (address + private,)),),
-        otherwise=(f"or correct {case.call.setting}: where zdemo serve runs",),
-    )
+    cause = f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})"
+    candidates = ("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API")
+    fix = (Command("doctor --api", (address + private,)),)
+    otherwise = (f"or correct {case.call.setting}: where zdemo serve runs",)
+    return Finding(id="call.refused_elsewhere", cause=cause, candidates=candidates, fix=fix, otherwise=otherwise)
 
 
 def _token_not_seen(case: ApiCase) -> Finding:

@@ -143,12 +143,10 @@ NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
 def _assertion(case: TokenCase) -> Finding | None:
     if not case.form.is_assertion:
         return None
-    return Finding(
-        id="token.is_assertion",
-        cause="this is an assertion (JWT profile): it proves who asks for a token, and is not an access token",
-        fix=("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",),
-        otherwise=(Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),),
-    )
+    cause = "this is an assertion (JWT profile): it proves who asks for a token, and is not an access token"
+    fix = ("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",)
+    otherwise = (Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),)
+    return Finding(id="token.is_assertion", cause=cause, fix=fix, otherwise=otherwise)
 
 
 @rule(Probe.KEYS)
@@ -171,13 +169,10 @@ def _other_issuer(case: TokenCase) -> Finding | None:
         False: "another ZITADEL or another product (this one does not know the key)",
         None: "another ZITADEL, or this one under another host name, port or scheme",
     }[known]
-    return Finding(
-        id="token.other_issuer",
-        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}",
-        likely=not case.evidence.issuer,
-        fix=(f"request the token from {own}",),
-        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
-    )
+    cause = f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}"
+    fix = (f"request the token from {own}",)
+    otherwise = (SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),)
+    return Finding(id="token.other_issuer", cause=cause, likely=not case.evidence.issuer, fix=fix, otherwise=otherwise)
 
 
 def _by_its_claims(case: TokenCase) -> Finding | None:
@@ -235,13 +230,9 @@ def _ended(case: TokenCase) -> Finding:
         candidates.insert(0, NOT_SEEN)
     if evidence.signature_fits is None:
         candidates.append("it was changed or cut off (its signature could not be checked)")
-    return Finding(
-        id="token.ended",
-        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
-        candidates=tuple(candidates),
-        seen=(("audience", shown_list(case.form.audience)),),
-        fix=(fix,),
-    )
+    cause = f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive"
+    seen = (("audience", shown_list(case.form.audience)),)
+    return Finding(id="token.ended", cause=cause, candidates=tuple(candidates), seen=seen, fix=(fix,))
 
 
 def _key_is_known(case: TokenCase) -> bool | None:

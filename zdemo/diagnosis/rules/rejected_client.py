@@ -321,14 +321,12 @@ def _open(case: TokenCase) -> Finding:
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
         ask = "the administrator's token did not show which (see admin.rights)"
-    return Finding(
-        id="client.key_refused" if key else "client.refused",
-        cause=_refusal(case),
-        candidates=(elsewhere, *wrong) if is_dead else (*wrong, elsewhere),
-        seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(*correct, *steps, ask),
-        otherwise=() if key else (REGENERATE,),
-    )
+    name = "client.key_refused" if key else "client.refused"
+    candidates = (elsewhere, *wrong) if is_dead else (*wrong, elsewhere)
+    seen = (CLOCK_COMPARED,) if ahead else ()
+    fix = (*correct, *steps, ask)
+    otherwise = () if key else (REGENERATE,)
+    return Finding(id=name, cause=_refusal(case), candidates=candidates, seen=seen, fix=fix, otherwise=otherwise)
 
 
 def _seen(case: TokenCase) -> Lines:
