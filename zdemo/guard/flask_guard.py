@@ -267,10 +267,8 @@ def _guard_request() -> Response | None:
     view: Any = app.view_functions[rule.endpoint]
     mark = _mark_of(view) or PLAIN
     if mark.is_guarded:
-        raise GuardError(
-            f"the app serves {rule.endpoint} without the guard that is written for it",
-            hint="write the route above @requires_token; a route without the guard needs a function of its own",
-        )
+        hint = "write the route above @requires_token; a route without the guard needs a function of its own"
+        raise GuardError(f"the app serves {rule.endpoint} without the guard that is written for it", hint=hint)
     ignored = getattr(getattr(view, "view_class", None), "decorator", None)
     if ignored and _RolesGuard in map(type, ignored if isinstance(ignored, list | tuple) else [ignored]):
         where = f"the attribute decorator of {view.view_class.__qualname__}"

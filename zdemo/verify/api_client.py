@@ -37,7 +37,7 @@ class ApiReply(Response):
     @property
     def challenge(self) -> str:
         """``WWW-Authenticate``; empty where there is none."""
-        return self.header("www-authenticate")
+        return self.headers.get("www-authenticate", "")
 
     @property
     def bearer(self) -> ParsedChallenge | None:
@@ -65,10 +65,6 @@ class ApiReply(Response):
     def about(self, what: str) -> ApiReply:
         """Return the same reply, with what was special about its request."""
         return replace(self, line=f"{self.line} ({what})")
-
-    def header(self, name: str) -> str:
-        """Return a header field, whose name is in lower case; empty where it is missing."""
-        return self.headers.get(name, "")
 
     def in_words(self) -> str:
         """Return what was seen, in a few words."""
