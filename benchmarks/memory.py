@@ -36,7 +36,7 @@ def _filled(size: int, tokens: list[str], roles: int) -> tuple[CachingIntrospect
     gc.collect()
     tracemalloc.start()
     cache = CachingIntrospector(
-        _Memory(roles),
+        inner=_Memory(roles),
         ttl_seconds=3600,
         size=size,
         timeout_seconds=5,

@@ -45,7 +45,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         self.cache = CachingIntrospector(
-            self.inner,
+            inner=self.inner,
             ttl_seconds=self.ttl_seconds,
             size=self.size,
             timeout_seconds=self.timeout_seconds,

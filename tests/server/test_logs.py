@@ -21,7 +21,7 @@ from zdemo.emulator import READER, VISITOR, Emulator
 from zdemo.guard.flask_guard import open_route
 from zdemo.guard.instruments import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
-from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, RequestLines, TextFormatter
+from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, TextFormatter
 from zdemo.text.columns import cells
 from zdemo.zitadel.introspection_answer import Introspection
 
@@ -226,7 +226,7 @@ def test_no_line_is_wider_than_its_terminal(monkeypatch: pytest.MonkeyPatch) -> 
     paths, widths = (PUBLIC, SCOPED, "/" + "a" * 199), (40, 60, 80, 120)
     for columns, path, caller, reason in itertools.product(widths, paths, callers, reasons):
         monkeypatch.setenv("COLUMNS", str(columns))
-        form = RequestLines(Terminal())
+        form = TextFormatter(Terminal())
         lines = form.line(NOW, "GET", path, 401, "invalid_token", ID, 2.94, "asked", caller, None, reason).splitlines()
         assert len(lines) <= 2
         assert all(line.isprintable() and cells(line) <= columns for line in lines)

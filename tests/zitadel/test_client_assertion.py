@@ -18,8 +18,8 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
 from zdemo.guard.authorization import Policy
-from zdemo.zitadel.client_assertion import ASSERTION_TYPE, CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, ClientAssertion
-from zdemo.zitadel.introspection_client import IntrospectionClient
+from zdemo.zitadel.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, ClientAssertion
+from zdemo.zitadel.introspection_client import ASSERTION_TYPE, IntrospectionClient
 
 ISSUER = "https://zitadel.example"
 NOW = 1_800_000_000.75

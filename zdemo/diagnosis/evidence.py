@@ -38,11 +38,6 @@ class ClientRecords:
     keys: tuple[Credential, ...] | None = None  # only when zdemo uses a key file
     with_own_id: Application | None = None  # if there is none: the application with this resource ID
 
-    @property
-    def all_visible(self) -> bool:
-        """Whether the project and the organization of the application are visible too."""
-        return self.project is not None and self.organization is not None
-
 
 @dataclass(frozen=True, kw_only=True)
 class PatIds:

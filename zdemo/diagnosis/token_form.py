@@ -44,9 +44,6 @@ class PasteError:
     text: str
     fix: Step = ALONE
 
-    def __str__(self) -> str:
-        return self.text
-
 
 NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to put there")
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
@@ -161,7 +158,7 @@ class TokenForm:
     def described(self) -> str:
         """The form in words, for a line of evidence."""
         if self.problem:
-            return f"{self.size}: {self.problem}"
+            return f"{self.size}: {self.problem.text}"
         if self.kind is TokenKind.UNUSUAL:
             return f"{self.size}: cut off, or of a user whose ID was chosen by hand"
         if self.kind in NOT_WHOLE:
@@ -221,7 +218,6 @@ def _form(text: str) -> TokenForm:
 
 
 def _form_of_parts(text: str) -> TokenForm:
-    """Return the form of a JWT, a JWE, or what is left of one."""
     parts = text.split(".")
     header = _json_part(parts[0])
     claims = _json_part(parts[1]) if len(parts) == 3 else {}
@@ -346,7 +342,7 @@ def paste_problem(token: str) -> Finding | None:
     error = form.problem or PasteError(next(f'has "{c}" inside' for c in token.strip() if not B64TOKEN.fullmatch(c)))
     return Finding(
         id="token.pasted",
-        cause=f"the token {error}",
+        cause=f"the token {error.text}",
         seen=() if form.problem else (("form", form.described),),  # the description is the cause again
         fix=(error.fix,),
     )

@@ -23,6 +23,7 @@ ACCESS_TOKEN = re.compile(
 )
 NOT_BEFORE_LEEWAY_SECONDS = 5
 REALM = "zdemo"
+SEND_BEARER = "send the header field Authorization: Bearer TOKEN"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"  # the path of a resource's metadata (RFC 9728 §3)
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
 WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
@@ -36,26 +37,19 @@ def bearer_token(authorization: str | None) -> str:
         NoToken: the header field is missing, or has another scheme.
         InvalidRequest: the field is malformed, too long, or not the only one.
     """
-    credentials = CREDENTIALS.fullmatch(authorization or "")
-    if credentials is None:
-        raise _without_token(authorization)
-    token = credentials[1]
-    if len(token) > LONGEST_TOKEN:
-        raise InvalidRequest("the token is longer than 16 KiB", hint="send the token and nothing else")
-    return token
-
-
-def _without_token(authorization: str | None) -> NoToken | InvalidRequest:
-    if authorization is not None:
-        if SECOND_CREDENTIALS.search(authorization):
-            return InvalidRequest("more than one Authorization header field", hint="send exactly one")
-        is_broken = not authorization.isascii() or EMPTY_PART.search(authorization)
-        if is_broken or BEARER.match(authorization):
-            broken = "the Authorization header field is empty or has bytes beyond ASCII"
-            what = broken if is_broken else "no valid token follows Bearer"
-            return InvalidRequest(what, hint="send Authorization: Bearer TOKEN")
-    what = "no bearer token" if authorization is None else "Authorization does not begin with Bearer"
-    return NoToken(what, hint="send the header field Authorization: Bearer TOKEN")
+    if authorization is None:
+        raise NoToken("no bearer token", hint=SEND_BEARER)
+    if credentials := CREDENTIALS.fullmatch(authorization):
+        if len(credentials[1]) > LONGEST_TOKEN:
+            raise InvalidRequest("the token is longer than 16 KiB", hint="send the token and nothing else")
+        return credentials[1]
+    if SECOND_CREDENTIALS.search(authorization):
+        raise InvalidRequest("more than one Authorization header field", hint="send exactly one")
+    if not authorization.isascii() or EMPTY_PART.search(authorization):
+        raise InvalidRequest("the Authorization header field is empty or has bytes beyond ASCII", hint=SEND_BEARER)
+    if BEARER.match(authorization):
+        raise InvalidRequest("no valid token follows Bearer", hint=SEND_BEARER)
+    raise NoToken("Authorization does not begin with Bearer", hint=SEND_BEARER)
 
 
 def refuse_second_token(query_or_form: bytes) -> None:
@@ -66,10 +60,7 @@ def refuse_second_token(query_or_form: bytes) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RequiredRoles:
-    """The roles that a token needs: each of ``all_of``, and at least one of ``any_of`` if that is not empty.
-
-    Without ``actor``, nobody may impersonate its user.
-    """
+    """The roles that a token needs: each of ``all_of``, one of ``any_of``. ``actor``: its user may be impersonated."""
 
     all_of: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
@@ -159,9 +150,8 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
         InsufficientScope: a role is missing. Only the roles claim counts, never ``scope``.
     """
     if not introspection.active:
-        raise InvalidToken(
-            "the token is not active", hint="get a new one: it is unknown, expired or revoked, or its user is inactive"
-        )
+        hint = "get a new one: it is unknown, expired or revoked, or its user is inactive"
+        raise InvalidToken("the token is not active", hint=hint)
     if introspection.expires_at is not None and now >= introspection.expires_at:
         raise InvalidToken("the token has expired", hint="get a new one")
     if introspection.not_before is not None and now + NOT_BEFORE_LEEWAY_SECONDS < introspection.not_before:
@@ -174,10 +164,11 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     if not roles.actor and introspection.actor:
         hint = "log in as this user: impersonated tokens are refused here"
         raise InvalidToken("somebody impersonates the token's user", hint=hint)
-    all_of = tuple(dict.fromkeys((*roles.all_of, *policy.roles))) if policy.roles else roles.all_of
+    all_of = roles.all_of + policy.roles
     for role in all_of:
         if not introspection.has_role(role, policy.project_id):
-            missing = [r for r in all_of if not introspection.has_role(r, policy.project_id)]
-            raise InsufficientScope(missing, all_of=all_of, status=policy.role_denied_status)
+            each = tuple(dict.fromkeys(all_of))
+            missing = [r for r in each if not introspection.has_role(r, policy.project_id)]
+            raise InsufficientScope(missing, all_of=each, status=policy.role_denied_status)
     if roles.any_of and not any(introspection.has_role(role, policy.project_id) for role in roles.any_of):
         raise InsufficientScope(roles.any_of, status=policy.role_denied_status)

@@ -1,8 +1,7 @@
 """How the introspectors are stacked, and the numbers that follow from the server's threads.
 
 Outermost first: the cache with its single flights, the store that workers and machines share (if there is one), the
-protection (breaker, bulkhead), the client. So a known token passes no guard, and requests with one token count
-once where introspections are counted.
+protection (breaker, bulkhead), the client.
 """
 
 from __future__ import annotations
@@ -116,7 +115,7 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
 
         inner = SharedIntrospector(inner=guarded, answers=shared, timeout_seconds=timeout_seconds, clock=clock)
     return CachingIntrospector(
-        inner,
+        inner=inner,
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=timeout_seconds,

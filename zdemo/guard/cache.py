@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -98,6 +99,7 @@ class PriorityIntrospector(Protocol):
         """Do as an ``Introspector`` does."""
 
 
+@dataclass(eq=False, kw_only=True)
 class CachingIntrospector:
     """Asks ``inner`` once per token and TTL, however many requests ask; ``ttl_seconds`` 0 turns that off. Thread-safe.
 
@@ -110,45 +112,33 @@ class CachingIntrospector:
     token. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
     """
 
+    inner: PriorityIntrospector
+    ttl_seconds: float
+    size: int
+    timeout_seconds: float
+    bulkhead: Bulkhead
+    pacer: Pacer
+    shared: SharedAnswers | None = None
+    counters: Counters = field(default_factory=Counters)
+    clock: Callable[[], float] = running_clock
+    wall_clock: Callable[[], float] = time.time
+
     @renewed_after_fork
-    def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
-        self,
-        inner: PriorityIntrospector,
-        *,
-        ttl_seconds: float,
-        size: int,
-        timeout_seconds: float,
-        bulkhead: Bulkhead,
-        pacer: Pacer,
-        shared: SharedAnswers | None = None,
-        counters: Counters | None = None,
-        clock: Callable[[], float] = running_clock,
-        wall_clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._inner = inner
-        self._ttl_seconds = ttl_seconds
-        self._inactive_seconds = min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
-        self._timeout_seconds = timeout_seconds
-        self._bulkhead = bulkhead
-        self._pacer = pacer
-        self._clock = clock
-        self._wall_clock = wall_clock
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
         self._flights: dict[bytes, Flight] = {}
-        most_bytes = max(LEAST_BYTES, size * BYTES_PER_TOKEN)
-        self._active = Store(most_entries=size, most_bytes=most_bytes)
-        self._inactive = Store(most_entries=size, most_bytes=most_bytes)
-        self.counters = counters or Counters()
-        self.shared = shared
-        if shared:
-            shared.orders.subscribe(self._obey)
+        most_bytes = max(LEAST_BYTES, self.size * BYTES_PER_TOKEN)
+        self._active = Store(most_entries=self.size, most_bytes=most_bytes)
+        self._inactive = Store(most_entries=self.size, most_bytes=most_bytes)
+        if self.shared:
+            self.shared.orders.subscribe(self._obey)
 
     def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
 
         ``own`` is for a token that the API itself made up: it counts as known, and its caller is not paced.
         """
-        if not self._ttl_seconds:
+        if not self.ttl_seconds:
             return self._in_slot(partial(self._ask, token, known=own), known=own, paced=not own)
         key = hash_of(token)
         if answer := self._kept(key):
@@ -161,7 +151,7 @@ class CachingIntrospector:
 
     def remembered(self, token: str) -> Introspection | None:
         """Return a fresh answer without waiting, or ``None``. It counts as a hit."""
-        return self._kept(hash_of(token)) if self._ttl_seconds else None
+        return self._kept(hash_of(token)) if self.ttl_seconds else None
 
     def is_known(self, token: str) -> bool:
         """Tell whether a token goes first when many requests wait."""
@@ -193,21 +183,21 @@ class CachingIntrospector:
         without that lock, the count may be a little low.
         """
         entry = self._active.get(key) or self._inactive.get(key)
-        if entry is None or self._clock() >= entry.fresh_until or self._wall_clock() >= entry.fresh_until_wall:
+        if entry is None or self.clock() >= entry.fresh_until or self.wall_clock() >= entry.fresh_until_wall:
             return None
         self.counters.hits += 1
         return entry.introspection
 
     def _is_past(self, moment: float, moment_wall: float) -> bool:
-        return self._clock() >= moment or self._wall_clock() >= moment_wall
+        return self.clock() >= moment or self.wall_clock() >= moment_wall
 
     def _ask(self, token: str, *, known: bool, sent_at: float | None = None) -> Introspection:
         self.counters.count("misses")
-        answer = self._inner.introspect(token, known=known)
+        answer = self.inner.introspect(token, known=known)
         return answer if sent_at is None else answer.asked_by(sent_at)
 
     def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
-        came_at, seconds = self._clock(), self._inactive_seconds
+        came_at, seconds = self.clock(), min(self.ttl_seconds, LONGEST_INACTIVE_SECONDS)
         while True:
             leads = False
             with self._lock:
@@ -217,14 +207,14 @@ class CachingIntrospector:
                 # It is joined only while even an answer that says inactive will be fresh for a request that comes now
                 if flight is None or self._is_past(flight.sent_at + seconds, flight.sent_at_wall + seconds):
                     leads = True
-                    flight = self._flights[key] = Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+                    flight = self._flights[key] = Flight(sent_at=self.clock(), sent_at_wall=self.wall_clock())
             if leads:
                 ask = partial(self._ask, token, known=known, sent_at=flight.sent_at)
                 return flight.lead(ask, partial(self._land, flight, key))
             self.counters.count("joins")
-            answer = flight.outcome(self._timeout_seconds)
+            answer = flight.outcome(self.timeout_seconds)
             # A shared answer may have been too old already when this request came
-            if answer.asked_at is None or came_at < answer.asked_at + answer.lifetime(self._ttl_seconds):
+            if answer.asked_at is None or came_at < answer.asked_at + answer.lifetime(self.ttl_seconds):
                 return answer
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
@@ -244,7 +234,7 @@ class CachingIntrospector:
 
     def _entry(self, flight: Flight, answer: Introspection) -> Entry:
         """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
-        seconds = answer.lifetime(self._ttl_seconds)
+        seconds = answer.lifetime(self.ttl_seconds)
         if answer.asked_at is not None:
             seconds -= flight.sent_at - answer.asked_at  # how old a shared answer was when the flight began
         until_wall = flight.sent_at_wall + seconds
@@ -254,8 +244,7 @@ class CachingIntrospector:
         return Entry(answer.as_from(Source.HIT), fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
 
     def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
-        """Ask while holding one of the slots for requests that wait for ZITADEL."""
-        slot = self._bulkhead.acquire(known=known)
+        slot = self.bulkhead.acquire(known=known)
         if slot is None:
             raise too_many_waiting(self.counters)
         is_active = False
@@ -265,7 +254,7 @@ class CachingIntrospector:
         finally:
             try:
                 if paced and not is_active:
-                    self._pacer.wait()
+                    self.pacer.wait()
             finally:
-                self._bulkhead.release(slot)
+                self.bulkhead.release(slot)
         return answer

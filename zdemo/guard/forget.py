@@ -19,9 +19,7 @@ def hash_of(token: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Forget:
-    """What to forget; exactly one of the first three is set. It holds the token's hash, never the token.
-    Raises ValueError.
-    """
+    """What to forget, by one of the three. It holds the token's hash, never the token. Raises ValueError."""
 
     user_id: str | None = None
     token_hash: bytes | None = None
@@ -34,11 +32,6 @@ class Forget:
             raise ValueError(f"user_id must have 1 to {LONGEST_USER_ID} characters")
         if self.token_hash is not None and len(self.token_hash) != HASH_BYTES:
             raise ValueError(f"the hash of a token must have {HASH_BYTES} bytes")
-
-    @classmethod
-    def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Self:
-        """Return the order for a user, for a token's text, or for all. Raises ValueError."""
-        return cls(user_id=user_id, token_hash=None if token is None else hash_of(token), everything=everything)
 
     def names(self, answer: Introspection) -> bool:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""

@@ -24,7 +24,7 @@ from zdemo.errors.steps import in_words
 from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, Policy, required_roles
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
-from zdemo.guard.forget import Forget
+from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.instruments import RateLimitedLog
 from zdemo.zitadel.introspection_answer import ROLES_SCOPE, Introspector, audience_scope
 
@@ -190,7 +190,8 @@ class Guard:
         ``ZDEMO_CACHE_URL``. Raises ValueError unless exactly one of the three is given, ZdemoError if the store did not
         take the order.
         """
-        order = Forget.naming(user_id=user_id, token=token, everything=everything)
+        token_hash = None if token is None else hash_of(token)
+        order = Forget(user_id=user_id, token_hash=token_hash, everything=everything)
         count = self.obey(order)
         if not self.publish(order):
             raise ZdemoError(f"{CACHE_URL} did not take the order to forget", hint="check the store, then try again")

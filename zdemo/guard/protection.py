@@ -1,15 +1,10 @@
 """The introspector that protects: this API from a ZITADEL that hangs, and ZITADEL from this API.
 
-Two guards around each introspection, in this order:
-
-* the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back; after refused
-  client credentials callers get 502, and probes find out when they are right;
-* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503.
-
-The breaker comes before the bulkhead, since a probe of an outage must pass one that is full of lost calls; and again
-after it, since the state may have changed while a caller waited. When an outage ends, the bulkhead forgets the calls
-from before. An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open
-breaker would hide behind a 503 what the operator has to correct.
+Around each introspection stand the breaker and the bulkhead, which limits how many are under way. The breaker comes
+first, since a probe of an outage must pass a bulkhead that is full of lost calls; and again after it, since the state
+may have changed while a caller waited. When an outage ends, the bulkhead forgets the calls from before. An unusable
+answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open breaker would hide
+behind a 503 what the operator has to correct.
 """
 
 import logging

@@ -1,7 +1,5 @@
 """What requests wait for: a slot of the bulkhead, their turn, or a flight, which is another request's introspection.
 
-The bulkhead is a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
-
 Callers whose token is known come first: however many unknown tokens a client sends, it cannot keep them from a slot.
 ``threading.Semaphore`` neither keeps the order nor limits how many wait, and cannot forget a slot whose holder is lost.
 """
@@ -153,7 +151,7 @@ class Flight:
         self._error: IntrospectionError | None = None
 
     def lead(
-        self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
+        self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] = lambda _answer: None
     ) -> Introspection:
         """Ask, call ``at_end`` with the answer or with ``None``, and wake all that wait, whatever happens."""
         introspection = None
@@ -164,8 +162,7 @@ class Flight:
             raise
         finally:
             try:
-                if at_end is not None:
-                    at_end(introspection)
+                at_end(introspection)
             finally:
                 self._landed.set()
         return introspection

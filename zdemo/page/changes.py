@@ -61,7 +61,7 @@ def change(context: PageContext, order: ChangeOrder) -> dict[str, Any]:
     except ZdemoError as error:
         return changes_document(context) | {"error": error_text(error)}
     at, text, seconds, until = time.time(), done.text, done.shown_after_seconds, None
-    forget = Forget.naming(user_id=user_id) if user_id else Forget.naming(everything=True)
+    forget = Forget(user_id=user_id) if user_id else Forget(everything=True)
     # a number says that all workers have forgotten
     if done.old_answers_seconds and not (order.forget and isinstance(forgetting.everywhere(forget), int)):
         until = at + done.old_answers_seconds

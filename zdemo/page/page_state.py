@@ -153,7 +153,6 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
 
 
 def _users(context: PageContext, admin: PageAdmin) -> Iterator[dict[str, Any]]:
-    """Yield the callers' users as the page shows them."""
     for known in users_of_callers(context, admin):
         if user := get_user(admin.client, known.id):
             assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=user.id)

@@ -22,7 +22,7 @@ from flask import Flask, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY, FORGET_KEY
 from zdemo.guard.flask_guard import refusal
-from zdemo.guard.forget import Forget
+from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.guard import Refusal, new_request_id
 from zdemo.http.example_api import FORGET_PATH, STORE_ERROR
 from zdemo.server.request_bodies import BodyReader
@@ -129,16 +129,12 @@ def add_forgetting(app: Flask, forgetting: Forgetting, key: str | None) -> None:
             return refusal(WRONG_KEY)
         if request.mimetype != "application/json":
             return refusal(NOT_JSON)
-        order = order_in(_body(read_body))
+        read_body(environ)
+        order = order_in(request.get_data())
         if order is None:
             return refusal(NO_ORDER)
         result = forgetting.everywhere(order)
         return refusal(result) if isinstance(result, Refusal) else jsonify(forgotten=result)
-
-
-def _body(read_body: BodyReader) -> bytes:
-    read_body(request.environ)
-    return request.get_data()
 
 
 def order_in(body: bytes) -> Forget | None:
@@ -146,7 +142,7 @@ def order_in(body: bytes) -> Forget | None:
     with suppress(ValueError, RecursionError):
         match json.loads(body):
             case {"token": str(token), **others} if not others:
-                return Forget.naming(token=token)
+                return Forget(token_hash=hash_of(token))
             case {**members} if "token_hash" not in members:
                 return Forget.from_message(members)
     return None
@@ -166,7 +162,8 @@ def add_zitadel_events(
 
     @app.post(EVENTS_PATH)
     def receive() -> Response:
-        body = _body(read_body)
+        read_body(request.environ)
+        body = request.get_data()
         signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
         if isinstance(signature, Refusal):
             return refusal(signature)

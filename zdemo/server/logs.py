@@ -46,14 +46,46 @@ def clock(form: str, convert: Callable[[float], time.struct_time]) -> Callable[[
     return lambda epoch_seconds: text_of(int(epoch_seconds))
 
 
-class RequestLines:
-    """The form of the lines on one stream, which may be a terminal whose width changes."""
+@dataclass(frozen=True)
+class RequestLog:
+    """A logger of requests: what the arguments of its records are, and how they become a line."""
 
-    def __init__(self, stream: TextIO) -> None:
+    name: str
+    fields: tuple[str, ...]
+    line: Callable[..., str]  # of a TextFormatter, the time, and the arguments
+
+
+OWN_REQUESTS = RequestLog(ACCESS_LOG, ACCESS_FIELDS, lambda lines, *values: lines.line(*values))
+
+
+class TextFormatter(logging.Formatter):
+    """One line per event for people, on a stream that may be a terminal whose width changes.
+
+    The lines of a traceback are indented, so that none looks like an event.
+    """
+
+    def __init__(self, stream: TextIO, requests: RequestLog = OWN_REQUESTS) -> None:
+        super().__init__()
         self._stream = stream
+        self._requests = requests
         self._is_terminal = stream.isatty()
         self._coloured = shows_colour(stream)
         self.clock = clock("%H:%M:%S", time.localtime)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        if record.name == self._requests.name and isinstance(record.args, tuple):
+            return self.request_line(record.created, record.args)
+        lines = [one_line(record.getMessage())]
+        if record.levelno <= logging.INFO and self._is_terminal:  # errors have commands to copy
+            lines = textwrap.wrap(lines[0], columns_of(self._stream) - len(INDENT), break_on_hyphens=False)
+        if record.exc_info:
+            lines += printable(self.formatException(record.exc_info)).split("\n")
+        return f"\n{INDENT}".join(lines)
+
+    def request_line(self, created: float, values: tuple[Any, ...]) -> str:
+        """Return the line of a request that was answered at ``created``, in epoch seconds."""
+        return self._requests.line(self, created, *values)
 
     def line(self, created: float, *values: Any) -> str:
         """Return the line of a request, or two at a narrow terminal, from the values of ``ACCESS_FIELDS``."""
@@ -112,46 +144,9 @@ def _cut(text: str, width: int) -> str:
     return text + "…"
 
 
-@dataclass(frozen=True)
-class RequestLog:
-    """A logger of requests: what the arguments of its records are, and how they become a line."""
-
-    name: str
-    fields: tuple[str, ...]
-    line: Callable[..., str]  # of a RequestLines, the time, and the arguments
-
-
-OWN_REQUESTS = RequestLog(ACCESS_LOG, ACCESS_FIELDS, RequestLines.line)
-
-
 def log_request(*values: Any) -> None:
     """Log a request, from the values of ``ACCESS_FIELDS``, with Python's ``logging``."""
     logging.getLogger(ACCESS_LOG).info(ACCESS_MESSAGE, *values)
-
-
-class TextFormatter(logging.Formatter):
-    """One line per event for people; the lines of a traceback are indented, so that none looks like an event."""
-
-    def __init__(self, stream: TextIO, requests: RequestLog = OWN_REQUESTS) -> None:
-        super().__init__()
-        self._stream = stream
-        self._lines = RequestLines(stream)
-        self._requests = requests
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text."""
-        if record.name == self._requests.name and isinstance(record.args, tuple):
-            return self.request_line(record.created, record.args)
-        lines = [one_line(record.getMessage())]
-        if record.levelno <= logging.INFO and self._stream.isatty():  # errors have commands to copy
-            lines = textwrap.wrap(lines[0], columns_of(self._stream) - len(INDENT), break_on_hyphens=False)
-        if record.exc_info:
-            lines += printable(self.formatException(record.exc_info)).split("\n")
-        return f"\n{INDENT}".join(lines)
-
-    def request_line(self, created: float, values: tuple[Any, ...]) -> str:
-        """Return the line of a request that was answered at ``created``, in epoch seconds."""
-        return self._requests.line(self._lines, created, *values)
 
 
 class JsonFormatter(logging.Formatter):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from urllib.parse import urlsplit
 
 from zdemo.diagnosis.finding import quoted
@@ -37,7 +37,7 @@ class ApiReply(Response):
     @property
     def challenge(self) -> str:
         """``WWW-Authenticate``; empty where there is none."""
-        return self.header("www-authenticate")
+        return self.headers.get("www-authenticate", "")
 
     @property
     def bearer(self) -> ParsedChallenge | None:
@@ -66,10 +66,6 @@ class ApiReply(Response):
         """Return the same reply, with what was special about its request."""
         return replace(self, line=f"{self.line} ({what})")
 
-    def header(self, name: str) -> str:
-        """Return a header field, whose name is in lower case; empty where it is missing."""
-        return self.headers.get(name, "")
-
     def in_words(self) -> str:
         """Return what was seen, in a few words."""
         if self.failure:
@@ -77,6 +73,7 @@ class ApiReply(Response):
         return f"{self.line} {self.status}" + (f", {quoted(self.error, 40)}" if self.error else "")
 
 
+@dataclass(eq=False)
 class ApiClient:
     """Sends requests to an API. ``path`` requires a token; a request may take ``seconds``, all ``run_seconds``.
 
@@ -84,29 +81,26 @@ class ApiClient:
     ``message``, it posts that as JSON to ``path``.
     """
 
-    def __init__(
-        self,
-        origin: str,
-        path: str,
-        run_seconds: float,
-        *,
-        setting: str = "--path",
-        seconds: float = REQUEST_SECONDS,
-        patient: bool = False,
-        message: object = None,
-    ) -> None:
+    origin: str
+    path: str
+    run_seconds: float
+    _: KW_ONLY
+    setting: str = "--path"
+    seconds: float = REQUEST_SECONDS
+    patient: bool = False
+    message: object = None
+
+    def __post_init__(self) -> None:
         from zdemo.http.transport import Transport  # here, since --list and help send nothing
 
-        self.path = path
         self.replies: list[ApiReply] = []
         self.replies_in_service: list[ApiReply] = []  # while ZITADEL did not fail on purpose
         self.hidden: set[str] = set()  # what was sent in a header, where nobody else sees it
         self.visible: set[str] = set()  # what was sent in a URL or form, which logs hold without any fault of the API
-        self.run_seconds, self._end = run_seconds, time.monotonic() + run_seconds
-        self._seconds, self._patient, self._message = seconds, patient, message
+        self._end = time.monotonic() + self.run_seconds
         self._in_outage = False
         self._lock = threading.Lock()
-        self._transport = Transport(origin, setting=setting, connections=CONNECTIONS)
+        self._transport = Transport(self.origin, setting=self.setting, connections=CONNECTIONS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -133,7 +127,7 @@ class ApiClient:
         ``repeated`` are fields that are sent even if they occur in ``headers`` too.
         """
         path = path or self.path
-        message = None if method or path != self.path else self._message
+        message = None if method or path != self.path else self.message
         method = method or ("POST" if message else "GET")
         target = path + (f"{'&' if '?' in path else '?'}access_token={query}" if query else "")
         fields = dict(headers or {}) | ({"Authorization": authorization[0]} if authorization else {})
@@ -142,7 +136,7 @@ class ApiClient:
         line = f"{method} {urlsplit(path).path or path}"
 
         def request() -> ApiReply:
-            wanted = self._seconds if seconds is None else seconds
+            wanted = self.seconds if seconds is None else seconds
             left = max(LEAST_SECONDS, min(wanted, self._end - time.monotonic()))
             try:
                 answer = self._transport.send(
@@ -154,7 +148,7 @@ class ApiClient:
             return ApiReply(line=line, **vars(answer))
 
         reply = request()
-        if self._patient and not self._in_outage and reply.status in GATEWAY_STATUSES:
+        if self.patient and not self._in_outage and reply.status in GATEWAY_STATUSES:
             time.sleep(PAUSE_SECONDS)
             reply = request()
         with self._lock:

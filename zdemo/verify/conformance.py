@@ -65,7 +65,6 @@ class Target(VerifyRun):
 
 
 def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) -> Finding:
-    """Ask a case of ``zdemo verify``, and return its verdict as a result."""
     verdict = case.judge(case.ask(target))
     if verdict.mark is Mark.PASS:
         return passed(verdict.seen)

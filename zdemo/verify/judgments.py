@@ -114,7 +114,7 @@ def named_realm(replies: Sequence[ApiReply]) -> Verdict:
 
 def retry_after(replies: Sequence[ApiReply]) -> Verdict:
     """Judge whether each 503 says when to try again."""
-    fields = [reply.header("retry-after") for reply in replies if reply.status == 503]
+    fields = [reply.headers.get("retry-after", "") for reply in replies if reply.status == 503]
     if not fields:
         return Verdict(Mark.SKIP, "the API never answered 503")
     return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
@@ -254,7 +254,7 @@ no_trace = every(
 
 
 def _directives(reply: ApiReply) -> set[str]:
-    return {part.partition("=")[0].strip() for part in reply.header("cache-control").lower().split(",")}
+    return {part.partition("=")[0].strip() for part in reply.headers.get("cache-control", "").lower().split(",")}
 
 
 def _forbids_storing(reply: ApiReply) -> bool:
@@ -263,20 +263,20 @@ def _forbids_storing(reply: ApiReply) -> bool:
 
 def kept_private(reply: ApiReply) -> Verdict:
     """Judge whether shared caches may keep what a token was needed for (RFC 9111 §3.5)."""
-    control = reply.header("cache-control") or "no Cache-Control"
+    control = reply.headers.get("cache-control", "") or "no Cache-Control"
     shared = not _directives(reply).isdisjoint(("public", "s-maxage", "must-revalidate"))
     return unless(f"Cache-Control: {control}" if shared and not _forbids_storing(reply) else "", control)
 
 
 say_private = every(
-    lambda reply: _forbids_storing(reply) or bool(re.search(VARIES, reply.header("vary"))),
+    lambda reply: _forbids_storing(reply) or bool(re.search(VARIES, reply.headers.get("vary", ""))),
     "shared caches must not keep the answers",
     "shared caches may keep the answer: {}",
 )
 no_borrowed_rights = every(
     lambda reply: (
-        not reply.header("access-control-allow-origin")
-        or reply.header("access-control-allow-credentials").lower() != "true"
+        not reply.headers.get("access-control-allow-origin", "")
+        or reply.headers.get("access-control-allow-credentials", "").lower() != "true"
     ),
     "a foreign origin gets no credentials",
     "any origin is allowed together with credentials: {}",

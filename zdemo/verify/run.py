@@ -242,7 +242,6 @@ class VerifyRun:
         return Hang(waiting=answers, public=public, without_token=without_token)
 
     def _until_let_in(self, person: Person) -> float | None:
-        """Return how long the API refuses a valid token."""
         start = time.monotonic()
         while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.api.is_out_of_time:
             if 200 <= self.api.bearer(person.token, seconds=RECOVERY_SECONDS).status < 300:

@@ -19,7 +19,6 @@ from zdemo.serving.forks import renewed_after_fork
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 ALGORITHM = "RS256"  # what ZITADEL announces for introspection
 
 LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen assertion can be used until then
@@ -39,10 +38,6 @@ class ClientAssertion:
         self._lock = threading.Lock()
         self._text = ""
         self._since, self._until = 0, 0  # epoch seconds between which it is sent; before, the clock was set back
-
-    def form(self) -> dict[str, str]:
-        """Return the form fields that authenticate the application (RFC 7523 §2.2)."""
-        return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.text()}
 
     def text(self) -> str:
         """Return the assertion; a new one is signed only when the previous one is near its end."""

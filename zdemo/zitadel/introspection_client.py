@@ -25,6 +25,7 @@ from zdemo.zitadel.introspection_response import introspection_error, read_answe
 if TYPE_CHECKING:
     from zdemo.http.transport import Transport
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523 §2.1
 
 
@@ -82,7 +83,7 @@ class IntrospectionClient:
         headers = {"Accept": "application/json", "Authorization": authorization or self._basic}
         if self._assertion and authorization is None:
             del headers["Authorization"]
-            form = self._assertion.form()
+            form = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self._assertion.text()}
         return self.transport.send(
             "POST",
             INTROSPECTION_PATH,
@@ -99,24 +100,18 @@ class IntrospectionClient:
     def introspect(self, token: str, *, most_seconds: float = math.inf) -> Introspection:
         """Ask ZITADEL, in at most so many seconds; see ``Introspector``."""
         request, began = watched.get(), time.perf_counter()
-        outcome: Response | ConnectionFailed | None = None
+        outcome: Response | ConnectionFailed
         try:
-            outcome = answer = self.ask(token, timeout_seconds=min(self._timeout_seconds, most_seconds))
+            outcome = self.ask(token, timeout_seconds=min(self._timeout_seconds, most_seconds))
         except ConnectionFailed as failure:
             outcome = failure
-            raise introspection_error(failure) from failure
-        finally:
-            if request is not None and outcome is not None:
-                request.exchanges.append(
-                    Exchange(
-                        began=began,
-                        ended=time.perf_counter(),
-                        client_id="" if self._assertion else self.client_id,
-                        secrets=self.secrets,
-                        outcome=outcome,
-                    )
-                )
-        return read_answer(answer, with_key=self._assertion is not None)
+        if request is not None:
+            client_id, ended = "" if self._assertion else self.client_id, time.perf_counter()
+            exchange = Exchange(began=began, ended=ended, client_id=client_id, secrets=self.secrets, outcome=outcome)
+            request.exchanges.append(exchange)
+        if isinstance(outcome, ConnectionFailed):
+            raise introspection_error(outcome) from outcome
+        return read_answer(outcome, with_key=self._assertion is not None)
 
     def close(self) -> None:
         """Close the connections."""

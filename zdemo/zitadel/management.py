@@ -77,14 +77,9 @@ class ManagementClient:
             headers["x-zitadel-orgid"] = self.organization_id
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
+        seconds = self.timeout_seconds
         try:
-            answer = self._transport.send(
-                method,
-                path,
-                timeout_seconds=self.timeout_seconds,
-                headers=headers,
-                json=None if body is None else dict(body),
-            )
+            answer = self._transport.send(method, path, timeout_seconds=seconds, headers=headers, json=body)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
         self.emulator = answer.emulator

@@ -32,7 +32,6 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
 
 
 def _value(value: Any, path: str) -> Any:
-    """Return the value at the end of a path."""
     for name in path.split("."):
         value = None if value is None else value.get(name)
     return value

@@ -13,14 +13,14 @@ from tests.guard.shared.sharing import A_TOKEN, SETTINGS, TTL, Worker, worker
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer
 from tests.support.waiting import eventually
-from zdemo.guard.forget import Forget
+from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS
 from zdemo.guard.shared.redis_store import PERMISSIONS
 from zdemo.zitadel.introspection_answer import Introspection, Source
 
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")
-ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), EVERYTHING]
+ORDERS = [OF_USER, Forget(token_hash=hash_of(A_TOKEN)), EVERYTHING]
 
 
 def received(by: Worker) -> list[tuple[Forget, str]]:

@@ -26,7 +26,7 @@ from zdemo.text.printable import one_line
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator
     from zdemo.emulator.seed import Start
-    from zdemo.server.logs import RequestLines, RequestLog
+    from zdemo.server.logs import RequestLog, TextFormatter
 
 
 COMMAND = "Run this command against the emulator, and end with it."
@@ -196,7 +196,7 @@ def requests_log(mark: str) -> RequestLog:
     return RequestLog(REQUESTS_LOG, FIELDS, partial(_line, mark))
 
 
-def _line(mark: str, lines: RequestLines, _created: float, *fields: Any) -> str:
+def _line(mark: str, lines: TextFormatter, _created: float, *fields: Any) -> str:
     from zdemo.emulator.incoming.request_records import RequestRecord
 
     record = RequestRecord(*fields)

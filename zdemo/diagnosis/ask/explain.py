@@ -64,7 +64,8 @@ def explain(  # noqa: PLR0913  # each given by name
             facts = stack.enter_context(closing(Facts(environment, settings, token, ids)))
             known = investigate(facts, role=call.role, now=now)
         evidence = facts.known if facts else NOTHING
-        finding = diagnose(COMPARED, case.compared_with(known.finding, known.introspection, evidence), facts)
+        compared = replace(case, here=known.finding, introspection=known.introspection, evidence=evidence)
+        finding = diagnose(COMPARED, compared, facts)
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := api_difference(api_url, settings):

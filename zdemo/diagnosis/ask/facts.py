@@ -255,7 +255,6 @@ class Facts:
         return resources.find_application(client, self.settings.client_id)
 
     def _client_records(self, client: ManagementClient) -> ClientRecords:
-        """Return what the client ID belongs to, up to the first thing that is inactive."""
         application = self.application(client)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
@@ -282,12 +281,9 @@ class Facts:
         if records.id_bytes not in (None, self.form.sealed_bytes):
             return None
         events = resources.list_user_events(client, user_id, DECISIVE_EVENTS)
-        return replace(
-            records,
-            pats=resources.list_pats(client, user_id) if records.state == "ACTIVE" else None,
-            events=events,
-            all_events=events is None or len(events) < resources.MOST_EVENTS,
-        )
+        pats = resources.list_pats(client, user_id) if records.state == "ACTIVE" else None
+        all_events = events is None or len(events) < resources.MOST_EVENTS
+        return replace(records, pats=pats, events=events, all_events=all_events)
 
     def _signature_fits(self, answer: Response) -> bool | None:
         """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""

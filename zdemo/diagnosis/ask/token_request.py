@@ -10,7 +10,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
-from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
+from zdemo.errors import ConnectionFailed, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.errors.response import Response
 from zdemo.zitadel.client_assertion import ClientAssertion
 from zdemo.zitadel.introspection_client import IssuedToken, ask_for_token, issued_token
@@ -47,17 +47,13 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
     if refusal := decide(REFUSED_USER, case):
         error, finding = ZdemoError("ZITADEL gives no token"), refusal
     else:
-        error = _unusable(answer)
+        error = answer_error(answer)
+        if not isinstance(error, ZitadelUnavailable):
+            seen = f"{answer.status}, {answer.media_type or 'no media type'}"
+            what = f"the answer of the token endpoint is not ZITADEL's ({seen})"
+            hint = f"check {answer.setting} and any proxy in front of ZITADEL"
+            error = UnusableAnswer(what, hint=hint, answer=answer)
         finding = finding_for_error(error, evidence=evidence)
     raise explained(
         error, finding.without((settings.client_secret, assertion, settings.environment.get("CLIENT_SECRET", "")))
     )
-
-
-def _unusable(answer: Response) -> IntrospectionError:
-    error = answer_error(answer)
-    if isinstance(error, ZitadelUnavailable):
-        return error
-    kind = answer.media_type or "no media type"
-    what = f"the answer of the token endpoint is not ZITADEL's ({answer.status}, {kind})"
-    return UnusableAnswer(what, hint=f"check {answer.setting} and any proxy in front of ZITADEL", answer=answer)

@@ -18,12 +18,10 @@ def _bare_answer(case: TokenCase) -> Finding | None:
     if not case.refusal or case.introspection.claims.keys() & {"sub", "iss", "aud"}:
         return None
     zitadel = case.settings.zitadel
-    return Finding(
-        id="zitadel.bare_answer",
-        cause=f"{zitadel.server} says that the token is active, but names no user, issuer or audience",
-        candidates=("a stub or another server answers there", "something in between changes ZITADEL's answer"),
-        fix=(f"correct {zitadel.setting}: host and port of your ZITADEL",),
-    )
+    cause = f"{zitadel.server} says that the token is active, but names no user, issuer or audience"
+    candidates = ("a stub or another server answers there", "something in between changes ZITADEL's answer")
+    fix = (f"correct {zitadel.setting}: host and port of your ZITADEL",)
+    return Finding(id="zitadel.bare_answer", cause=cause, candidates=candidates, fix=fix)
 
 
 def _out_of_time(case: TokenCase) -> Finding | None:
@@ -79,8 +77,8 @@ def notes(case: TokenCase) -> dict[NoteKind, str]:
     granted = introspection.roles(settings.project_id)
     issuer, of_pat = introspection.text("iss"), case.active.is_pat
     texts: dict[NoteKind, str] = {}
-    if case.token and not case.form.sendable:
-        texts[NoteKind.TEXT] = f"the token {case.form.problem}. {IGNORED}"
+    if case.token and not case.form.sendable and case.form.problem:
+        texts[NoteKind.TEXT] = f"the token {case.form.problem.text}. {IGNORED}"
     if only_listed := sorted(quoted(role, 60) for role in case.active.requested if role not in granted):
         why = "It was requested but is not granted"
         if of_pat:  # an API that checks ``scope`` would accept every PAT

@@ -4,10 +4,8 @@ No finding mentions the token.
 """
 
 import re
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
@@ -84,7 +82,6 @@ class ApiCase:
     failed: bool = field(init=False)  # whether the API could not judge, or something in front of it did not reach it
 
     def __post_init__(self) -> None:
-        """Read the answer once, so that rules read plain values."""
         answer, code, is_other = self.call.answer, code_of(self.call.answer), isinstance(self.call.route, OtherRoute)
         vars(self).update(
             answer=answer,
@@ -96,12 +93,6 @@ class ApiCase:
             is_page=self.call.is_page and not code and not is_other,
             failed=answer.status in GATEWAY_STATUSES,
         )
-
-    def compared_with(self, here: Finding | None, introspection: Introspection | None, evidence: Evidence) -> Self:
-        """Return the case with the outcome of the investigation; the answer is not read again."""
-        case = copy(self)
-        vars(case).update(here=here, introspection=introspection, evidence=evidence)
-        return case
 
     @cached_property
     def form(self) -> TokenForm:
@@ -165,12 +156,10 @@ def _login(case: ApiCase) -> Finding | None:
         return None
     asks = "a user name and password" if scheme.lower() == "basic" else f"other credentials, of the scheme {scheme}"
     proxy = "let the proxy pass requests for the API without that login"
-    return Finding(
-        id="call.login",
-        cause=f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token",
-        candidates=("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens"),
-        fix=(proxy, f"correct {case.call.setting}, if it is another"),
-    )
+    cause = f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token"
+    candidates = ("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens")
+    fix = (proxy, f"correct {case.call.setting}, if it is another")
+    return Finding(id="call.login", cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.status == 429)
@@ -224,13 +213,11 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
-    return Finding(
-        id="call.refused_elsewhere",
-        cause=f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})",
-        candidates=("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API"),
-        fix=(Command("doctor --api", (address + private,)),),
-        otherwise=(f"or correct {case.call.setting}: where zdemo serve runs",),
-    )
+    cause = f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})"
+    candidates = ("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API")
+    fix = (Command("doctor --api", (address + private,)),)
+    otherwise = (f"or correct {case.call.setting}: where zdemo serve runs",)
+    return Finding(id="call.refused_elsewhere", cause=cause, candidates=candidates, fix=fix, otherwise=otherwise)
 
 
 def _token_not_seen(case: ApiCase) -> Finding:

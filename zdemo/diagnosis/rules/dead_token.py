@@ -16,6 +16,7 @@ from zdemo.zitadel.records import Credential, UserEvent
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
+MAY_BE_PATS = (TokenKind.PAT, TokenKind.UNUSUAL)
 STAY_DEAD = "older PATs stay dead"
 OF_ANOTHER_USER = Command("setup", does="creates new users and PATs (or use a PAT of another user)")
 
@@ -47,15 +48,7 @@ def _user_gone(records: PatRecords) -> Finding:
     return Finding(id="token.user_unknown", cause=cause, candidates=candidates, fix=(correct, removed))
 
 
-def _user_off(records: PatRecords, state: str, again: str) -> Finding:
-    since = _when(records.last(*SWITCHED_OFF), "since")
-    cause = f"the token's user {records.user} is {state}{since}, which ended all their tokens for good"
-    fix = f"{again} the user and create a new PAT: the old one never works again"
-    return Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
-
-
 def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
-    """Judge a PAT that ZITADEL lists."""
     if pat.has_expired(now):
         by_hand = f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
         fix = by_hand if records.named_by else _new_pat(records)
@@ -110,11 +103,7 @@ def _when(event: UserEvent | None, preposition: str = "at") -> str:
     return f" {preposition} {time}" if time else ""
 
 
-def _may_be_recorded(case: TokenCase) -> bool:
-    return case.form.kind in (TokenKind.PAT, TokenKind.UNUSUAL) and not case.evidence.token_is_alive
-
-
-@rule(Probe.PAT_RECORDS, when=_may_be_recorded)
+@rule(Probe.PAT_RECORDS, when=lambda case: case.form.kind in MAY_BE_PATS and not case.evidence.token_is_alive)
 def by_records(case: TokenCase) -> Finding | None:
     """Judge by the records of a PAT, at the time when they were looked up."""
     records, ids = case.evidence.pat_records, case.evidence.ids
@@ -128,7 +117,10 @@ def by_records(case: TokenCase) -> Finding | None:
     if records.state == "REMOVED":
         finding = _user_gone(records)
     elif records.state in OFF:
-        finding = _user_off(records, *OFF[records.state])
+        (state, again), since = OFF[records.state], _when(records.last(*SWITCHED_OFF), "since")
+        cause = f"the token's user {records.user} is {state}{since}, which ended all their tokens for good"
+        fix = f"{again} the user and create a new PAT: the old one never works again"
+        finding = Finding(id=f"token.user_{state}", cause=cause, fix=(fix,))
     elif records.pat:
         finding = _listed(records.pat, records, case.zitadels_now)
     elif records.pats is not None:
@@ -151,12 +143,10 @@ NOT_SEEN = "it is valid, but not meant for this API (userinfo did not show it)"
 def _assertion(case: TokenCase) -> Finding | None:
     if not case.form.is_assertion:
         return None
-    return Finding(
-        id="token.is_assertion",
-        cause="this is an assertion (JWT profile): it proves who asks for a token, and is not an access token",
-        fix=("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",),
-        otherwise=(Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),),
-    )
+    cause = "this is an assertion (JWT profile): it proves who asks for a token, and is not an access token"
+    fix = ("exchange it at the token endpoint, with grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer",)
+    otherwise = (Command("token", option="--key-file FILE", does="signs one with a key file, and exchanges it"),)
+    return Finding(id="token.is_assertion", cause=cause, fix=fix, otherwise=otherwise)
 
 
 @rule(Probe.KEYS)
@@ -179,13 +169,10 @@ def _other_issuer(case: TokenCase) -> Finding | None:
         False: "another ZITADEL or another product (this one does not know the key)",
         None: "another ZITADEL, or this one under another host name, port or scheme",
     }[known]
-    return Finding(
-        id="token.other_issuer",
-        cause=f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}",
-        likely=not case.evidence.issuer,
-        fix=(f"request the token from {own}",),
-        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),),
-    )
+    cause = f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}"
+    fix = (f"request the token from {own}",)
+    otherwise = (SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),)
+    return Finding(id="token.other_issuer", cause=cause, likely=not case.evidence.issuer, fix=fix, otherwise=otherwise)
 
 
 def _by_its_claims(case: TokenCase) -> Finding | None:
@@ -243,13 +230,9 @@ def _ended(case: TokenCase) -> Finding:
         candidates.insert(0, NOT_SEEN)
     if evidence.signature_fits is None:
         candidates.append("it was changed or cut off (its signature could not be checked)")
-    return Finding(
-        id="token.ended",
-        cause=f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive",
-        candidates=tuple(candidates),
-        seen=(("audience", shown_list(case.form.audience)),),
-        fix=(fix,),
-    )
+    cause = f"the claims of the JWT are correct (issuer {issuer}, not expired), but ZITADEL calls it inactive"
+    seen = (("audience", shown_list(case.form.audience)),)
+    return Finding(id="token.ended", cause=cause, candidates=tuple(candidates), seen=seen, fix=(fix,))
 
 
 def _key_is_known(case: TokenCase) -> bool | None:

@@ -82,11 +82,6 @@ def _sick(case: TokenCase) -> Finding | None:
     return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
-@rule(when=lambda case: not case.form.is_clean)
-def _pasted(case: TokenCase) -> Finding | None:
-    return paste_problem(case.token)
-
-
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
     value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
@@ -105,7 +100,6 @@ def _another_value(case: TokenCase) -> Finding | None:
 
 @rule(Probe.USERINFO)
 def _alive(case: TokenCase) -> Finding | None:
-    """Judge a token that userinfo accepts."""
     if not case.evidence.token_is_alive:
         return None
     if case.form.kind is not TokenKind.PAT:
@@ -141,14 +135,12 @@ def _not_for_this_api(case: TokenCase) -> Finding:
     shows = Command("doctor", option=case.evidence.admin_option, does="shows that project, with an administrator's PAT")
     first = () if project or configured else ("PROJECT_ID is the ID of the API application's project",)
     then = (compare, shows) if is_open else ()
-    return Finding(
-        id="token.other_audience",
-        cause=FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project",
-        candidates=(without, wrong) if is_open else (),
-        seen=seen,
-        fix=(*first, f"request it with the scope {scope}", *then),
-        otherwise=("if it was requested for another project on purpose: use an API application of that project",),
-    )
+    name = "token.other_audience"
+    cause = FOR_OTHERS if is_open else f"{FOR_OTHERS}: {without}, so its audience does not name the project"
+    candidates = (without, wrong) if is_open else ()
+    fix = (*first, f"request it with the scope {scope}", *then)
+    otherwise = ("if it was requested for another project on purpose: use an API application of that project",)
+    return Finding(id=name, cause=cause, candidates=candidates, seen=seen, fix=fix, otherwise=otherwise)
 
 
 @rule(Probe.WHOAMI, when=_of(TokenKind.SESSION_API, TokenKind.UNUSUAL))
@@ -206,13 +198,10 @@ def _unusual(case: TokenCase) -> Finding:
     whole = 'it is whole, but not valid: its user has an ID chosen by hand (with a ":" in that ID, it never works)'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
     again = "copy the whole token again", "if it is complete: create or request a new one"
-    return Finding(
-        id="token.cut",
-        cause=f"the token is {what}: {case.form.size}; {LENGTHS}",
-        likely=not is_jwe,
-        candidates=(*changed, whole, *_doubts(case)),
-        fix=(*again, _ask_administrator(case.evidence)),
-    )
+    cause = f"the token is {what}: {case.form.size}; {LENGTHS}"
+    candidates = (*changed, whole, *_doubts(case))
+    fix = (*again, _ask_administrator(case.evidence))
+    return Finding(id="token.cut", cause=cause, likely=not is_jwe, candidates=candidates, fix=fix)
 
 
 def _not_a_token(case: TokenCase) -> Finding:
@@ -271,7 +260,7 @@ INACTIVE = (
     _database_away,
     rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
     *table(
-        _pasted,
+        lambda case: paste_problem(case.token),
         *table(
             _another_value,
             by_records,

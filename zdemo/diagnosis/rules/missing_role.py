@@ -28,12 +28,9 @@ def other_application(settings: Settings) -> str:
 
 def pat_at_resource(*, likely: bool = False) -> Finding:
     """Return that a protected resource refuses PATs."""
-    return Finding(
-        id="token.is_pat",
-        cause="the token is a PAT, which a protected resource refuses: a PAT is active at every API of the instance",
-        likely=likely,
-        fix=(Command("token", does="gets a token of a service account, or with --login, of a person"),),
-    )
+    cause = "the token is a PAT, which a protected resource refuses: a PAT is active at every API of the instance"
+    fix = (Command("token", does="gets a token of a service account, or with --login, of a person"),)
+    return Finding(id="token.is_pat", cause=cause, likely=likely, fix=fix)
 
 
 def _names(keys: Collection[str], limit: int = 60) -> str:
@@ -60,11 +57,9 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
     belongs = f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}"
     meant = "" if certain else "if the API application is the right one"
     other = f"or, if the project is the right one: {other_application(case.settings)}"
-    return Finding(
-        id="role.other_project_configured",
-        cause=f"{belongs}: ZITADEL shows an API only the roles of its own project",
-        fix=(SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain, does=meant), other),
-    )
+    cause = f"{belongs}: ZITADEL shows an API only the roles of its own project"
+    fix = (SetVariable("ZITADEL_PROJECT_ID", quoted(project, 40), certain=certain, does=meant), other)
+    return Finding(id="role.other_project_configured", cause=cause, fix=fix)
 
 
 def _rights(case: TokenCase) -> str:

@@ -86,9 +86,9 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
         if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
-            yield odd(f"{name} {error}", BASE64.fix, name, fatal=True)
+            yield odd(f"{name} {BASE64.text}", BASE64.fix, name, fatal=True)
         elif error:
-            yield odd(f"{name} {error}", f"set {name} to the value itself, and nothing else", name)
+            yield odd(f"{name} {error.text}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:
         if name in values and values[name] == values.get(other):
             what = f"{name} and {other} hold the same value: {why}"

@@ -115,17 +115,14 @@ def _no_role(case: ApiCase) -> Finding:
     user = active_token(case.introspection or NOT_ASKED, NO_SETTINGS).user
     grant = Command("role grant", (user, quoted(scope if scope and " " not in scope else "ROLE", 60)))
     is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
-    return Finding(
-        id="call.no_role",
-        cause="the API requires more than a valid token, and ZITADEL shows no role for this one",
-        seen=(("required", scope),) if scope else (),
-        fix=(OF_SERVICE_ACCOUNT if is_administrators else grant,),
-        otherwise=("or, if the API requires a scope and not a role: request the token with that scope",),
-    )
+    cause = "the API requires more than a valid token, and ZITADEL shows no role for this one"
+    seen = (("required", scope),) if scope else ()
+    fix = (OF_SERVICE_ACCOUNT if is_administrators else grant,)
+    otherwise = ("or, if the API requires a scope and not a role: request the token with that scope",)
+    return Finding(id="call.no_role", cause=cause, seen=seen, fix=fix, otherwise=otherwise)
 
 
 def _own_rules(case: ApiCase) -> Finding | None:
-    """ZITADEL has nothing against the token."""
     if not case.introspection or case.here or not _is_own_refusal(case):
         return None
     if case.code == "insufficient_scope" and case.call.role in case.introspection.roles():
@@ -139,13 +136,9 @@ def _own_rules(case: ApiCase) -> Finding | None:
         candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
     if not roles:
         candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
-    return Finding(
-        id="call.own_rules",
-        cause=f"{case.issuer} says that the token is active: the API refuses it for a reason of its own",
-        candidates=tuple(candidates),
-        seen=(*required, ("roles", roles or "none")),
-        fix=(API_LOG,),
-    )
+    cause = f"{case.issuer} says that the token is active: the API refuses it for a reason of its own"
+    seen = (*required, ("roles", roles or "none"))
+    return Finding(id="call.own_rules", cause=cause, candidates=tuple(candidates), seen=seen, fix=(API_LOG,))
 
 
 def _is_pat(case: ApiCase) -> Finding | None:

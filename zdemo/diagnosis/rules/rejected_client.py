@@ -119,7 +119,6 @@ def _of_value(name: str, value: Problem) -> Finding:
 
 
 def _misplaced(case: TokenCase) -> Finding | None:
-    """A value that cannot work, whatever ZITADEL knows."""
     if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
         return _of_value("client.swapped_with_token", TOKEN_SWAPPED)
     value = next((value for value in odd_credentials(case.settings) if value.blocks), None)
@@ -212,7 +211,7 @@ def _wrong_secret(case: TokenCase, app: Application, name: str, records: ClientR
         new_key = "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it"
         basic = "switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows"
         return _certain(case, "key_only", cause, new_key, basic)
-    if not records.all_visible:  # an administrator of the project alone
+    if not records.organization:  # the administrator is one of the project alone
         return None
     right = f"CLIENT_ID is right: {name}, its project and its organization are active"
     cause = f"CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since. {right}"
@@ -231,7 +230,7 @@ def _wrong_key(case: TokenCase, name: str, records: ClientRecords) -> Finding | 
     good = f"{name} lists that key, it has not expired, and application, project and organization are active"
     cause = f"the private key in the file does not belong to its keyId: {good}"
     differs = replace(_certain(case, "key_differs", cause, NEW_KEY), likely=True)
-    return _clock(case) or (differs if records.all_visible else None)
+    return _clock(case) or (differs if records.organization else None)
 
 
 def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
@@ -322,14 +321,12 @@ def _open(case: TokenCase) -> Finding:
     ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
     if evidence.with_administrator:
         ask = "the administrator's token did not show which (see admin.rights)"
-    return Finding(
-        id="client.key_refused" if key else "client.refused",
-        cause=_refusal(case),
-        candidates=(elsewhere, *wrong) if is_dead else (*wrong, elsewhere),
-        seen=(CLOCK_COMPARED,) if ahead else (),
-        fix=(*correct, *steps, ask),
-        otherwise=() if key else (REGENERATE,),
-    )
+    name = "client.key_refused" if key else "client.refused"
+    candidates = (elsewhere, *wrong) if is_dead else (*wrong, elsewhere)
+    seen = (CLOCK_COMPARED,) if ahead else ()
+    fix = (*correct, *steps, ask)
+    otherwise = () if key else (REGENERATE,)
+    return Finding(id=name, cause=_refusal(case), candidates=candidates, seen=seen, fix=fix, otherwise=otherwise)
 
 
 def _seen(case: TokenCase) -> Lines:

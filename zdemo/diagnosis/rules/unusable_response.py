@@ -110,13 +110,10 @@ def _database_is_away(case: TokenCase) -> Finding | None:
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
     """Return the finding when ZITADEL itself says that its database is down (QUERY-d3fas, or 412 when not ready)."""
-    return Finding(
-        id="zitadel.database_away",
-        cause="ZITADEL's database is down: ZITADEL runs, but cannot reach it",
-        seen=seen,
-        fix=("start or repair ZITADEL's database (PostgreSQL), then try again (ZITADEL needs no restart)",),
-        otherwise=(Shell(f"curl -i {origin}/debug/ready", does="200 when it is back"),),
-    )
+    cause = "ZITADEL's database is down: ZITADEL runs, but cannot reach it"
+    fix = ("start or repair ZITADEL's database (PostgreSQL), then try again (ZITADEL needs no restart)",)
+    otherwise = (Shell(f"curl -i {origin}/debug/ready", does="200 when it is back"),)
+    return Finding(id="zitadel.database_away", cause=cause, seen=seen, fix=fix, otherwise=otherwise)
 
 
 @rule(when=_status(NETWORK_LOGIN))
@@ -139,13 +136,11 @@ def _own_proxy(case: TokenCase) -> Finding | None:
         return None
     answer, host = case.answer, _host(case)
     cannot = "cannot connect to" if answer.status in GATEWAY_STATUSES else "does not let requests through to"
-    return Finding(
-        id="net.proxy_answers",
-        cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
-        candidates=(f"the proxy {cannot} {host}", f"{host} is not a ZITADEL, or a proxy in front of it answers"),
-        fix=(f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",),
-        otherwise=(f"let the proxy pass requests to {host}, or add {url(answer).hostname} to NO_PROXY",),
-    )
+    cause = f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})"
+    candidates = (f"the proxy {cannot} {host}", f"{host} is not a ZITADEL, or a proxy in front of it answers")
+    fix = (f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",)
+    otherwise = (f"let the proxy pass requests to {host}, or add {url(answer).hostname} to NO_PROXY",)
+    return Finding(id="net.proxy_answers", cause=cause, candidates=candidates, fix=fix, otherwise=otherwise)
 
 
 @rule(when=_status(429))
@@ -166,11 +161,9 @@ def _redirects(case: TokenCase) -> Finding | None:
         moved = (f"log in to the proxy {answer.proxy}, or add {url(answer).hostname} to NO_PROXY",)
     if _path(case) in target[1:]:  # the same path, below another
         moved = (f"correct {answer.setting}: ZITADEL has a host of its own, and does not run below a path",)
-    return Finding(
-        id="zitadel.redirects",
-        cause=f"{_host(case)} redirects requests to {target} ({answer.status}); the redirect was not followed",
-        fix=moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",),
-    )
+    cause = f"{_host(case)} redirects requests to {target} ({answer.status}); the redirect was not followed"
+    fix = moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",)
+    return Finding(id="zitadel.redirects", cause=cause, fix=fix)
 
 
 def _expects_https(case: TokenCase) -> Finding | None:
@@ -187,13 +180,10 @@ def _request_changed(case: TokenCase) -> Finding | None:
         return None
     client = "service account" if _path(case) == TOKEN_PATH else "API application"
     what = f"the {client}'s authentication" if description == NO_CLIENT else "the form of the request"
-    return Finding(
-        id="zitadel.request_changed",
-        cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
-        likely=True,
-        seen=(("ZITADEL", quoted(description)),),
-        fix=("let the proxies in front of ZITADEL pass POST, its form and the Authorization header unchanged",),
-    )
+    cause = f"{what} was sent but did not reach ZITADEL: something in between removes it"
+    seen = (("ZITADEL", quoted(description)),)
+    fix = ("let the proxies in front of ZITADEL pass POST, its form and the Authorization header unchanged",)
+    return Finding(id="zitadel.request_changed", cause=cause, likely=True, seen=seen, fix=fix)
 
 
 def _in_between(case: TokenCase) -> Finding | None:
@@ -239,23 +229,18 @@ def _is_filters_page(case: TokenCase) -> bool:
 
 def _filtered(case: TokenCase) -> Finding:
     answer = case.answer
-    return Finding(
-        id="zitadel.filtered",
-        cause=f"a server other than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})",
-        candidates=(IN_FRONT, f"{answer.setting} names another web server"),
-        fix=(f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",),
-    )
+    cause = f"a server other than ZITADEL answers at {_host(case)} and refuses the request ({described(answer)})"
+    candidates = (IN_FRONT, f"{answer.setting} names another web server")
+    fix = (f"{_let_pass(case, 'the filter')} without a login, or correct {answer.setting}",)
+    return Finding(id="zitadel.filtered", cause=cause, candidates=candidates, fix=fix)
 
 
 def _other_server(case: TokenCase) -> Finding:
     answer = case.answer
     is_missing = answer.status == 404 and "server" in answer.headers
-    return Finding(
-        id="zitadel.other_server",
-        cause=f"the server at {_host(case)} is not a ZITADEL but another server ({described(answer)})",
-        likely=answer.media_type != "text/html",
-        fix=(_correct_address(answer), *(("or give the proxy there a route to ZITADEL",) if is_missing else ())),
-    )
+    cause = f"the server at {_host(case)} is not a ZITADEL but another server ({described(answer)})"
+    fix = (_correct_address(answer), *(("or give the proxy there a route to ZITADEL",) if is_missing else ()))
+    return Finding(id="zitadel.other_server", cause=cause, likely=answer.media_type != "text/html", fix=fix)
 
 
 def _correct_address(answer: Response) -> str:

@@ -104,7 +104,6 @@ class SharedAnswers:
         return look._replace(answer=answer)
 
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
-        """Return the answer in a value of the store, if all speaks for it."""
         try:
             answer, stored_at, stored_at_wall = self.sealer.open_answer(question.name, value)
         except Unbelievable:

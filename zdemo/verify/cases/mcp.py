@@ -38,8 +38,7 @@ def _metadata(run: VerifyRun) -> tuple[list[ApiReply], str]:
 
 
 def _is_metadata(seen: tuple[Sequence[ApiReply], str]) -> Verdict:
-    """Judge the metadata by where it was looked for, and the issuer that it must name."""
-    replies, issuer = seen
+    replies, issuer = seen  # where it was looked for, and the issuer that it must name
     metadata = replies[-1].json_object() if replies[-1].status == 200 else {}
     servers = metadata.get("authorization_servers")
     named = [str(server).rstrip("/") for server in servers] if isinstance(servers, list) else []

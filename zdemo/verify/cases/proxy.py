@@ -48,7 +48,6 @@ CLAIMS = {  # what is sent about the user
 
 
 def _nameless(run: VerifyRun) -> tuple[Passage, Passage]:
-    """Claim a name for a user without a name in ZITADEL's answer."""
     token = run.zitadel.person(run.role or OTHER_ROLE, claims={"username": ...}).token
     return run.through(token), run.through(token, headers={"X-Auth-Username": STRANGER})
 
@@ -99,7 +98,6 @@ def _unreached(passages: Sequence[Passage]) -> Verdict:
 
 
 def _whole(seen: tuple[Passage, Sequence[Passage]]) -> Verdict:
-    """Judge a body of a valid request, and of some that must not arrive."""
     (reply, arrivals), others = seen
     if (verdict := _unreached(others)).mark is Mark.FAIL:
         return verdict

@@ -52,7 +52,6 @@ def _without_token(run: VerifyRun) -> list[ApiReply]:
 
 
 def _fail_open(run: VerifyRun) -> list[ApiReply]:
-    """Ask with a token that nobody issued, while ZITADEL fails in each way."""
     asked = []
     for kind in OUTAGES:
         run.outage(kind)

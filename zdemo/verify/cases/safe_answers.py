@@ -24,7 +24,6 @@ def _near_misses(run: VerifyRun) -> list[ApiReply]:
 
 
 def _other_project(run: VerifyRun) -> list[ApiReply]:
-    """Ask for a user with the role elsewhere, and with an answer that shows the roles there, as JWTs can."""
     absent = dict.fromkeys((roles_claim_of(run.project_id), ROLES_CLAIM), ...)
     token = run.zitadel.person(run.role, claims={roles_claim_of("999"): {run.role: GRANTED}, **absent}).token
     return [
@@ -34,14 +33,12 @@ def _other_project(run: VerifyRun) -> list[ApiReply]:
 
 
 def _claims(run: VerifyRun) -> list[ApiReply]:
-    """Ask with other values of both role claims."""
     values: dict[str, object] = {"empty": {}, "null": None, "a list": [run.role], "a text": run.role}
     values |= {"a role of no organization": {run.role: {}}, "a role with null": {run.role: None}}
     return run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
 
 
 def _changed(run: VerifyRun) -> list[ApiReply]:
-    """Ask with tokens that were let in just before, with one letter near their end in another case."""
     asked = []
     for what, token in {
         "a PAT": run.zitadel.person(run.role).token,
