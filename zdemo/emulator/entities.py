@@ -93,6 +93,7 @@ class Project(Switchable):
     role_assertion: bool = False
     authorization_required: bool = False
     project_access_required: bool = False
+    private_labeling: str = ""  # ZITADEL's word
     roles: dict[str, Role] = field(default_factory=dict)
     grants: dict[str, ProjectGrant] = field(default_factory=dict)
 

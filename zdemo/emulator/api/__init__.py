@@ -1,19 +1,21 @@
 """The management API: v2 services by Connect, and the REST calls."""
 
+import re
 from functools import cache
 
 from flask import Response, request
 from werkzeug.routing import Map, Rule
 
-from zdemo.emulator.api import authorizations, logins, protocols, user_credentials, v1  # noqa: F401 - all services
+from zdemo.emulator.api import authorizations, logins, protocols, user_credentials  # noqa: F401 - all services
 from zdemo.emulator.api.service import SERVICES
+from zdemo.emulator.api.v1 import instance, management_methods  # noqa: F401 - all services
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
 HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
-BRACKETS = str.maketrans("{}", "<>")  # around the fields in a path: those of the table, and werkzeug's
+FIELD = re.compile(r"{(\w+)(=\*\*)?}")  # in the table's paths; some values may contain slashes
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
 
@@ -31,6 +33,7 @@ def answer(world: World) -> Response:
 def _rest_routes() -> Map:
     """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
     methods = [method for service in SERVICES.values() for method in service.methods.values() if method.row.path]
-    rules = [Rule(m.row.path.translate(BRACKETS), methods=[m.row.verb], endpoint=m) for m in methods]
+    paths = [FIELD.sub(lambda f: f"<path:{f[1]}>" if f[2] else f"<{f[1]}>", m.row.path) for m in methods]
+    rules = [Rule(path, methods=[m.row.verb], endpoint=m) for path, m in zip(paths, methods, strict=True)]
     rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
     return Map(rules, strict_slashes=True, merge_slashes=False)

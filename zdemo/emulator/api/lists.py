@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api_errors import InvalidArgument, unsupported
 from zdemo.emulator.entities import Entity
 from zdemo.emulator.world import World
@@ -120,6 +120,7 @@ class Listing(Generic[Row]):
     columns: Mapping[str, Getter] = field(default_factory=dict)
     result: str = "result"
     older: bool = False
+    timestamp: str = "timestamp"
     counts_all: bool = False
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
@@ -128,7 +129,7 @@ class Listing(Generic[Row]):
             raise unsupported(f"the filter {ignored.pop()}")
         return all(self.filters[choice](world, row, content) for choice, content in query.items())
 
-    def serve(self, service: Service, name: str, permission: str = AUTHENTICATED) -> None:
+    def serve(self, service: Service, name: str, permission: str = "") -> None:
         """Add the method to a service."""
         service.method(name, permission=permission)(self.answer)
 
@@ -149,7 +150,7 @@ class Listing(Generic[Row]):
         result = {self.result: visible} if visible else {}
         if not self.older:
             return {"pagination": {**total, "appliedLimit": str(limit)}, **result}
-        return {"details": {**total, "timestamp": t.moment(call.world.now())}, **result}
+        return {"details": {**total, self.timestamp: t.moment(call.world.now())}, **result}
 
     def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
         """Return the rows in the order of the request, the newest first by default."""

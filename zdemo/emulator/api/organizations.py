@@ -12,6 +12,11 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
 STATE = "ORGANIZATION_STATE"
+FILTERS = {
+    "nameQuery": match_filter("name", "name"),
+    "domainQuery": match_filter("primary_domain", "domain"),
+    "idQuery": equal_filter("id"),
+}
 
 
 def show_organization(_: World, organization: Organization, states: str = STATE) -> Answer:
@@ -29,11 +34,9 @@ Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=show_organization,
-    filters={
-        "nameQuery": match_filter("name", "name"),
-        "domainQuery": match_filter("primary_domain", "domain"),
+    filters=FILTERS
+    | {
         "stateQuery": equal_filter(state_of(STATE), "state"),
-        "idQuery": equal_filter("id"),
         "defaultQuery": lambda world, organization, _: organization is world.default_organization,
     },
     older=True,

@@ -16,9 +16,9 @@ JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
-def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
-    """Return the ``details`` object of the older messages."""
-    dates = t.dates(entity) if created else {"changeDate": t.moment(entity.changed)}
+def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
+    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
+    dates = t.dates(entity) if created else {date: t.moment(entity.changed)}
     return {"sequence": str(entity.sequence), **dates, "resourceOwner": organization_id}
 
 
