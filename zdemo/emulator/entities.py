@@ -74,6 +74,11 @@ class Organization(Switchable):
     name: str
     primary_domain: str
 
+    @property
+    def organization_id(self) -> str:
+        """The ID, by the name that it has in what belongs to the organization."""
+        return self.id
+
 
 @dataclass(kw_only=True)
 class Role(Entity):

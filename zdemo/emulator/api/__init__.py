@@ -15,7 +15,7 @@ from zdemo.emulator.world import World
 __all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
 
 HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
-FIELD = re.compile(r"{(\w+)(=\*\*)?}")  # in the table's paths; some values may contain slashes
+BRACKETS = str.maketrans("{}", "<>")  # around the fields in a path: those of the table, and werkzeug's
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 
 
@@ -33,7 +33,7 @@ def answer(world: World) -> Response:
 def _rest_routes() -> Map:
     """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
     methods = [method for service in SERVICES.values() for method in service.methods.values() if method.row.path]
-    paths = [FIELD.sub(lambda f: f"<path:{f[1]}>" if f[2] else f"<{f[1]}>", m.row.path) for m in methods]
+    paths = [re.sub(r"{(\w+)=\*\*}", r"{path:\1}", method.row.path).translate(BRACKETS) for method in methods]
     rules = [Rule(path, methods=[m.row.verb], endpoint=m) for path, m in zip(paths, methods, strict=True)]
     rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
     return Map(rules, strict_slashes=True, merge_slashes=False)

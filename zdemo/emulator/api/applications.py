@@ -148,13 +148,12 @@ def _compliance(application: Application) -> Answer:
 def show_application(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
-    fields = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest").fields
-    settings: Answer = application.oidc | {"authMethodType": application.auth_method}
-    settings = {name: value for name, value in settings.items() if fields[name].zero != value}
+    message = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest")
+    settings = message.show(application.oidc | {"authMethodType": application.auth_method})
     client = {"clientId": application.client_id}
     configuration: Answer = {"apiConfiguration": client | settings}
     if not is_api:
-        settings = t.without_defaults(settings) | {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
+        settings |= {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
         configuration = {"oidcConfiguration": settings | client | _compliance(application)}
     return {
         "applicationId": application.id,

@@ -109,18 +109,17 @@ def ids_filter(of: Getter, field: str = "ids") -> Test:
 class Listing(Generic[Row]):
     """A ``List...`` method as data; ``columns`` has the values of sorting columns whose names differ from the word.
 
-    In the ``older`` form, requests have ``query`` and ``queries``, answers ``details``, pages all rows without a limit,
-    and totals only what the caller can see, unless it ``counts_all``.
+    In the older form, requests have ``query`` and ``queries``, answers ``details`` with the time by the name ``older``,
+    pages all rows without a limit, and totals only what the caller can see, unless it ``counts_all``.
     """
 
     rows: Callable[[Call], Iterable[Row]]
-    visible: Callable[[Call, Row], bool]
     show: Callable[[World, Row], Answer]
+    visible: Callable[[Call, Row], bool] = lambda *_: True
     filters: Mapping[str, Test]
     columns: Mapping[str, Getter] = field(default_factory=dict)
     result: str = "result"
-    older: bool = False
-    timestamp: str = "timestamp"
+    older: str = ""
     counts_all: bool = False
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
@@ -150,7 +149,7 @@ class Listing(Generic[Row]):
         result = {self.result: visible} if visible else {}
         if not self.older:
             return {"pagination": {**total, "appliedLimit": str(limit)}, **result}
-        return {"details": {**total, self.timestamp: t.moment(call.world.now())}, **result}
+        return {"details": {**total, self.older: t.moment(call.world.now())}, **result}
 
     def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
         """Return the rows in the order of the request, the newest first by default."""

@@ -19,12 +19,11 @@ FILTERS = {
 }
 
 
-def show_organization(_: World, organization: Organization, states: str = STATE) -> Answer:
-    """Return an organization as lists show it; ``states`` begins the words for its state."""
+def _show(_: World, organization: Organization) -> Answer:
     return {
         "id": organization.id,
         "details": details(organization, organization.id, created=True),
-        "state": f"{states}_{organization.state}",
+        "state": f"{STATE}_{organization.state}",
         "name": organization.name,
         "primaryDomain": organization.primary_domain,
     }
@@ -33,13 +32,13 @@ def show_organization(_: World, organization: Organization, states: str = STATE)
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
-    show=show_organization,
+    show=_show,
     filters=FILTERS
     | {
         "stateQuery": equal_filter(state_of(STATE), "state"),
         "defaultQuery": lambda world, organization, _: organization is world.default_organization,
     },
-    older=True,
+    older="timestamp",
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations")
 

@@ -257,7 +257,7 @@ USERS: lists.Listing[User] = lists.Listing(
         "EMAIL": _human("email", "email"),
         "TYPE": "machine",
     },
-    older=True,
+    older="timestamp",
 )
 USERS.serve(SERVICE, "ListUsers")
 

@@ -20,10 +20,7 @@ TABLE = Path(__file__).with_suffix(".txt")
 
 
 class MethodRow(NamedTuple):
-    """A method: the names of its messages, its REST form, and of v1 the permission that it needs.
-
-    A permission for one project is enough if ``project`` is empty, or the field of the request with the project's ID.
-    """
+    """A method: its messages, its REST form, and of v1 the permission that it needs, for the project in a field."""
 
     request: str
     answer: str

@@ -4,9 +4,10 @@ from functools import partial
 
 from zdemo.emulator.api.fields import moment
 from zdemo.emulator.api.lists import Listing, equal_filter, state_of
-from zdemo.emulator.api.organizations import FILTERS, show_organization
+from zdemo.emulator.api.organizations import FILTERS
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
 from zdemo.emulator.api.users import details, show_user, unknown_user
+from zdemo.emulator.api.v1.kinds import ORGANIZATION
 from zdemo.emulator.api.v1.management_methods import SERVICE as MANAGEMENT
 from zdemo.emulator.api_errors import NotFound, existing
 from zdemo.emulator.entities import Administrator, Event, Organization
@@ -14,9 +15,7 @@ from zdemo.emulator.rights import permissions
 from zdemo.emulator.world import World
 
 MAX_EVENTS = 1000
-STATE = "ORG_STATE"
 AUTH, ADMIN = Service("zitadel.auth.v1.AuthService"), Service("zitadel.admin.v1.AdminService")
-show_in_v1 = partial(show_organization, states=STATE)
 
 
 @MANAGEMENT.method("GetUserByLoginNameGlobal")
@@ -45,11 +44,9 @@ def _show_membership(world: World, administrator: Administrator) -> Answer:
 
 Listing[Administrator](
     rows=lambda call: [a for a in call.world.administrators.values() if a.user_id == call.caller.id],
-    visible=lambda *_: True,
     show=_show_membership,
     filters={},
-    older=True,
-    timestamp="viewTimestamp",
+    older="viewTimestamp",
 ).serve(AUTH, "ListMyMemberships")
 
 
@@ -69,11 +66,6 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
-@MANAGEMENT.method("GetMyOrg")
-def _get_my_org(call: Call) -> Answer:
-    return {"org": show_in_v1(call.world, _organization(call))}
-
-
 def _switch(active: bool, refusal: Refusal, call: Call) -> Answer:
     """Switch the organization on or off; while it is off, its applications cannot introspect."""
     switch(_organization, active, refusal, call)
@@ -87,32 +79,22 @@ for name, active, refusal in (
     MANAGEMENT.method(f"{name}Org")(partial(_switch, active, refusal))
 
 
-@MANAGEMENT.method("RemoveOrg")
-def _remove_org(call: Call) -> Answer:
-    organization = _organization(call)
-    call.world.remove_organization(organization)
-    call.world.touch(organization)
-    return {"details": details(organization, organization.id)}
-
-
 @ADMIN.method("GetOrgByID")
 def _get_org_by_id(call: Call) -> Answer:
     unknown = NotFound("Organisation not found", "QUERY-leq5Q")
-    return {"org": show_in_v1(call.world, existing(call.world.organizations.get(call.body["id"]), unknown))}
+    return {"org": ORGANIZATION.show(call.world, existing(call.world.organizations.get(call.body["id"]), unknown))}
 
 
 @ADMIN.method("GetDefaultOrg")
 def _get_default_org(call: Call) -> Answer:
-    return {"org": show_in_v1(call.world, existing(call.world.default_organization, no_organization()))}
+    return {"org": ORGANIZATION.show(call.world, existing(call.world.default_organization, no_organization()))}
 
 
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
-    visible=lambda *_: True,
-    show=show_in_v1,
-    filters=FILTERS | {"stateQuery": equal_filter(state_of(STATE), "state")},
-    older=True,
-    timestamp="viewTimestamp",
+    show=ORGANIZATION.show,
+    filters=FILTERS | {"stateQuery": equal_filter(state_of("ORG_STATE"), "state")},
+    older="viewTimestamp",
 ).serve(ADMIN, "ListOrgs")
 
 

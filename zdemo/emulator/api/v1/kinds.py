@@ -1,17 +1,17 @@
 """The kinds of objects that v1 manages: what it calls them, and how it shows them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from zdemo.emulator.api import applications, authorizations, projects, users
+from zdemo.emulator.api import applications, authorizations, organizations, projects, users
 from zdemo.emulator.api.fields import message_of
-from zdemo.emulator.api.lists import row_of, state_of, time_of, value_of
+from zdemo.emulator.api.lists import row_of, time_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
-from zdemo.emulator.entities import NEVER, Application, Authorization, User
+from zdemo.emulator.entities import NEVER, Application, Authorization
 from zdemo.emulator.world import World
 
 NAMES = {  # of v1, and of v2
@@ -25,7 +25,13 @@ NAMES = {  # of v1, and of v2
     "projectRoleCheck": "authorizationRequired",
     "userName": "username",
 }
-OWNERS = {"projectId": "projects", "userId": "users", "id": "authorizations"}  # by v2's names of their IDs
+Find = Callable[[World, Any, Answer], Any]  # by the owner of a part and the fields of a request
+OWNERS = {  # what belongs to an organization, by v2's names of their IDs
+    "organizationId": "organizations",
+    "projectId": "projects",
+    "userId": "users",
+    "id": "authorizations",
+}
 
 
 def in_v1(answer: Mapping[str, Any]) -> Answer:
@@ -34,27 +40,35 @@ def in_v1(answer: Mapping[str, Any]) -> Answer:
     return {names.get(name, name): value for name, value in answer.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Kind:
-    """A kind of object: the service of v2, the message of v1, and the values that this shows.
+def organization_of(world: World, entity: Any) -> str:
+    """Return the ID of the organization to which an object belongs, if only as a part of another."""
+    if hasattr(entity, "organization_id"):
+        return str(entity.organization_id)
+    for whole in ("user", "application", "project"):
+        if id := getattr(entity, f"{whole}_id", ""):
+            return organization_of(world, getattr(world, f"{whole}s")[id])
+    raise TypeError(entity)
 
-    ``owner`` is v2's name for the ID of what belongs to an organization, the object or what the object belongs to, and
-    ``find`` finds the object there by the fields of a request. ``names`` has v1's names besides ``NAMES``.
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object: the service of v2 that manages it, and its message in v1.
+
+    ``owner`` is v2's name for the ID of what is in an organization: the object, or what it is a part of, where ``find``
+    finds it by the fields of a request. ``values`` returns what the message has besides attributes of the same names.
     """
 
     service: Service
     message: str
-    values: Callable[[World, Any], Answer]
     owner: str
-    find: Callable[[World, Any, Answer], Any]
-    organization_id: str
-    names: Mapping[str, str] = field(default_factory=dict)
+    find: Find = lambda _, owner, __: owner
+    values: Callable[[World, Any], Answer] = lambda *_: {}
 
     def fields(self, call: Call) -> Answer:
         """Return the fields of a request by v2's names, with what absent ones mean."""
-        absent: Answer = dict.fromkeys(projects.FLAGS, False) | {"privateLabelingSetting": "", "expirationDate": NEVER}
-        absent["organizationId"] = call.organization_id
-        names = {**NAMES, **self.names}
+        absent: Answer = {"organizationId": call.organization_id, "expirationDate": NEVER, "privateLabelingSetting": ""}
+        absent |= {name: False for name in projects.FLAGS if name not in absent}
+        names = {**NAMES, "id": self.owner, **({"grantId": "id"} if self.owner == "id" else {})}
         return absent | {names.get(name, name): value for name, value in call.body.items()}
 
     def existing(self, call: Call, fields: Answer, unknown: Refusal | None, elsewhere: Refusal | None = None) -> Any:
@@ -72,8 +86,13 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        details = users.details(entity, value_of(world, entity, self.organization_id), created=True)
-        return message_of(self.message).show({"details": details} | self.values(world, entity))
+        message = message_of(self.message)
+        fields = {name: field.row for name, field in message.fields.items() if not field.row.choice}
+        values = {name: getattr(entity, row.name, None) for name, row in fields.items()}
+        if "state" in message.fields:
+            values["state"] = message.fields["state"].zero.replace("UNSPECIFIED", entity.state)
+        values["details"] = users.details(entity, organization_of(world, entity), created=True)
+        return message.show(values | self.values(world, entity))
 
 
 def _application(world: World, project: Any, fields: Answer) -> Any:
@@ -87,121 +106,64 @@ def _application_key(world: World, project: Any, fields: Answer) -> Any:
 
 
 def _project_grant(_: World, project: Any, fields: Answer) -> Any:
-    wanted = fields.get("grantId"), fields.get("grantedOrganizationId")
-    return next(
-        (g for g in project.grants.values() if g.id == wanted[0] or g.granted_organization_id == wanted[1]), None
-    )
+    wanted = {fields.get("grantId"), fields.get("grantedOrganizationId")}
+    return next((grant for key, grant in project.grants.items() if {key, grant.id} & wanted), None)
 
 
 def _configuration(world: World, application: Application) -> Answer:
-    shown = applications.show_application(world, application)
+    answer = applications.show_application(world, application)
     if application.kind == "api":
-        return {"apiConfig": shown["apiConfiguration"]}
+        return {"apiConfig": answer["apiConfiguration"]}
     uris = [urlsplit(uri) for uri in application.oidc_list("redirectUris")]
     origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc_list("additionalOrigins")
-    return {"oidcConfig": in_v1(shown["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}}
+    return {"oidcConfig": in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}}
 
 
-def _person(world: World, user: User) -> Answer:
-    """Return what user grants show of a user."""
-    human: Answer = users.show_user(world, user, v1=True).get("human", {})
-    names = human.get("profile", {}) | human.get("email", {})
-    return {**names, "userType": "TYPE_MACHINE" if user.machine else "TYPE_HUMAN"}
+def _user_grant(world: World, authorization: Authorization) -> Answer:
+    user = users.show_user(world, world.users[authorization.user_id], v1=True)
+    human, project = user.get("human", {}), world.projects[authorization.project_id]
+    owner, grant = world.organizations[authorization.organization_id], project.grants.get(authorization.organization_id)
+    organization = {"Id": owner.id, "Name": owner.name, "Domain": owner.primary_domain}
+    return {
+        "userName": user["userName"],
+        "preferredLoginName": user["preferredLoginName"],
+        "userType": "TYPE_HUMAN" if human else "TYPE_MACHINE",
+        **human.get("profile", {}),
+        **human.get("email", {}),
+        "projectName": project.name,
+        "projectGrantId": grant and grant.id,
+        **{f"{of}{name}": value for of in ("org", "grantedOrg") for name, value in organization.items()},
+    }
 
 
-def _grant_id(world: World, authorization: Authorization) -> str:
-    grant = world.projects[authorization.project_id].grants.get(authorization.organization_id)
-    return grant.id if grant else ""
-
-
-_user_grant = row_of(
-    id="id",
-    roleKeys="role_keys",
-    state=state_of("USER_GRANT_STATE"),
-    userId="user_id",
-    userName="user.username",
-    preferredLoginName="user.username",
-    projectId="project_id",
+_key = row_of(type=lambda *_: "KEY_TYPE_JSON", expirationDate=time_of("expires"))
+_granted_project = row_of(
+    grantId="id",
+    grantedOrgId="granted_organization_id",
+    grantedOrgName=projects.GRANTED["grantedOrganizationName"],
+    grantedRoleKeys="role_keys",
     projectName="project.name",
-    projectGrantId=_grant_id,
-    orgId="organization_id",
-    orgName="organization.name",
-    orgDomain="organization.primary_domain",
-    grantedOrgId="organization_id",
-    grantedOrgName="organization.name",
-    grantedOrgDomain="organization.primary_domain",
+    projectOwnerId="project.organization_id",
+    projectOwnerName="project.organization.name",
 )
-_project_settings = in_v1(projects.FLAGS)
-_key = row_of(id="id", type=lambda *_: "KEY_TYPE_JSON", expirationDate=time_of("expires"))
-_of_project = partial(Kind, service=projects.SERVICE, owner="projectId", organization_id="project.organization_id")
-_of_user = partial(Kind, service=users.SERVICE, owner="userId", organization_id="user.organization_id")
 
-PROJECT = Kind(
-    service=projects.SERVICE,
-    message="zitadel.project.v1.Project",
-    values=row_of(id="id", name="name", state=state_of("PROJECT_STATE"), **_project_settings),
-    owner="projectId",
-    find=lambda _, project, __: project,
-    organization_id="organization_id",
-    names={"id": "projectId"},
+
+def _part(objects: str, id: str) -> Find:
+    return lambda _, owner, fields: getattr(owner, objects).get(fields.get(id))
+
+
+ORGANIZATION = Kind(organizations.SERVICE, "zitadel.org.v1.Org", "organizationId")
+PROJECT = Kind(projects.SERVICE, "zitadel.project.v1.Project", "projectId", values=row_of(**in_v1(projects.FLAGS)))
+ROLE = Kind(projects.SERVICE, "zitadel.project.v1.Role", "projectId", _part("roles", "roleKey"), row_of(key="id"))
+PROJECT_GRANT = Kind(
+    projects.SERVICE, "zitadel.project.v1.GrantedProject", "projectId", _project_grant, _granted_project
 )
-ROLE = _of_project(
-    message="zitadel.project.v1.Role",
-    values=row_of(key="id", displayName="display_name", group="group"),
-    find=lambda _, project, fields: project.roles.get(fields["roleKey"]),
-)
-PROJECT_GRANT = _of_project(
-    message="zitadel.project.v1.GrantedProject",
-    values=row_of(
-        grantId="id",
-        grantedOrgId="granted_organization_id",
-        grantedOrgName=projects.GRANTED["grantedOrganizationName"],
-        grantedRoleKeys="role_keys",
-        state=state_of("PROJECT_GRANT_STATE"),
-        projectId="project_id",
-        projectName="project.name",
-        projectOwnerId="project.organization_id",
-        projectOwnerName="project.organization.name",
-    ),
-    find=_project_grant,
-)
-APPLICATION = _of_project(
-    service=applications.SERVICE,
-    message="zitadel.app.v1.App",
-    values=lambda world, a: {"id": a.id, "name": a.name, "state": f"APP_STATE_{a.state}"} | _configuration(world, a),
-    find=_application,
-)
-APPLICATION_KEY = _of_project(
-    service=applications.SERVICE,
-    message="zitadel.authn.v1.Key",
-    values=_key,
-    find=_application_key,
-    organization_id="application.project.organization_id",
-)
-USER = _of_user(
-    message="zitadel.user.v1.User",
-    values=partial(users.show_user, v1=True),
-    find=lambda _, user, __: user,
-    organization_id="organization_id",
-    names={"id": "userId"},
-)
+APPLICATION = Kind(applications.SERVICE, "zitadel.app.v1.App", "projectId", _application, _configuration)
+APPLICATION_KEY = Kind(applications.SERVICE, "zitadel.authn.v1.Key", "projectId", _application_key, _key)
+USER = Kind(users.SERVICE, "zitadel.user.v1.User", "userId", values=partial(users.show_user, v1=True))
 MACHINE = replace(USER, find=lambda _, user, __: user if user.machine else None)
-USER_KEY = _of_user(
-    message="zitadel.authn.v1.Key",
-    values=_key,
-    find=lambda _, user, fields: user.keys.get(fields.get("keyId")),
+USER_KEY = Kind(users.SERVICE, "zitadel.authn.v1.Key", "userId", _part("keys", "keyId"), _key)
+PERSONAL_ACCESS_TOKEN = Kind(
+    users.SERVICE, "zitadel.user.v1.PersonalAccessToken", "userId", _part("pats", "tokenId"), _key
 )
-PERSONAL_ACCESS_TOKEN = _of_user(
-    message="zitadel.user.v1.PersonalAccessToken",
-    values=row_of(id="id", expirationDate=time_of("expires"), scopes="scopes"),
-    find=lambda _, user, fields: user.pats.get(fields.get("tokenId")),
-)
-USER_GRANT = Kind(
-    service=authorizations.SERVICE,
-    message="zitadel.user.v1.UserGrant",
-    values=lambda world, grant: _user_grant(world, grant) | _person(world, world.users[grant.user_id]),
-    owner="id",
-    find=lambda _, grant, __: grant,
-    organization_id="organization_id",
-    names={"grantId": "id"},
-)
+USER_GRANT = Kind(authorizations.SERVICE, "zitadel.user.v1.UserGrant", "id", values=_user_grant)

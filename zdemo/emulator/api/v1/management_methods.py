@@ -1,170 +1,140 @@
-"""zitadel.management.v1.ManagementService: projects, applications, users and user grants, most of it done by v2."""
+"""zitadel.management.v1.ManagementService: the methods that v2 has too, by ``methods.txt``.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+A line has the name of a method, its kind of objects, the method of v2 that does it, and what else v1 has: filters of
+lists with what they look at, ``date`` in the answer, and errors. ``unknown`` is for an object that is not there,
+``elsewhere`` for one of another organization, ``unchanged`` for a change that changes nothing. Other errors are v2's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from zdemo.emulator.api import lists
 from zdemo.emulator.api.authorizations import INTERNAL
 from zdemo.emulator.api.fields import message_of
+from zdemo.emulator.api.lists import Listing, is_match, value_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import details
-from zdemo.emulator.api.v1.kinds import (
-    APPLICATION,
-    APPLICATION_KEY,
-    MACHINE,
-    PERSONAL_ACCESS_TOKEN,
-    PROJECT,
-    PROJECT_GRANT,
-    ROLE,
-    USER,
-    USER_GRANT,
-    USER_KEY,
-    Kind,
-    in_v1,
-)
+from zdemo.emulator.api.v1 import kinds
+from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1, organization_of
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
-from zdemo.emulator.entities import Application, ProjectGrant, Resource, Role
+from zdemo.emulator.entities import Resource
+from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.management.v1.ManagementService")
-NO_PROJECT = "Project not found"
-NO_APPLICATION = "Application doesn't exist"
-NO_USER = "User could not be found"
-NO_USER_GRANT = "User grant not found"
-NO_PROJECT_GRANT = ("Project Grant not found", "PROJECT-D8JxR")
-NO_KEY = ("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
+TABLE = Path(__file__).with_name("methods.txt")
 
 
-@dataclass(frozen=True)
-class Change:
-    """A method that changes an object as the method ``by`` of v2 does.
-
-    The refusals are those that v2 has not. ``body`` returns fields that only v2 has, from those of the request and the
-    object. ``result`` names attributes of the object that the answer has, and ``date`` the time of the change.
-    """
-
-    kind: Kind
-    by: str
-    unknown: Refusal | None = None
-    elsewhere: Refusal | None = None
-    unchanged: Refusal | None = None
-    body: Callable[[Answer, Any], Answer] = lambda *_: {}
-    result: Mapping[str, str] = field(default_factory=dict)
-    date: str = "changeDate"
-
-    def answer(self, name: str, call: Call) -> Answer:
-        """Answer a method with this name."""
-        fields = self.kind.fields(call)
-        entity = self.kind.existing(call, fields, self.unknown, self.elsewhere)
-        before = entity and entity.sequence
-        body = fields | self.body(fields, entity)
-        done = self.kind.service.methods[self.by].answer(replace(call, body=body))
-        fields |= done | ({self.kind.owner: done["id"]} if "id" in done else {})
-        present = self.kind.existing(call, fields, None)
-        if entity and not present:
-            call.world.touch(entity)
-        entity = entity or present or call.world.projects.get(fields["projectId"])  # without such a role
-        if self.unchanged and entity and entity.sequence == before:
-            raise FailedPrecondition(*self.unchanged)
-        done |= done.get("apiConfiguration", {}) | done.get("oidcConfiguration", {})
-        done |= {name: getattr(entity, attribute) for name, attribute in self.result.items()}
-        organization = {"resourceOwner": call.organization_id}
-        done["details"] = details(entity, call.organization_id, date=self.date) if entity else organization
-        return message_of(SERVICE.methods[name].row.answer).show(in_v1(done))
-
-
-def _settings(fields: Answer) -> Answer:
+def _oidc(fields: Answer) -> Answer:
     known = message_of("zitadel.application.v2.CreateOIDCApplicationRequest").fields
     return {name: value for name, value in fields.items() if name in known}
 
 
-def _granted_organization(_: Answer, grant: ProjectGrant) -> Answer:
-    return {"grantedOrganizationId": grant.granted_organization_id}
+BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need besides, of the request and the object
+    "AddAPIApp": lambda fields, _: {"apiConfiguration": fields},
+    "AddOIDCApp": lambda fields, _: {"oidcConfiguration": _oidc(fields)},
+    "AddMachineUser": lambda fields, _: {"machine": fields},
+    "UpdateMachine": lambda fields, _: {"machine": {"description": "", "accessTokenType": ""} | fields},
+    "UpdateUserName": lambda _, user: {"machine" if user.machine else "human": {}},
+    "UpdateProjectGrant": lambda _, grant: {"grantedOrganizationId": grant.granted_organization_id},
+    "RemoveProjectGrant": lambda _, grant: {"grantedOrganizationId": grant.granted_organization_id},
+}
+ROWS: dict[str, Callable[[World], Iterable[Any]]] = {
+    "ListProjects": lambda world: world.projects.values(),
+    "ListProjectRoles": lambda world: chain.from_iterable(p.roles.values() for p in world.projects.values()),
+    "ListApps": lambda world: world.applications.values(),
+    "ListUserGrants": lambda world: world.authorizations.values(),
+}
 
 
-_ID = {"id": "id"}
-_create = partial(Change, date="creationDate")
-_change_project_grant = partial(Change, PROJECT_GRANT, unknown=NO_PROJECT_GRANT, body=_granted_organization)
+def _change(name: str, kind: Kind, by: str, refusals: Mapping[str, Refusal], date: str, call: Call) -> Answer:
+    """Change an object as the method ``by`` of v2 does."""
+    fields = kind.fields(call)
+    entity = kind.existing(call, fields, refusals.get("unknown"), refusals.get("elsewhere"))
+    before = entity and entity.sequence
+    body = fields | (BODIES[name](fields, entity) if name in BODIES else {})
+    done = kind.service.methods[by].answer(replace(call, body=body))
+    fields |= done | ({kind.owner: done["id"]} if "id" in done else {})
+    present = kind.existing(call, fields, None)
+    if entity and not present:
+        call.world.touch(entity)
+    entity = entity or present or call.world.projects.get(fields["projectId"])  # which never had the role
+    if entity is None:
+        return {"details": {"resourceOwner": call.organization_id}}
+    if "unchanged" in refusals and entity.sequence == before:
+        raise FailedPrecondition(*refusals["unchanged"])
+    ids = dict.fromkeys(("id", "userId", "grantId", "userGrantId"), entity.id)
+    answer = {"clientId": getattr(entity, "username", "")} | in_v1(done) | ids
+    answer |= done.get("apiConfiguration", {}) | in_v1(done.get("oidcConfiguration", {}))
+    answer["details"] = details(entity, call.organization_id, date=date)
+    return message_of(SERVICE.methods[name].row.answer).show(answer)
 
-for name, change in {
-    "AddProject": _create(PROJECT, "CreateProject", result=_ID),
-    "UpdateProject": Change(PROJECT, "UpdateProject"),
-    "RemoveProject": Change(PROJECT, "DeleteProject", (NO_PROJECT, "COMMAND-3M9sd")),
-    "AddProjectRole": _create(ROLE, "AddProjectRole"),
-    "UpdateProjectRole": Change(ROLE, "UpdateProjectRole", ("Role doesn't exist", "COMMAND-vv8M9")),
-    "RemoveProjectRole": Change(ROLE, "RemoveProjectRole"),
-    "AddProjectGrant": _create(PROJECT_GRANT, "CreateProjectGrant", result={"grantId": "id"}),
-    "UpdateProjectGrant": _change_project_grant("UpdateProjectGrant"),
-    "RemoveProjectGrant": _change_project_grant("DeleteProjectGrant"),
-    "AddAPIApp": _create(
-        APPLICATION, "CreateApplication", body=lambda fields, _: {"apiConfiguration": fields}, result={"appId": "id"}
-    ),
-    "AddOIDCApp": _create(
-        APPLICATION,
-        "CreateApplication",
-        body=lambda fields, _: {"oidcConfiguration": _settings(fields)},
-        result={"appId": "id"},
-    ),
-    "UpdateApp": Change(APPLICATION, "UpdateApplication"),
-    "RemoveApp": Change(APPLICATION, "DeleteApplication"),
-    "RegenerateAPIClientSecret": Change(APPLICATION, "GenerateClientSecret"),
-    "RegenerateOIDCClientSecret": Change(APPLICATION, "GenerateClientSecret"),
-    "AddAppKey": _create(APPLICATION_KEY, "CreateApplicationKey", result=_ID),
-    "RemoveAppKey": Change(APPLICATION_KEY, "DeleteApplicationKey"),
-    "AddMachineUser": Change(USER, "CreateUser", body=lambda fields, _: {"machine": fields}, result={"userId": "id"}),
-    "UpdateMachine": Change(
-        MACHINE,
-        "UpdateUser",
-        (NO_USER, "COMMAND-5M0od"),
-        unchanged=("Errors.User.NotChanged", "COMMAND-2n8vs"),
-        body=lambda fields, _: {"machine": {"description": "", "accessTokenType": ""} | fields},
-    ),
-    "UpdateUserName": Change(
-        USER,
-        "UpdateUser",
-        (NO_USER, "COMMAND-5N9ds"),
-        unchanged=("Username not changed", "COMMAND-6m9gs"),
-        body=lambda _, user: {"machine" if user.machine else "human": {}},
-    ),
-    "RemoveUser": Change(USER, "DeleteUser", (NO_USER, "COMMAND-m9od")),
-    "GenerateMachineSecret": _create(
-        USER, "AddSecret", (NO_USER, "QUERY-Dfbg2"), (NO_USER, "MANAG-fpo4B"), result={"clientId": "username"}
-    ),
-    "RemoveMachineSecret": Change(USER, "RemoveSecret"),
-    "AddMachineKey": _create(USER_KEY, "AddKey"),
-    "RemoveMachineKey": Change(USER_KEY, "RemoveKey"),
-    "AddPersonalAccessToken": _create(PERSONAL_ACCESS_TOKEN, "AddPersonalAccessToken"),
-    "RemovePersonalAccessToken": Change(PERSONAL_ACCESS_TOKEN, "RemovePersonalAccessToken"),
-    "AddUserGrant": _create(USER_GRANT, "CreateAuthorization", result={"userGrantId": "id"}),
-    "UpdateUserGrant": Change(
-        USER_GRANT, "UpdateAuthorization", unchanged=("User grant has not been changed", "COMMAND-Rs8fy")
-    ),
-    "RemoveUserGrant": Change(USER_GRANT, "DeleteAuthorization", (NO_USER_GRANT, "COMMAND-1My0t")),
-}.items():
-    SERVICE.method(name)(partial(change.answer, name))
+
+def _get(name: str, kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
+    entity = kind.existing(call, kind.fields(call), refusals["unknown"], refusals.get("elsewhere"))
+    return {next(iter(message_of(SERVICE.methods[name].row.answer).fields)): kind.show(call.world, entity)}
+
+
+def _is_visible(name: str, call: Call, row: Any) -> bool:
+    """Return whether a row is in the call's organization, and in a project that the caller may see and asks for."""
+    owner, asked_for = organization_of(call.world, row), call.body.get("projectId", row.project_id)
+    may = call.may(SERVICE.methods[name].row.permission, owner, row.project_id)
+    return may and (owner, row.project_id) == (call.organization_id, asked_for)
+
+
+def _filter(path: str, world: World, row: Any, query: Answer) -> bool:
+    wanted = next((value for name, value in query.items() if name != "method"), "")
+    return is_match(value_of(world, row, path), wanted, query.get("method"))
+
+
+def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
+    date = more.pop("date", "changeDate")
+    if name in ROWS:
+        Listing[Any](
+            rows=lambda call: ROWS[name](call.world),
+            visible=partial(_is_visible, name),
+            show=kind.show,
+            filters={query: partial(_filter, path) for query, path in more.items()},
+            older="viewTimestamp",
+        ).serve(SERVICE, name)
+        return
+    errors = {case: error.removesuffix(")").rpartition(" (") for case, error in more.items()}
+    refusals = {case: (text, id) for case, (text, _, id) in errors.items()}
+    SERVICE.method(name)(
+        partial(_get, name, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
+    )
+
+
+for line in TABLE.read_text(encoding="utf-8").splitlines():
+    name, kind, by, *more = line.split(" | ")
+    _declare(name, getattr(kinds, kind), by, dict(part.split(": ") for part in more))
+
+
+# --- what v2 does otherwise ---
 
 
 @SERVICE.method("AddOrgMember")
 def _add_org_member(call: Call) -> Answer:
-    organization, create = {"organizationId": call.organization_id}, INTERNAL.methods["CreateAdministrator"]
-    create.answer(replace(call, body=call.body | {"resource": organization}))
     resource = Resource("organization", call.organization_id)
+    body = call.body | {"resource": {"organizationId": resource.id}}
+    INTERNAL.methods["CreateAdministrator"].answer(replace(call, body=body))
     administrator = call.world.administrators[resource.held_by(call.body["userId"])]
-    return {"details": details(administrator, call.organization_id, date="creationDate")}
+    return {"details": details(administrator, resource.id, date="creationDate")}
 
 
 def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
     """Replace the settings of an application; lists that are absent stay, and no change is refused (ZITADEL)."""
     fields = APPLICATION.fields(call)
-    application = APPLICATION.existing(call, fields, (NO_APPLICATION, "COMMAND-2n8uU"))
-    if application.kind != kind:
+    application = APPLICATION.existing(call, fields, ("Application doesn't exist", "COMMAND-2n8uU"))
+    if application.kind != kind.lower():
         raise InvalidArgument(*wrong_kind)
     before = APPLICATION.show(call.world, application)
-    if kind == "oidc":
-        lists_before = {name: value for name, value in application.oidc.items() if isinstance(value, list)}
-        application.oidc = lists_before | _settings(fields)
-    application.auth_method = fields.get("authMethodType", f"{kind.upper()}_AUTH_METHOD_TYPE_BASIC")
+    if kind == "OIDC":
+        kept = {name: value for name, value in application.oidc.items() if isinstance(value, list)}
+        application.oidc = kept | _oidc(fields)
+    application.auth_method = fields.get("authMethodType", f"{kind}_AUTH_METHOD_TYPE_BASIC")
     if APPLICATION.show(call.world, application) == before:
         raise FailedPrecondition("No changes", "COMMAND-1m88i")
     call.world.touch(application)
@@ -173,92 +143,4 @@ def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
 
 for kind, error_id in (("API", "COMMAND-Gnwt3"), ("OIDC", "COMMAND-GBr34")):
     wrong_kind = f"Application is not type {kind}", error_id
-    SERVICE.method(f"Update{kind}AppConfig")(partial(_update_configuration, kind.lower(), wrong_kind))
-
-
-# --- reading ---
-
-
-def _get(result: str, kind: Kind, refusals: Sequence[Refusal], call: Call) -> Answer:
-    return {result: kind.show(call.world, kind.existing(call, kind.fields(call), *refusals))}
-
-
-for name, result, of, *refusals in (  # for an object that is unknown, and for one of another organization
-    ("GetProjectByID", "project", PROJECT, (NO_PROJECT, "QUERY-fk2fs"), (NO_PROJECT, "MANAG-SFf2a")),
-    ("GetProjectGrantByID", "projectGrant", PROJECT_GRANT, ("Errors.ProjectGrant.NotFound", "QUERY-n98GGs")),
-    (
-        "GetAppByID",
-        "app",
-        APPLICATION,
-        ("Errors.App.NotExisting", "QUERY-pCP8P"),
-        ("Application not found", "MANAG-SFf2a"),
-    ),
-    ("GetAppKey", "key", APPLICATION_KEY, NO_KEY),
-    ("GetUserByID", "user", USER, (NO_USER, "QUERY-Dfbg2"), (NO_USER, "MANAG-fpo4B")),
-    ("GetMachineKeyByIDs", "key", USER_KEY, NO_KEY),
-    (
-        "GetPersonalAccessTokenByIDs",
-        "token",
-        PERSONAL_ACCESS_TOKEN,
-        ("Errors.PersonalAccessToken.NotFound", "QUERY-fRunu"),
-    ),
-    ("GetUserGrantByID", "userGrant", USER_GRANT, (NO_USER_GRANT, "QUERY-wIPkA")),
-):
-    SERVICE.method(name)(partial(_get, result, of, refusals))
-
-
-# --- lists ---
-
-
-def _list(
-    name: str,
-    kind: Kind,
-    rows: Callable[[Call], Iterable[Any]],
-    filters: Mapping[str, lists.Test],
-    project_id: str = "project_id",
-) -> None:
-    """Declare a list of what is in the call's organization, in projects for which the caller has the permission."""
-
-    def visible(call: Call, row: Any) -> bool:
-        owner = lists.value_of(call.world, row, kind.organization_id)
-        permission, project = SERVICE.methods[name].row.permission, lists.value_of(call.world, row, project_id)
-        return bool(owner == call.organization_id and call.may(permission, owner, project))
-
-    form = partial(lists.Listing[Any], older=True, timestamp="viewTimestamp")
-    form(rows=rows, visible=visible, show=kind.show, filters=filters).serve(SERVICE, name)
-
-
-def _roles(call: Call) -> Iterable[Role]:
-    project = call.world.projects.get(call.body["projectId"])
-    return project.roles.values() if project else ()
-
-
-def _applications(call: Call) -> Iterable[Application]:
-    return [a for a in call.world.applications.values() if a.project_id == call.body["projectId"]]
-
-
-by_name = {"nameQuery": lists.match_filter("name", "name")}
-by_owner = {"projectResourceOwnerQuery": lists.equal_filter("organization_id", "resourceOwner")}
-_list("ListProjects", PROJECT, lambda call: call.world.projects.values(), by_name | by_owner, "id")
-_list("ListApps", APPLICATION, _applications, by_name)
-_list(
-    "ListProjectRoles",
-    ROLE,
-    _roles,
-    {
-        "keyQuery": lists.match_filter("id", "key"),
-        "displayNameQuery": lists.match_filter("display_name", "displayName"),
-    },
-)
-_list(
-    "ListUserGrants",
-    USER_GRANT,
-    lambda call: call.world.authorizations.values(),
-    {
-        "projectIdQuery": lists.equal_filter("project_id", "projectId"),
-        "userIdQuery": lists.equal_filter("user_id", "userId"),
-        "roleKeyQuery": lists.match_filter("role_keys", "roleKey"),
-        "userNameQuery": lists.match_filter("user.username", "userName"),
-        "projectNameQuery": lists.match_filter("project.name", "projectName"),
-    },
-)
+    SERVICE.method(f"Update{kind}AppConfig")(partial(_update_configuration, kind, wrong_kind))
