@@ -41,10 +41,7 @@ class Call:
         self._need(permission, organization_id, self.may(permission, organization_id, resource_id), "AUTH-AWfge")
 
     def enter(self, permission: str, project: str) -> None:
-        """Refuse, before a method runs, a caller without the permission in the call's organization.
-
-        The permission for one project is enough, unless ``project`` names a field of the request that has another.
-        """
+        """Refuse, before a method runs, callers without the permission, or with that for another project."""
         if permission != AUTHENTICATED:
             held = {name.split(":")[0] for name in permissions(self.world, self.caller, self.organization_id)}
             self._need(permission, self.organization_id, permission in held, "AUTH-5mWD2")

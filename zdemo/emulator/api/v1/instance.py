@@ -79,15 +79,12 @@ for name, active, refusal in (
     MANAGEMENT.method(f"{name}Org")(partial(_switch, active, refusal))
 
 
-@ADMIN.method("GetOrgByID")
-def _get_org_by_id(call: Call) -> Answer:
-    unknown = NotFound("Organisation not found", "QUERY-leq5Q")
-    return {"org": ORGANIZATION.show(call.world, existing(call.world.organizations.get(call.body["id"]), unknown))}
-
-
 @ADMIN.method("GetDefaultOrg")
-def _get_default_org(call: Call) -> Answer:
-    return {"org": ORGANIZATION.show(call.world, existing(call.world.default_organization, no_organization()))}
+@ADMIN.method("GetOrgByID")
+def _get_org(call: Call) -> Answer:
+    default, unknown = call.world.default_organization, NotFound("Organisation not found", "QUERY-leq5Q")
+    organization = existing(call.world.organizations.get(call.body["id"]) if "id" in call.body else default, unknown)
+    return {"org": ORGANIZATION.show(call.world, organization)}
 
 
 Listing[Organization](

@@ -11,7 +11,7 @@ from zdemo.emulator.api.fields import message_of
 from zdemo.emulator.api.lists import row_of, time_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
-from zdemo.emulator.entities import NEVER, Application, Authorization
+from zdemo.emulator.entities import NEVER, Application, Authorization, Resource
 from zdemo.emulator.world import World
 
 NAMES = {  # of v1, and of v2
@@ -26,12 +26,8 @@ NAMES = {  # of v1, and of v2
     "userName": "username",
 }
 Find = Callable[[World, Any, Answer], Any]  # by the owner of a part and the fields of a request
-OWNERS = {  # what belongs to an organization, by v2's names of their IDs
-    "organizationId": "organizations",
-    "projectId": "projects",
-    "userId": "users",
-    "id": "authorizations",
-}
+# what belongs to an organization, by v2's names of their IDs
+OWNERS = {"organizationId": "organizations", "projectId": "projects", "userId": "users", "id": "authorizations"}
 
 
 def in_v1(answer: Mapping[str, Any]) -> Answer:
@@ -42,12 +38,10 @@ def in_v1(answer: Mapping[str, Any]) -> Answer:
 
 def organization_of(world: World, entity: Any) -> str:
     """Return the ID of the organization to which an object belongs, if only as a part of another."""
-    if hasattr(entity, "organization_id"):
-        return str(entity.organization_id)
     for whole in ("user", "application", "project"):
-        if id := getattr(entity, f"{whole}_id", ""):
-            return organization_of(world, getattr(world, f"{whole}s")[id])
-    raise TypeError(entity)
+        if not hasattr(entity, "organization_id") and (id := getattr(entity, f"{whole}_id", "")):
+            entity = getattr(world, f"{whole}s")[id]
+    return str(entity.organization_id)
 
 
 @dataclass(frozen=True)
@@ -152,7 +146,12 @@ def _part(objects: str, id: str) -> Find:
     return lambda _, owner, fields: getattr(owner, objects).get(fields.get(id))
 
 
+def _administrator(world: World, organization: Any, fields: Answer) -> Any:
+    return world.administrators.get(Resource("organization", organization.id).held_by(fields["userId"]))
+
+
 ORGANIZATION = Kind(organizations.SERVICE, "zitadel.org.v1.Org", "organizationId")
+ORGANIZATION_MEMBER = Kind(authorizations.INTERNAL, "", "organizationId", _administrator)
 PROJECT = Kind(projects.SERVICE, "zitadel.project.v1.Project", "projectId", values=row_of(**in_v1(projects.FLAGS)))
 ROLE = Kind(projects.SERVICE, "zitadel.project.v1.Role", "projectId", _part("roles", "roleKey"), row_of(key="id"))
 PROJECT_GRANT = Kind(

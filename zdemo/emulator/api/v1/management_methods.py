@@ -1,18 +1,17 @@
 """zitadel.management.v1.ManagementService: the methods that v2 has too, by ``methods.txt``.
 
-A line has the name of a method, its kind of objects, the method of v2 that does it, and what else v1 has: filters of
-lists with what they look at, ``date`` in the answer, and errors. ``unknown`` is for an object that is not there,
-``elsewhere`` for one of another organization, ``unchanged`` for a change that changes nothing. Other errors are v2's.
+A line has the name of a method, its kind of objects, and the method of v2 that does it or where a list has its rows.
+Then come the filters of a list with what they look at, or the name of the time in an answer (``date``), and errors:
+for an object that is ``unknown`` or ``elsewhere``, in another organization, and for a change that leaves it
+``unchanged``. All other errors are v2's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from zdemo.emulator.api.authorizations import INTERNAL
 from zdemo.emulator.api.fields import message_of
 from zdemo.emulator.api.lists import Listing, is_match, value_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
@@ -20,7 +19,6 @@ from zdemo.emulator.api.users import details
 from zdemo.emulator.api.v1 import kinds
 from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1, organization_of
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
-from zdemo.emulator.entities import Resource
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.management.v1.ManagementService")
@@ -39,13 +37,8 @@ BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need
     "UpdateMachine": lambda fields, _: {"machine": {"description": "", "accessTokenType": ""} | fields},
     "UpdateUserName": lambda _, user: {"machine" if user.machine else "human": {}},
     "UpdateProjectGrant": lambda _, grant: {"grantedOrganizationId": grant.granted_organization_id},
+    "AddOrgMember": lambda fields, _: {"resource": {"organizationId": fields["organizationId"]}},
     "RemoveProjectGrant": lambda _, grant: {"grantedOrganizationId": grant.granted_organization_id},
-}
-ROWS: dict[str, Callable[[World], Iterable[Any]]] = {
-    "ListProjects": lambda world: world.projects.values(),
-    "ListProjectRoles": lambda world: chain.from_iterable(p.roles.values() for p in world.projects.values()),
-    "ListApps": lambda world: world.applications.values(),
-    "ListUserGrants": lambda world: world.authorizations.values(),
 }
 
 
@@ -77,6 +70,12 @@ def _get(name: str, kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> 
     return {next(iter(message_of(SERVICE.methods[name].row.answer).fields)): kind.show(call.world, entity)}
 
 
+def _rows(objects: str, call: Call) -> Iterable[Any]:
+    project = call.world.projects.get(call.body.get("projectId", ""))
+    rows: dict[str, Any] = getattr(project if hasattr(project, objects) else call.world, objects, {})
+    return rows.values()
+
+
 def _is_visible(name: str, call: Call, row: Any) -> bool:
     """Return whether a row is in the call's organization, and in a project that the caller may see and asks for."""
     owner, asked_for = organization_of(call.world, row), call.body.get("projectId", row.project_id)
@@ -91,9 +90,9 @@ def _filter(path: str, world: World, row: Any, query: Answer) -> bool:
 
 def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
     date = more.pop("date", "changeDate")
-    if name in ROWS:
+    if name.startswith("List"):
         Listing[Any](
-            rows=lambda call: ROWS[name](call.world),
+            rows=partial(_rows, by),
             visible=partial(_is_visible, name),
             show=kind.show,
             filters={query: partial(_filter, path) for query, path in more.items()},
@@ -113,15 +112,6 @@ for line in TABLE.read_text(encoding="utf-8").splitlines():
 
 
 # --- what v2 does otherwise ---
-
-
-@SERVICE.method("AddOrgMember")
-def _add_org_member(call: Call) -> Answer:
-    resource = Resource("organization", call.organization_id)
-    body = call.body | {"resource": {"organizationId": resource.id}}
-    INTERNAL.methods["CreateAdministrator"].answer(replace(call, body=body))
-    administrator = call.world.administrators[resource.held_by(call.body["userId"])]
-    return {"details": details(administrator, resource.id, date="creationDate")}
 
 
 def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
