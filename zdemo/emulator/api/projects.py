@@ -12,6 +12,7 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
+NOTHING = "PRIVATE_LABELING_SETTING_UNSPECIFIED"
 FLAGS = {
     "projectRoleAssertion": "role_assertion",
     "authorizationRequired": "authorization_required",
@@ -78,6 +79,7 @@ _PROJECT: dict[str, lists.Getter] = {
     "name": "project.name",
     "state": lambda world, row: f"PROJECT_STATE_{world.projects[row.project_id].state}",
     **{name: f"project.{attribute}" for name, attribute in FLAGS.items()},
+    "privateLabelingSetting": lambda world, row: world.projects[row.project_id].private_labeling.removeprefix(NOTHING),
 }
 GRANTED: dict[str, lists.Getter] = {
     "grantedOrganizationId": "granted_organization_id",

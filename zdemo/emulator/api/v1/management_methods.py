@@ -6,7 +6,7 @@ for an object that is ``unknown`` or ``elsewhere``, in another organization, and
 ``unchanged``. All other errors are v2's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,7 @@ TABLE = Path(__file__).with_name("methods.txt")
 
 
 def _oidc(fields: Answer) -> Answer:
-    known = message_of("zitadel.application.v2.CreateOIDCApplicationRequest").fields
-    return {name: value for name, value in fields.items() if name in known}
+    return message_of("zitadel.application.v2.CreateOIDCApplicationRequest").show(fields)
 
 
 BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need besides, of the request and the object
@@ -70,10 +69,9 @@ def _get(name: str, kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> 
     return {next(iter(message_of(SERVICE.methods[name].row.answer).fields)): kind.show(call.world, entity)}
 
 
-def _rows(objects: str, call: Call) -> Iterable[Any]:
+def _rows(objects: str, call: Call) -> Any:
     project = call.world.projects.get(call.body.get("projectId", ""))
-    rows: dict[str, Any] = getattr(project if hasattr(project, objects) else call.world, objects, {})
-    return rows.values()
+    return getattr(project if hasattr(project, objects) else call.world, objects, {}).values()
 
 
 def _is_visible(name: str, call: Call, row: Any) -> bool:
@@ -99,8 +97,7 @@ def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
             older="viewTimestamp",
         ).serve(SERVICE, name)
         return
-    errors = {case: error.removesuffix(")").rpartition(" (") for case, error in more.items()}
-    refusals = {case: (text, id) for case, (text, _, id) in errors.items()}
+    refusals = {case: (text, id[:-1]) for case, error in more.items() for text, id in [error.rsplit(" (", 1)]}
     SERVICE.method(name)(
         partial(_get, name, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
     )
