@@ -147,9 +147,8 @@ class Api:
         service, _, name = method.rpartition("/")
         service = service or "Management"
         row = method_row(f"zitadel.{service.lower()}.v1.{service}Service/{name}")
-        names = re.findall(r"{(\w+)", row.path)
-        path, in_path = re.sub(r"{[^}]+}", "{}", row.path), [re.sub("_(.)", lambda a: a[1].upper(), n) for n in names]
-        path = path.format(*(quote(fields.pop(name), safe="") for name in in_path))
+        named = partial(re.sub, "_(.)", lambda letter: letter[1].upper())
+        path = re.sub(r"{(\w+)[^}]*}", lambda part: quote(fields.pop(named(part[1])), safe=""), row.path)
         body = fields if row.verb in ("POST", "PUT") else None
         return self._answer(row.verb, path, {}, reads=name.startswith(("Get", "List")), json=body)
 
