@@ -16,6 +16,7 @@ Row = TypeVar("Row", bound=Entity)
 Getter = Callable[[World, Any], Any] | str  # a function of a row, or a path for ``value_of``
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
+V1 = "viewTimestamp"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 TESTS: dict[str, Callable[..., bool]] = {  # by the methods of filters, for texts and for times
@@ -152,8 +153,8 @@ class Listing(Generic[Row]):
         return {"details": {**total, self.older: t.moment(call.world.now())}, **result}
 
     def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
-        """Return the rows in the order of the request, the newest first by default."""
+        """Return the rows in the order of the request, else the newest first, or last in v1, which has no order."""
         word = PREFIX.sub("", call.body.get("sortingColumn", ""))
         by = self.columns.get(word) or COLUMNS.get(word, word.lower())
         key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
-        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
+        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", self.older == V1))]

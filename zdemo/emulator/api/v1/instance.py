@@ -3,7 +3,7 @@
 from functools import partial
 
 from zdemo.emulator.api.fields import moment
-from zdemo.emulator.api.lists import Listing, equal_filter, state_of
+from zdemo.emulator.api.lists import V1, Listing, equal_filter, state_of
 from zdemo.emulator.api.organizations import FILTERS
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
 from zdemo.emulator.api.users import details, show_user, unknown_user
@@ -46,7 +46,7 @@ Listing[Administrator](
     rows=lambda call: [a for a in call.world.administrators.values() if a.user_id == call.caller.id],
     show=_show_membership,
     filters={},
-    older="viewTimestamp",
+    older=V1,
 ).serve(AUTH, "ListMyMemberships")
 
 
@@ -91,7 +91,7 @@ Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     show=ORGANIZATION.show,
     filters=FILTERS | {"stateQuery": equal_filter(state_of("ORG_STATE"), "state")},
-    older="viewTimestamp",
+    older=V1,
 ).serve(ADMIN, "ListOrgs")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.emulator.api.fields import message_of
-from zdemo.emulator.api.lists import Listing, is_match, value_of
+from zdemo.emulator.api.lists import V1, Listing, is_match, value_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api.users import details
 from zdemo.emulator.api.v1 import kinds
@@ -94,7 +94,7 @@ def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
             visible=partial(_is_visible, name),
             show=kind.show,
             filters={query: partial(_filter, path) for query, path in more.items()},
-            older="viewTimestamp",
+            older=V1,
         ).serve(SERVICE, name)
         return
     refusals = {case: (text, id[:-1]) for case, error in more.items() for text, id in [error.rsplit(" (", 1)]}
