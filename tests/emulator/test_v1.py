@@ -83,11 +83,11 @@ def test_a_change_that_changes_nothing_is_fine_for_projects_roles_and_project_gr
     }.items():
         before = admin.v1(method, **fields).only(details=DETAILS)["details"]
         assert admin.v1(method, **fields)["details"] == before
-        assert before["sequence"] == "1"
-    changed = admin.v1("UpdateProject", **project, name=fresh.name)["details"]
-    assert changed["sequence"] == "2"
     admin.v1("RemoveProjectRole", **role | {"roleKey": "none"}).only(details=DETAILS)
     admin.v1("RemoveProjectRole", projectId=NOBODY, roleKey="r").only(details=only("resourceOwner"))
+    changes = [("UpdateProject", {"name": fresh.name}), ("UpdateProject", {"name": "x"}), ("RemoveProject", {})]
+    numbers = [int(admin.v1(method, **project, **fields)["details"]["sequence"]) for method, fields in changes]
+    assert numbers == sorted({*numbers})
 
 
 def test_a_list_counts_past_its_limit_and_says_when(admin: Api, fresh: Fresh) -> None:
