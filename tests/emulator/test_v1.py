@@ -98,7 +98,6 @@ def test_a_list_counts_past_its_limit_and_says_when(admin: Api, fresh: Fresh) ->
     admin.v1("ListProjectRoles", **project, query={"limit": 1001}).only(details=two, result=[row, row])
     for fields in ({"query": {"offset": "2"}}, {"projectId": NOBODY}, {"queries": [wrong_case]}):
         admin.v1("ListProjectRoles", **project | fields).only(details=none)
-    admin.v1("ListApps", projectId=NOBODY).only(details=none)
     rule = "embedded message failed validation | caused by: invalid RoleQuery.Query: value is required"
     broken = f"invalid ListProjectRolesRequest.Queries[0]: {rule}"
     admin.v1("ListProjectRoles", **project, queries=[{}]).refused(400, broken)

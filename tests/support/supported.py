@@ -49,8 +49,6 @@ def page() -> str:
 
 
 def table() -> str:
-    services = [service for name, service in SERVICES.items() if ".v1." in name]
-    v1 = {name: ignored(method) for service in services for name, method in sorted(service.methods.items())}
     rows: list[tuple[str, ...]] = [("API", "yes", "in part", "no"), ("---",) * 4]
     endpoints = [DISCOVERY, *(path for path, _ in ENDPOINTS.values())]
     rows.append(row("OAuth 2.0 and OpenID Connect", {path: PARTS.get(path, "") for path in endpoints}, []))
@@ -65,8 +63,11 @@ def table() -> str:
         elif "beta" not in name:
             others.append(short)
     rows.append(row("other v2 services", {}, [*others, "v2beta"]))
-    whole = ", ".join(f"`{method}`" for method, missing in v1.items() if not missing)
-    rows.append(("v1 (REST)", whole, row("", {name: part for name, part in v1.items() if part}, [])[2], "all others"))
+    for name in sorted(name for name in SERVICES if ".v1." in name):
+        missing = {method: ignored(SERVICES[name].methods[method]) for method in sorted(SERVICES[name].methods)}
+        methods = ", ".join(f"`{method}`" for method in missing if not missing[method])
+        parts = row("", {method: part for method, part in missing.items() if part}, [])[2]
+        rows.append((f"`{name.rpartition('.')[2]}` (v1) *", methods, parts, "all others"))
     rows.append(row("health", {path: "" for path in HEALTH if path.startswith("/debug")}, []))
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 

@@ -6,9 +6,8 @@ from functools import cache
 from flask import Response, request
 from werkzeug.routing import Map, Rule
 
-from zdemo.emulator.api import authorizations, logins, protocols, user_credentials  # noqa: F401 - all services
+from zdemo.emulator.api import authorizations, logins, protocols, user_credentials, v1  # noqa: F401 - all services
 from zdemo.emulator.api.service import SERVICES
-from zdemo.emulator.api.v1 import instance, management_methods  # noqa: F401 - all services
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 

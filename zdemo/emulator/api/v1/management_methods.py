@@ -22,7 +22,6 @@ from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.management.v1.ManagementService")
-TABLE = Path(__file__).with_name("methods.txt")
 
 
 def _oidc(fields: Answer) -> Answer:
@@ -103,7 +102,7 @@ def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
     )
 
 
-for line in TABLE.read_text(encoding="utf-8").splitlines():
+for line in Path(__file__).with_name("methods.txt").read_text(encoding="utf-8").splitlines():
     name, kind, by, *more = line.split(" | ")
     _declare(name, getattr(kinds, kind), by, dict(part.split(": ") for part in more))
 
