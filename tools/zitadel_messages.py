@@ -18,14 +18,6 @@ from typing import Any
 from zdemo.emulator.api import SERVICES
 
 MODULE = "github.com/zitadel/zitadel-go/v3"
-MANAGEMENT = """AddProject GetProjectByID UpdateProject RemoveProject ListProjects AddProjectRole ListProjectRoles
-    UpdateProjectRole RemoveProjectRole AddProjectGrant GetProjectGrantByID UpdateProjectGrant RemoveProjectGrant
-    AddAPIApp AddOIDCApp GetAppByID UpdateApp UpdateOIDCAppConfig UpdateAPIAppConfig RemoveApp ListApps AddAppKey
-    GetAppKey RemoveAppKey GetUserByID UpdateUserName RemoveUser AddPersonalAccessToken GetPersonalAccessTokenByIDs
-    RemovePersonalAccessToken AddMachineKey GetMachineKeyByIDs RemoveMachineKey RemoveMachineSecret
-    AddUserGrant GetUserGrantByID UpdateUserGrant RemoveUserGrant ListUserGrants AddOrgMember"""
-COMING = [f"zitadel.admin.v1.AdminService/{name}" for name in ("GetOrgByID", "GetDefaultOrg", "ListOrgs")]
-COMING += [f"zitadel.management.v1.ManagementService/{name}" for name in MANAGEMENT.split()]  # not served yet
 CORRECTIONS = {  # as a newer ZITADEL answers; fields that this version of the client does not have get the number 0
     "zitadel.user.v2.CreateUserRequest": "metadata:0:[]zitadel.user.v2.Metadata",
     "zitadel.user.v2.CreateUserRequest.Machine": "access_token_type:0:zitadel.user.v2.AccessTokenType:defined",
@@ -39,7 +31,7 @@ CORRECTIONS = {  # as a newer ZITADEL answers; fields that this version of the c
 NO_REST = "zitadel.webkey."  # a newer ZITADEL has none
 SCALARS = {1: "double", 3: "int64", 4: "uint64", 5: "int32", 8: "bool", 9: "string", 12: "bytes", 13: "uint32"}
 VERBS = {2: "GET", 3: "PUT", 4: "POST", 5: "DELETE", 6: "PATCH"}  # by the fields of google.api.HttpRule
-HTTP, RULES = 72295728, 1071  # extensions: google.api.HttpRule, and the rules of protoc-gen-validate
+HTTP, AUTH, RULES = 72295728, 50000, 1071  # extensions: google.api.HttpRule, zitadel.v1.AuthOption, validate's rules
 STRING, BYTES, LIST, DURATION = 14, 15, 18, 21  # fields of validate.FieldRules
 BOUNDS = {STRING: (2, 3), BYTES: (2, 3), LIST: (1, 2), DURATION: (6, 4)}  # their fields for the least and the most
 FLAGS = {  # their other fields, with a value
@@ -126,9 +118,11 @@ def lines(folder: Path, wanted: list[str]) -> Iterator[str]:
     for name in wanted:
         needed += [text(methods[name][2])[1:], text(methods[name][3])[1:]]
         base = f"/{name.split('.')[1]}/v1" if ".v1." in name else ""  # which the gateway of v1 adds
-        http = wire(*wire(*methods[name][4])[HTTP]) if not name.startswith(NO_REST) else wire()
+        options = wire(*methods[name][4])
+        http = wire(*options[HTTP]) if not name.startswith(NO_REST) else wire()
         rest = [f"{verb} {base}{text(http[key])}" for key, verb in VERBS.items() if http[key]]
-        yield " ".join([name, *needed[-2:], *rest])
+        permission, project = (text(wire(*options[AUTH])[key]) for key in (1, 2))
+        yield " ".join([name, *needed[-2:], *rest, permission, project[:1].lower() + project[1:]]).rstrip()
     for name in needed:  # which grows in the loop
         parts = {part.partition(":")[0]: part for part in (*types[name], *CORRECTIONS.get(name, "").split())}
         new = {part.split(":")[2].lstrip("[]{}?") for part in parts.values() if "=" not in parts}
@@ -141,7 +135,7 @@ def main(version: str, path: str) -> None:
     command = ["go", "mod", "download", "-json", f"{MODULE}@{version}"]
     module = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603 - no shell
     methods = [method.name for service in SERVICES.values() for method in service.methods.values()]
-    rows = {*lines(Path(module["Dir"], "pkg", "client", "zitadel"), methods + COMING)}
+    rows = {*lines(Path(module["Dir"], "pkg", "client", "zitadel"), methods)}
     head = f"# From {MODULE} {version} by tools/zitadel_messages.py; Apache-2.0, see NOTICE"
     Path(path).write_text("\n".join([head, *sorted(rows), ""]), encoding="utf-8")
 

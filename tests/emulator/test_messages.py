@@ -53,7 +53,8 @@ def test_a_field_has_its_number_label_type_rules_and_choice() -> None:
     assert metadata[1:] == (6, "{}", "bytes", [], "")
     assert {row.choice for row in field_rows(f"{USER}.CreateUserRequest")} == {"", "user_type!"}
     assert words_of(f"{USER}.UserState")["USER_STATE_LOCKED"] == 4
-    assert method_row(f"{USER}.UserService/RemoveKey")[2:] == ("DELETE", "/v2/users/{user_id}/keys/{key_id}")
+    assert method_row(f"{USER}.UserService/RemoveKey")[2:4] == ("DELETE", "/v2/users/{user_id}/keys/{key_id}")
+    assert method_row(f"{MANAGEMENT}.ManagementService/RemoveApp")[4:] == ("project.app.delete", "projectId")
 
 
 INSTANCE = {"userId": "1", "roles": ["A"], "resource": {"instance": True}}

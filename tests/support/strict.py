@@ -59,7 +59,8 @@ def _of_field(row: FieldRow, value: Any, at: str) -> Iterator[str]:
 def _methods() -> list[tuple[str, str, str]]:
     """Return verb, pattern of the path, and message of the answer of all calls."""
     methods = [method for service in SERVICES.values() for method in service.methods.values()]
-    rest = [(m.row.verb, re.sub(r"{\w+}", "[^/]+", m.row.path), m.row.answer) for m in methods if m.row.path]
+    paths = {m: re.sub(r"{\w+}", "[^/]+", m.row.path).replace("{role_key=**}", ".+") for m in methods if m.row.path}
+    rest = [(m.row.verb, path, m.row.answer) for m, path in paths.items()]
     return [*rest, *(("POST", f"/{re.escape(m.name)}", m.row.answer) for m in methods)]
 
 

@@ -31,7 +31,7 @@ PARTS = {  # what is missing, besides filters
     "ListAdministrators": "`projectGrant`",
     "CreateCallback": "`errorUri`",
     "AddOrganization": "`admins`, `orgId`",
-    **dict.fromkeys(("CreateProject", "UpdateProject"), "`privateLabelingSetting`"),
+    "AddProject": "`admins`",
     "SetSecuritySettings": "`embeddedIframe`",
     "AddHumanUser": "`hashedPassword`, `idpLinks`, `orgDomain`, `totpSecret`",
     "CreateUser": "`hashedPassword`, `idpLinks`, `totpSecret`",
@@ -49,8 +49,6 @@ def page() -> str:
 
 
 def table() -> str:
-    methods = [method for service in SERVICES.values() for method in service.methods.values()]
-    paths = [f"{method.row.verb} {method.row.path}" for method in methods if ".v1." in method.name]
     rows: list[tuple[str, ...]] = [("API", "yes", "in part", "no"), ("---",) * 4]
     endpoints = [DISCOVERY, *(path for path, _ in ENDPOINTS.values())]
     rows.append(row("OAuth 2.0 and OpenID Connect", {path: PARTS.get(path, "") for path in endpoints}, []))
@@ -65,7 +63,11 @@ def table() -> str:
         elif "beta" not in name:
             others.append(short)
     rows.append(row("other v2 services", {}, [*others, "v2beta"]))
-    rows.append(("v1 (REST)", ", ".join(f"`{path}`" for path in paths), "", "all others"))
+    for name in sorted(name for name in SERVICES if ".v1." in name):
+        missing = {method: ignored(SERVICES[name].methods[method]) for method in sorted(SERVICES[name].methods)}
+        methods = ", ".join(f"`{method}`" for method in missing if not missing[method])
+        parts = row("", {method: part for method, part in missing.items() if part}, [])[2]
+        rows.append((f"`{name.rpartition('.')[2]}` (v1) *", methods, parts, "all others"))
     rows.append(row("health", {path: "" for path in HEALTH if path.startswith("/debug")}, []))
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 

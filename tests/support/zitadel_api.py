@@ -7,14 +7,17 @@ In what is expected, ``...`` is any value, ``None`` an absent member, and a list
 answer. A dict names some members of an object, ``only`` names all of them.
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Self
+from urllib.parse import quote
 
 import requests
 
 from tests.support.emulator_target import Server, bearer, hyphenated
 from tests.support.waiting import eventually
+from zdemo.emulator.messages.table import method_row
 
 
 class Only(dict[str, Any]):
@@ -138,6 +141,16 @@ class Api:
 
     def rest(self, method: str, path: str, body: Any = None) -> Answer:
         return self._answer(method, path, {}, reads=method == "GET", json=body)
+
+    def v1(self, method: str, /, **fields: Any) -> Answer:
+        """Call a method of v1 by REST: ``AddProject`` of the management API, or ``Admin/GetOrgByID``."""
+        service, _, name = method.rpartition("/")
+        service = service or "Management"
+        row = method_row(f"zitadel.{service.lower()}.v1.{service}Service/{name}")
+        named = partial(re.sub, "_(.)", lambda letter: letter[1].upper())
+        path = re.sub(r"{(\w+)[^}]*}", lambda part: quote(fields.pop(named(part[1])), safe=""), row.path)
+        body = fields if row.verb in ("POST", "PUT") else None
+        return self._answer(row.verb, path, {}, reads=name.startswith(("Get", "List")), json=body)
 
     def _answer(self, method: str, path: str, headers: dict[str, str], *, reads: bool, **body: Any) -> Answer:
         return Answer(partial(self.server.send, method, path, headers=self._headers | headers, **body), reads=reads)

@@ -74,6 +74,11 @@ class Organization(Switchable):
     name: str
     primary_domain: str
 
+    @property
+    def organization_id(self) -> str:
+        """The ID, by the name that it has in what belongs to the organization."""
+        return self.id
+
 
 @dataclass(kw_only=True)
 class Role(Entity):
@@ -93,6 +98,7 @@ class Project(Switchable):
     role_assertion: bool = False
     authorization_required: bool = False
     project_access_required: bool = False
+    private_labeling: str = ""  # ZITADEL's word
     roles: dict[str, Role] = field(default_factory=dict)
     grants: dict[str, ProjectGrant] = field(default_factory=dict)
 

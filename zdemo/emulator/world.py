@@ -193,7 +193,7 @@ class World:
     def add_project_grant(self, project: Project, organization_id: str, role_keys: list[str]) -> ProjectGrant:
         """Let another organization assign these roles to users."""
         if organization_id in project.grants:
-            raise taken("Project grant already exists")
+            raise taken("Project Grant already exists")
         fields = {"project_id": project.id, "granted_organization_id": organization_id, "role_keys": role_keys}
         project.grants[organization_id] = grant = self._add({}, ProjectGrant, None, **fields)
         return grant

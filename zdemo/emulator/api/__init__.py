@@ -1,5 +1,6 @@
 """The management API: v2 services by Connect, and the REST calls."""
 
+import re
 from functools import cache
 
 from flask import Response, request
@@ -31,6 +32,7 @@ def answer(world: World) -> Response:
 def _rest_routes() -> Map:
     """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
     methods = [method for service in SERVICES.values() for method in service.methods.values() if method.row.path]
-    rules = [Rule(m.row.path.translate(BRACKETS), methods=[m.row.verb], endpoint=m) for m in methods]
+    paths = [re.sub(r"{(\w+)=\*\*}", r"{path:\1}", method.row.path).translate(BRACKETS) for method in methods]
+    rules = [Rule(path, methods=[m.row.verb], endpoint=m) for path, m in zip(paths, methods, strict=True)]
     rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
     return Map(rules, strict_slashes=True, merge_slashes=False)

@@ -116,7 +116,7 @@ def _delete_application(call: Call) -> Answer:
 def _get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
     application = permitted_application(call, "project.app.read", NotFound("Errors.App.NotExisting", "QUERY-pCP8P"))
-    return {"application": _show(call.world, application)}
+    return {"application": show_application(call.world, application)}
 
 
 def _compliance(application: Application) -> Answer:
@@ -145,16 +145,15 @@ def _compliance(application: Application) -> Answer:
     return {"nonCompliant": True, "complianceProblems": rows}
 
 
-def _show(_: World, application: Application) -> Answer:
+def show_application(_: World, application: Application) -> Answer:
     """Show an application, without the words that are the first of their enumeration."""
     is_api = application.kind == "api"
-    fields = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest").fields
-    settings: Answer = application.oidc | {"authMethodType": application.auth_method}
-    settings = {name: value for name, value in settings.items() if fields[name].zero != value}
+    message = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest")
+    settings = message.show(application.oidc | {"authMethodType": application.auth_method})
     client = {"clientId": application.client_id}
     configuration: Answer = {"apiConfiguration": client | settings}
     if not is_api:
-        settings = t.without_defaults(settings) | {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
+        settings |= {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
         configuration = {"oidcConfiguration": settings | client | _compliance(application)}
     return {
         "applicationId": application.id,
@@ -169,7 +168,7 @@ def _show(_: World, application: Application) -> Answer:
 Listing[Application](
     rows=lambda call: call.world.applications.values(),
     visible=readable("project.app.read", "project_id", "project.organization_id"),
-    show=_show,
+    show=show_application,
     result="applications",
     filters={
         "projectIdFilter": equal_filter("project_id", "projectId"),

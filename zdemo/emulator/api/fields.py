@@ -272,6 +272,11 @@ class Message:
                 read[field.name] = content
         return read
 
+    def show(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of its fields, without those that protobuf's JSON leaves out."""
+        fields = {name: value for name, value in values.items() if name in self.fields}
+        return {name: value for name, value in fields.items() if value not in (None, [], self.fields[name].zero)}
+
     def check(self, body: Mapping[str, Any]) -> None:
         """Raise ``InvalidError`` for the first field that breaks its rule, those that exclude each other at the end."""
         try:

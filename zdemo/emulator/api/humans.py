@@ -78,12 +78,12 @@ def need_password(user: User, text: str) -> None:
 
 def show_human(user: User, v1: bool) -> Answer:
     """Return the human parts of a user; the v1 API has other names, and leaves out what is empty."""
-    profile, email = user.human.get("profile", {}), user.human.get("email", {})
+    profile, email, phone = (user.human.get(part, {}) for part in ("profile", "email", "phone"))
     password = {
         "passwordChangeRequired": user.password_change_required and not v1,
         "passwordChanged": user.password and t.moment(user.password_changed or user.created),
     }
-    verified = "isEmailVerified" if v1 else "isVerified"
+    verified, phone_verified = ("isEmailVerified", "isPhoneVerified") if v1 else ("isVerified", "isVerified")
     names: Answer = {
         "firstName" if v1 else "givenName": profile.get("givenName", ""),
         "lastName" if v1 else "familyName": profile.get("familyName", ""),
@@ -95,6 +95,6 @@ def show_human(user: User, v1: bool) -> Answer:
     return {
         "profile": t.without_defaults(names) if v1 else names,
         "email": t.without_defaults({"email": email.get("email"), verified: email.get("isVerified")}),
-        "phone": user.human.get("phone", {}),
+        "phone": t.without_defaults({"phone": phone.get("phone"), phone_verified: phone.get("isVerified")}),
         **t.without_defaults(password),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.service import AUTHENTICATED, Answer, Call, Service
+from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api_errors import InvalidArgument, unsupported
 from zdemo.emulator.entities import Entity
 from zdemo.emulator.world import World
@@ -16,6 +16,7 @@ Row = TypeVar("Row", bound=Entity)
 Getter = Callable[[World, Any], Any] | str  # a function of a row, or a path for ``value_of``
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
+V1 = "viewTimestamp"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 TESTS: dict[str, Callable[..., bool]] = {  # by the methods of filters, for texts and for times
@@ -109,17 +110,17 @@ def ids_filter(of: Getter, field: str = "ids") -> Test:
 class Listing(Generic[Row]):
     """A ``List...`` method as data; ``columns`` has the values of sorting columns whose names differ from the word.
 
-    In the ``older`` form, requests have ``query`` and ``queries``, answers ``details``, pages all rows without a limit,
-    and totals only what the caller can see, unless it ``counts_all``.
+    In the older form, requests have ``query`` and ``queries``, answers ``details`` with the time by the name ``older``,
+    pages all rows without a limit, and totals only what the caller can see, unless it ``counts_all``.
     """
 
     rows: Callable[[Call], Iterable[Row]]
-    visible: Callable[[Call, Row], bool]
     show: Callable[[World, Row], Answer]
+    visible: Callable[[Call, Row], bool] = lambda *_: True
     filters: Mapping[str, Test]
     columns: Mapping[str, Getter] = field(default_factory=dict)
     result: str = "result"
-    older: bool = False
+    older: str = ""
     counts_all: bool = False
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
@@ -128,7 +129,7 @@ class Listing(Generic[Row]):
             raise unsupported(f"the filter {ignored.pop()}")
         return all(self.filters[choice](world, row, content) for choice, content in query.items())
 
-    def serve(self, service: Service, name: str, permission: str = AUTHENTICATED) -> None:
+    def serve(self, service: Service, name: str, permission: str = "") -> None:
         """Add the method to a service."""
         service.method(name, permission=permission)(self.answer)
 
@@ -149,11 +150,11 @@ class Listing(Generic[Row]):
         result = {self.result: visible} if visible else {}
         if not self.older:
             return {"pagination": {**total, "appliedLimit": str(limit)}, **result}
-        return {"details": {**total, "timestamp": t.moment(call.world.now())}, **result}
+        return {"details": {**total, self.older: t.moment(call.world.now())}, **result}
 
     def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
-        """Return the rows in the order of the request, the newest first by default."""
+        """Return the rows in the order of the request, else the newest first, or last in v1, which has no order."""
         word = PREFIX.sub("", call.body.get("sortingColumn", ""))
         by = self.columns.get(word) or COLUMNS.get(word, word.lower())
         key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
-        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
+        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", self.older == V1))]

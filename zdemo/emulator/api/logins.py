@@ -163,7 +163,7 @@ lists.Listing[LoginSession](
         "creatorQuery": lists.equal_filter("creator"),
     },
     result="sessions",
-    older=True,
+    older="timestamp",
     counts_all=True,
 ).serve(SERVICE, "ListSessions")
 

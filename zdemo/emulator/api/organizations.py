@@ -12,14 +12,18 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
 STATE = "ORGANIZATION_STATE"
+FILTERS = {
+    "nameQuery": match_filter("name", "name"),
+    "domainQuery": match_filter("primary_domain", "domain"),
+    "idQuery": equal_filter("id"),
+}
 
 
-def show_organization(_: World, organization: Organization, states: str = STATE) -> Answer:
-    """Return an organization as lists show it; ``states`` begins the words for its state."""
+def _show(_: World, organization: Organization) -> Answer:
     return {
         "id": organization.id,
         "details": details(organization, organization.id, created=True),
-        "state": f"{states}_{organization.state}",
+        "state": f"{STATE}_{organization.state}",
         "name": organization.name,
         "primaryDomain": organization.primary_domain,
     }
@@ -28,15 +32,13 @@ def show_organization(_: World, organization: Organization, states: str = STATE)
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
-    show=show_organization,
-    filters={
-        "nameQuery": match_filter("name", "name"),
-        "domainQuery": match_filter("primary_domain", "domain"),
+    show=_show,
+    filters=FILTERS
+    | {
         "stateQuery": equal_filter(state_of(STATE), "state"),
-        "idQuery": equal_filter("id"),
         "defaultQuery": lambda world, organization, _: organization is world.default_organization,
     },
-    older=True,
+    older="timestamp",
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations")
 

@@ -12,10 +12,12 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
+NOTHING = "PRIVATE_LABELING_SETTING_UNSPECIFIED"
 FLAGS = {
     "projectRoleAssertion": "role_assertion",
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
+    "privateLabelingSetting": "private_labeling",
 }
 
 
@@ -36,8 +38,8 @@ def _create_project(call: Call) -> Answer:
     body = call.body
     call.need("project.create", body["organizationId"])
     project = call.world.add_project(body["organizationId"], body["name"], id=body.get("projectId"))
-    for name, attribute in FLAGS.items():
-        setattr(project, attribute, body.get(name, False))
+    for name in FLAGS.keys() & body.keys():
+        setattr(project, FLAGS[name], body[name])
     return {"projectId": project.id, "creationDate": t.moment(project.created)}
 
 
@@ -77,13 +79,14 @@ _PROJECT: dict[str, lists.Getter] = {
     "name": "project.name",
     "state": lambda world, row: f"PROJECT_STATE_{world.projects[row.project_id].state}",
     **{name: f"project.{attribute}" for name, attribute in FLAGS.items()},
+    "privateLabelingSetting": lambda world, row: world.projects[row.project_id].private_labeling.removeprefix(NOTHING),
 }
-_GRANTED: dict[str, lists.Getter] = {
+GRANTED: dict[str, lists.Getter] = {
     "grantedOrganizationId": "granted_organization_id",
     "grantedOrganizationName": lambda world, grant: world.organizations[grant.granted_organization_id].name,
 }
 _show_project = lists.row_of(**_PROJECT)
-_show_granted = lists.row_of(**_PROJECT, **_GRANTED, grantedState=lists.state_of("GRANTED_PROJECT_STATE"))
+_show_granted = lists.row_of(**_PROJECT, **GRANTED, grantedState=lists.state_of("GRANTED_PROJECT_STATE"))
 _sees_project = lists.readable("project.read", "id", "organization_id")
 _sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
 
@@ -184,7 +187,7 @@ def _create_project_grant(call: Call) -> Answer:
     project = permitted_project(call, "project.grant.write", FailedPrecondition("Project not found", "COMMAND-m9gsd"))
     granted = call.body["grantedOrganizationId"]
     if granted not in call.world.organizations:
-        raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
+        raise FailedPrecondition("Organisation not found", "COMMAND-3m9gg")
     role_keys = _granted_roles(call, project)
     if granted == project.organization_id:
         raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
@@ -221,7 +224,7 @@ lists.Listing[ProjectGrant](
     show=lists.row_of(
         organizationId="project.organization_id",
         **lists.DATES,
-        **_GRANTED,
+        **GRANTED,
         grantedRoleKeys="role_keys",
         projectId="project_id",
         projectName="project.name",

@@ -40,11 +40,13 @@ class Call:
         organization_id = organization_id or self.organization_id
         self._need(permission, organization_id, self.may(permission, organization_id, resource_id), "AUTH-AWfge")
 
-    def enter(self, permission: str) -> None:
-        """Refuse, before a method runs, a caller without the permission for anything in the call's organization."""
+    def enter(self, permission: str, project: str) -> None:
+        """Refuse, before a method runs, callers without the permission, or with that for another project."""
         if permission != AUTHENTICATED:
             held = {name.split(":")[0] for name in permissions(self.world, self.caller, self.organization_id)}
             self._need(permission, self.organization_id, permission in held, "AUTH-5mWD2")
+            may = not project or self.may(permission, self.organization_id, self.body.get(project, ""))
+            self._need(permission, self.organization_id, may, "AUTH-3jknH")
 
     def _need(self, permission: str, organization_id: str, held: bool, error_id: str) -> None:
         name = self.caller.username
@@ -70,7 +72,7 @@ Refusal = tuple[str, str]  # ZITADEL's text and ID
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its full name, what it does, and the permission that is checked before it runs."""
+    """A method: its full name, what it does, and the permission that it needs, if the table does not have it."""
 
     name: str
     answer: Handler
@@ -100,7 +102,7 @@ class Service:
     def __post_init__(self) -> None:
         SERVICES[self.name] = self
 
-    def method(self, name: str, *, permission: str = AUTHENTICATED) -> Callable[[Handler], Handler]:
+    def method(self, name: str, *, permission: str = "") -> Callable[[Handler], Handler]:
         """Declare the function that answers a method; its permission is checked before it runs."""
 
         def declare(handler: Handler) -> Handler:
@@ -127,7 +129,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
     if organization_id and organization_id not in world.organizations:
         raise no_organization(reason="x-zitadel-orgid names no organization")
     call = Call(world, caller, organization_id or caller.organization_id, body)
-    call.enter(method.permission)
+    call.enter(method.permission or method.row.permission, method.row.project)
     try:
         method.request.check(body)
     except InvalidError as reason:

@@ -16,9 +16,9 @@ JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
-def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
-    """Return the ``details`` object of the older messages."""
-    dates = t.dates(entity) if created else {"changeDate": t.moment(entity.changed)}
+def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
+    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
+    dates = t.dates(entity) if created else {date: t.moment(entity.changed)}
     return {"sequence": str(entity.sequence), **dates, "resourceOwner": organization_id}
 
 
@@ -60,21 +60,15 @@ def _create_user(call: Call) -> Answer:
     if "human" in body:
         user, codes = _add_human(call, body["organizationId"], body.get("username"), body["human"])
     else:
-        user, codes = add_machine(call, body["organizationId"], body.get("username"), body["machine"]), {}
+        call.need("user.write", body["organizationId"])
+        home, name, codes = body["organizationId"], body["machine"]["name"], {}
+        user = call.world.add_user(home, body.get("username"), name, id=body.get("userId"), by=call.caller.id)
+        _set_machine(user, body["machine"])
+        _set_metadata(call, user)
     return {"id": user.id, "creationDate": t.moment(user.created), **codes}
 
 
-def add_machine(call: Call, organization_id: str, username: str | None, machine: Answer) -> User:
-    """Create a service account with the ID and the metadata of the request."""
-    call.need("user.write", organization_id)
-    id, by = call.body.get("userId"), call.caller.id
-    user = call.world.add_user(organization_id, username, machine["name"], id=id, by=by)
-    set_machine(user, machine)
-    _set_metadata(call, user)
-    return user
-
-
-def set_machine(user: User, machine: Answer) -> None:
+def _set_machine(user: User, machine: Answer) -> None:
     """Replace what a service account has by what the request has."""
     user.name, user.description = machine["name"], machine.get("description", "")
     user.jwt_access_tokens = machine.get("accessTokenType") == JWT
@@ -140,7 +134,7 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
         codes = humans.set_parts(user, human)
     else:
         held = {"name": user.name, "description": user.description}
-        set_machine(user, held | {"accessTokenType": JWT if user.jwt_access_tokens else ""} | machine)
+        _set_machine(user, held | {"accessTokenType": JWT if user.jwt_access_tokens else ""} | machine)
     _set_metadata(call, user)
     if (show_user(call.world, user), user.password) != before:
         call.world.touch(user)
@@ -257,7 +251,7 @@ USERS: lists.Listing[User] = lists.Listing(
         "EMAIL": _human("email", "email"),
         "TYPE": "machine",
     },
-    older=True,
+    older="timestamp",
 )
 USERS.serve(SERVICE, "ListUsers")
 

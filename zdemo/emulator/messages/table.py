@@ -3,6 +3,7 @@
 A line begins with the full name of a method, a message or an enumeration (here without ``zitadel.user.v2.``):
 
     UserService/AddKey AddKeyRequest AddKeyResponse POST /v2/users/{user_id}/keys
+    ManagementService/RemoveApp RemoveAppRequest RemoveAppResponse DELETE /management/… project.app.delete projectId
     CreateUserRequest user_id:2:?string:1..200 human@user_type!:4:CreateUserRequest.Human …
     Gender = GENDER_UNSPECIFIED:0 GENDER_FEMALE:1 …
 
@@ -19,12 +20,14 @@ TABLE = Path(__file__).with_suffix(".txt")
 
 
 class MethodRow(NamedTuple):
-    """A method: the names of its messages, and its REST form, if it has one."""
+    """A method: its messages, its REST form, and of v1 the permission that it needs, for the project in a field."""
 
     request: str
     answer: str
     verb: str = ""
     path: str = ""
+    permission: str = "authenticated"
+    project: str = ""
 
 
 class FieldRow(NamedTuple):

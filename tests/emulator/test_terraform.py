@@ -1,0 +1,130 @@
+"""What Terraform's provider sends at each step, in its order, and what it takes from the answers.
+
+The provider itself was not run here. It speaks gRPC, with the same messages: ``SENDERS`` has each way to send them. A
+line of ``terraform.txt`` is a method, its request, and what is used of the answer, or the status of a refusal. There
+``{name}`` is a value of the configuration or of the state, to which the answer adds it if it is new; ``*`` stands for
+the members of an object, and ``...`` for any value.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.emulator_target import Server
+from tests.support.zitadel_api import Answer, Api
+from zdemo.emulator import ADMIN
+
+Values = dict[str, Any]
+STEPS = dict(part.split("\n", 1) for part in Path(__file__).with_name("terraform.txt").read_text()[2:].split("# "))
+SENDERS: dict[str, Callable[..., Answer]] = {
+    "rest": lambda api, method, **fields: (api.ask if "Service/" in method else api.v1)(method, **fields),
+}
+
+
+def configuration(name: str, on: bool, skew: str, *roles: str) -> Values:
+    """The values of a configuration, among them lists of other length, and switches on or off."""
+    flags = ("projectRoleAssertion", "projectRoleCheck", "hasProjectCheck")
+    labels = "PRIVATE_LABELING_SETTING_ENFORCE_PROJECT_RESOURCE_OWNER_POLICY"
+    switches = ("devMode", "accessTokenRoleAssertion", "idTokenRoleAssertion", "idTokenUserinfoAssertion")
+    oidc = {
+        "redirectUris": [f"https://{name}.example/in"],
+        "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+        "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE", "OIDC_GRANT_TYPE_REFRESH_TOKEN"][: len(roles) + 1],
+        "appType": "OIDC_APP_TYPE_USER_AGENT",
+        "authMethodType": "OIDC_AUTH_METHOD_TYPE_NONE",
+        "postLogoutRedirectUris": [f"https://{name}.example/out"],
+        "accessTokenType": "OIDC_TOKEN_TYPE_JWT",
+        "clockSkew": skew,
+        "additionalOrigins": [f"https://{name}.example"],
+        "loginVersion": {"loginV2": {"baseUri": f"https://{name}.example/login"}},
+    }
+    return {
+        "name": name,
+        "on": on,
+        "roles": list(roles),
+        "role": {"displayName": name, "group": name},
+        "machine": {"name": name, "description": name, "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"},
+        "settings": dict.fromkeys(flags, on) | {"name": name, "privateLabelingSetting": labels},
+        "oidc": oidc | dict.fromkeys((*switches, "skipNativeAppSuccessPage"), on),
+    }
+
+
+def filled(value: Any, state: Values) -> Any:
+    if isinstance(value, list):
+        return [filled(item, state) for item in value]
+    if isinstance(value, dict):
+        members = {name: filled(member, state) for name, member in value.items()}
+        return members.pop("*", {}) | members
+    if not isinstance(value, str) or value == "...":
+        return ... if value == "..." else value
+    whole = re.fullmatch(r"{(\w+)}", value)
+    return state.get(whole[1], ...) if whole else value.format(**state)
+
+
+def as_answered(value: Any) -> Any:
+    """Return what an answer has of values: it leaves out what is false or an empty list."""
+    if isinstance(value, dict):
+        return {name: as_answered(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [as_answered(item) for item in value] or None
+    return None if value is False else value
+
+
+class Terraform:
+    """The provider, with the values of a configuration, and what it remembers of the objects."""
+
+    def __init__(self, send: Callable[..., Answer], api: Api) -> None:
+        self.state: Values = {}
+        self._send, self._api = send, api
+
+    def take(self, step: str, *, gone: bool = False) -> None:
+        """Send what a step sends, and expect what it uses, or that all objects are gone."""
+        for line in STEPS[step].splitlines():
+            method, request, expected = re.findall(r"(\S+) (.*) -> (.*)", line)[0]
+            of_instance = method.startswith(("Admin/", "OrganizationService/"))
+            api = self._api if of_instance else self._api.within(self.state["org"])
+            answer, use = self._send(api, method, **filled(json.loads(request), self.state)), json.loads(expected)
+            if gone and method != "ListProjectRoles":
+                assert answer.response.status_code == 404
+            elif isinstance(use, int):
+                assert answer.response.status_code == use
+            else:
+                answer.has(**({"result": None} if gone else as_answered(filled(use, self.state))))
+                for name, value in use.items():
+                    if isinstance(value, str) and (new := value[1:-1]) not in self.state:
+                        self.state[new] = answer[name]
+
+
+@pytest.fixture(params=SENDERS)
+def terraform(request: pytest.FixtureRequest, near: Server) -> Terraform:
+    """The provider in front of an emulator of its own, for each way to send requests."""
+    return Terraform(SENDERS[request.param], Api(near, ADMIN.pat))
+
+
+def test_terraform_makes_reads_changes_and_destroys_what_v1_manages(terraform: Terraform, near: Server) -> None:
+    terraform.state |= configuration("shop", True, "1s", "read", "none")
+    terraform.take("apply")
+    Api(near, terraform.state["token"]).rest("GET", "/auth/v1/users/me").has(user={"id": terraform.state["user"]})
+    for step in ("refresh", "organization", "default"):
+        terraform.take(step)
+    terraform.state |= configuration("store", False, "0s")
+    for step in ("change", "refresh", "organization", "default", "destroy"):
+        terraform.take(step)
+    terraform.take("refresh", gone=True)
+    terraform.take("destroy v2 organization")
+    terraform.take("organization", gone=True)
+
+
+def test_terraform_makes_reads_changes_and_destroys_what_v2_manages(terraform: Terraform) -> None:
+    terraform.state |= configuration("shop", True, "1s")
+    for step in ("plan v2", "apply v2", "refresh v2"):
+        terraform.take(step)
+    terraform.state |= configuration("store", False, "0s")
+    for step in ("change v2", "refresh v2", "destroy v2"):
+        terraform.take(step)
+    terraform.take("refresh v2", gone=True)
+    terraform.take("destroy v2 organization")
