@@ -21,7 +21,7 @@ ROUNDS = 5
 CONNECTIONS = (1, 16, 64)
 LATENCIES_MS = (0, 5, 25)
 ASGI_FRAMEWORKS = ("fastapi", "starlette")
-ASGI_ROUTES = ("bare", "layer", "empty", "private", "private-scoped")
+ASGI_ROUTES = ("bare", "least", "empty", "private", "private-scoped")
 ASGI_ROUNDS, ASGI_SECONDS = 40, 0.2
 
 

@@ -1,6 +1,7 @@
 """The guide to MCP: its server, asked by the SDK's own OAuth client with a registered ID, which logs in by itself."""
 
 import asyncio
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -15,13 +16,17 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 from mcp.shared.exceptions import MCPError
 from pydantic import AnyUrl
 
-from tests.support.apis import environment_of, settings_for
+from tests.asgi.asgi_apis import on_uvicorn
+from tests.support.apis import environment_of, example, settings_for
 from tests.support.processes import LONGEST_SECONDS, ROOT, running_process
 from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
+from tests.support.wire import bearer, request
 from tests.test_guides import BLOCK, DOCS
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.emulator.seed import APP_CLIENT_ID, PERSON_ID
+from zdemo.verify.cases.mcp import MESSAGE
+from zdemo.verify.emulated_issuer import emulated_issuer
 
 SERVER = DOCS / "examples" / "mcp_server.py"
 CALLBACK = AnyUrl("http://localhost:3000/callback")
@@ -97,6 +102,17 @@ def test_the_sdks_client_finds_zitadel_logs_in_and_calls_a_tool_with_the_role(tm
     more = "urn:zitadel:iam:org:project:role:read:messages"
     assert scopes == [f"{audience} offline_access"] * 2 + [f"{audience} offline_access {more}"]
     assert all((login["client_id"], login["resource"]) == ([APP_CLIENT_ID], [url]) for login in logins)
+
+
+def test_a_client_gets_no_session_which_another_user_could_use() -> None:
+    with emulate() as zitadel, emulated_issuer(zitadel, PROJECT_ID) as issuer:
+        app = example(SERVER, settings_for(zitadel.url), ZDEMO_RESOURCE="https://api.example.com/mcp").app
+        fields = "Accept: application/json, text/event-stream", "Content-Type: application/json"
+        token, body = issuer.session("read:messages"), json.dumps(MESSAGE).encode()
+        with on_uvicorn(app) as api:
+            host = f"{LOOPBACK}:{api.port}"
+            reply = api.send(request("/mcp", bearer(token), *fields, method="POST", body=body, host=host))
+    assert (reply.status, reply.one("mcp-session-id")) == (200, None)
 
 
 def test_the_guide_shows_lines_of_the_server() -> None:

@@ -17,4 +17,4 @@ async def whoami(context: Context) -> str:
     return caller.text("sub")
 
 
-app = protect(server.streamable_http_app(), role="read:messages")
+app = protect(server.streamable_http_app(stateless_http=True), role="read:messages")

@@ -25,5 +25,9 @@ def test_a_pat_is_named_by_all_commands_and_call_sends_an_issued_token(bare: She
         for more in ({}, {"ZDEMO_RESOURCE": ""}):  # also if only the API is known to be one
             output = call(bare, env | more, "scoped").names("401", "is a PAT", "zdemo token")
             assert ("most likely" in output.blamed) is bool(more)
+            examined = bare("doctor", "--api", f"{env['ZDEMO_API_URL']}/api/private", "--json", **env | more)
+            assert [check["finding"] for check in examined.document["checks"] if check["finding"]] == ["token.is_pat"]
+        url, wrong = f"{env['ZDEMO_API_URL']}/api/private", {"ZDEMO_USER_CLIENT_SECRET": "x"}
+        assert [bare("doctor", "--api", url, **env, **account | more).code for more in ({}, wrong)] == [0, 1]
         visitor = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
         call(bare, env | account | visitor, "scoped", "--as", "visitor").names("ZDEMO_VISITOR_PAT", "is a PAT")

@@ -164,7 +164,9 @@ def test_a_junit_report_that_cannot_be_written_is_a_clear_error(bare: Shell, nam
 CHALLENGE = 'Bearer realm="x"'
 
 
-def an_api(*, takes_query: bool = False, code_without_token: bool = False, guards: bool = True) -> Flask:
+def an_api(
+    *, takes_query: bool = False, code_without_token: bool = False, guards: bool = True, status: int = 200
+) -> Flask:
     app = Flask("another")
 
     @app.get("/orders/7")
@@ -178,7 +180,7 @@ def an_api(*, takes_query: bool = False, code_without_token: bool = False, guard
         if malformed or (token and not takes_query and "access_token" in request.args):
             return Response(status=400, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_request"'})
         if not guards or token == READER.pat:
-            return Response("[]", content_type="application/json")
+            return Response("[]", status, content_type="application/json")
         code = ', error="invalid_token"' if token or code_without_token else ""
         headers = {"WWW-Authenticate": CHALLENGE + code, "Cache-Control": "no-store"}
         return Response(status=401, headers=headers)
@@ -193,9 +195,10 @@ def an_api(*, takes_query: bool = False, code_without_token: bool = False, guard
         ({"takes_query": True}, {"api.query": "fail", "api.both_ways": "warn"}),
         ({"code_without_token": True}, {"api.no_token": "fail"}),
         ({"guards": False}, {"api.no_token": "fail"}),
+        ({"status": 406}, {}),
     ],
 )
-def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, bool], failing: dict[str, str]) -> None:
+def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, Any], failing: dict[str, str]) -> None:
     app, urls = an_api(**faults), list[str]()
     app.before_request(lambda: urls.append(request.url))
     with serving(app) as port:
@@ -224,7 +227,7 @@ def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> 
     with serving(an_api()) as port:
         ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=VISITOR.pat)
     lines = [line.strip() for line in ran.out.splitlines()]
-    assert lines[lines.index("fix           zdemo introspect") + 1] == "shows what ZITADEL says about this token"
+    assert lines[lines.index("fix           zdemo introspect --pat") + 1] == "narrows it down"
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])

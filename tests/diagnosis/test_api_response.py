@@ -122,6 +122,12 @@ def test_the_step_is_the_command_that_helps(what: Call, token: str | None, comma
     assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command]
 
 
+@pytest.mark.parametrize(("route", "first"), [(MESSAGES, "another method"), (Route.SCOPED, "another web server")])
+def test_another_api_may_need_a_request_of_another_form(route: Endpoint, first: str) -> None:
+    finding = diagnose(BY_ANSWER, ApiCase(call=call(406, route=route), token="token"))
+    assert (finding.id, first in finding.candidates[0]) == ("call.other", True)
+
+
 def test_the_token_type_is_switched_first() -> None:
     switch, request = diagnose(BY_ANSWER, ApiCase(call=call(401, NO_JWT, body=b""), token=PAT)).fix
     assert ("Access Token Type" in in_words(switch), in_words(request)) == (True, "zdemo token")

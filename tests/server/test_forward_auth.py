@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from posixpath import normpath
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.support.served import Served, environment_for, served
 from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, request
 from zdemo.emulator import Emulator, seed
-from zdemo.server import forward_auth
+from zdemo.server import create_app, forward_auth
 from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_answer import Introspection, roles_claim_of
@@ -271,9 +272,10 @@ def test_serve_answers_proxies_instead_of_callers(running: Served) -> None:
     assert b'zdemo_requests_total{outcome="ok",route="forward_auth"} 1.0' in running.get("/metrics").body
 
 
-def test_with_a_resource_the_challenge_leads_to_its_metadata() -> None:
+@pytest.mark.parametrize("app", [forward_auth, partial(create_app, denied_as=400)])
+def test_with_a_resource_the_challenge_leads_to_its_metadata(app: Callable[..., WSGIApp]) -> None:
     resource = "https://api.example.com/mcp"
-    with serving(forward_auth(SETTINGS | {"ZDEMO_RESOURCE": resource}, Scripted(READER))) as port:
+    with serving(app(SETTINGS | {"ZDEMO_RESOURCE": resource}, Scripted(READER))) as port:
         api = Endpoint(port=port)
         refusal = ask(api, "/auth/-", BEARER)  # a PAT: the answer names no client
         metadata = api.get("/.well-known/oauth-protected-resource/mcp", None)

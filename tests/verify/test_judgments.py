@@ -100,7 +100,10 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "correct.impersonated": ([OK, INVALID, FORBIDDEN], [seen(500), seen(404), LATE]),
     "correct.other_scheme": ([MISSING], [INVALID, seen(401), seen(400), OK]),
     "correct.scheme_case": ([[INVALID, INVALID]], [[INVALID, MISSING], [INVALID, seen(500)]]),
-    "correct.malformed": ([[BAD, BAD]], [[BAD, INVALID], [seen(400)], [OK]]),
+    "correct.malformed": (
+        [[BAD, BAD], [seen(401, error("invalid_request"))]],
+        [[BAD, INVALID], [seen(400)], [OK], [seen(403, error("invalid_request"))]],
+    ),
     "correct.repeated": ([[BAD, BAD], [INVALID, MISSING]], [[OK, INVALID], [seen(500), BAD]]),
     "correct.invalid_token": ([INVALID], [MISSING, seen(401), FORBIDDEN, seen(403, error("invalid_token")), LATE]),
     "correct.insufficient_scope": (

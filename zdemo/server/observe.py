@@ -66,7 +66,7 @@ def observed(
         # Flask calls it once, before it sends anything and while the request still exists
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             seconds = time.perf_counter() - started
-            request: Request = environ["werkzeug.request"]  # where werkzeug says that it is
+            request: Request = environ.get("werkzeug.request") or Request(environ, populate_request=False)
             outcome, introspection = environ.get(OUTCOME, "ok"), environ.get(INTROSPECTION)
             if metrics is not None:
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)

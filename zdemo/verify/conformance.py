@@ -5,14 +5,16 @@ token, if there is one, is sent once and in the header, so that no log contains 
 is what ``zdemo verify`` asks too.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
-from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS
+from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS, DoctorContext
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
@@ -36,17 +38,18 @@ BY_ID = {case.id: case for case in CASES}
 
 @dataclass(kw_only=True)
 class Target(VerifyRun):
-    """An API as the cases of ``zdemo verify`` ask it, without users; ``token`` is one that it should accept."""
+    """An API as the cases of ``zdemo verify`` ask it, without users; it should accept the token of the ``context``."""
 
     origin: str
-    token: str
+    context: DoctorContext
     moved: bool = False
 
     @classmethod
-    def at(cls, origin: str, path: str, token: str = "", issuer_url: str = "") -> Self:
+    def at(cls, origin: str, path: str, context: DoctorContext) -> Self:
         """Return the API at this address."""
         client = ApiClient(origin, path, MOST_SECONDS, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return cls(api=client, issuer=None, role="", origin=origin, token=token, issuer_url=issuer_url)
+        issuer_url = context.zitadel.issuer
+        return cls(api=client, issuer=None, role="", origin=origin, context=context, issuer_url=issuer_url)
 
     @cached_property
     def bare(self) -> ApiReply:
@@ -132,19 +135,24 @@ def _query(target: Target) -> Finding:
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 
-@check("api.accepts", "api.garbage", verdict="PAT is not accepted", group="acceptance")
+@check("api.accepts", "api.garbage", verdict="the token is not accepted", group="acceptance")
 def _accepts(target: Target) -> Finding:
     """PAT is accepted, or refused only for a missing role."""
-    if not target.token:
-        return skipped("PAT is not set")
-    reply = target.api.bearer(target.token)
+    context, path = target.context, target.api.path
+    if not context.has_token:
+        return skipped("PAT is not set, or cannot be sent")
+    reply = target.api.bearer(context.token)
     if reply.failure:
         return failed_with(reply.failure)
-    if reply.status < 300:
-        return passed(f"{reply.status}")
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
         return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{reply.in_words()} for PAT", Command("introspect", does="shows what ZITADEL says about this token"))
+    if reply.status < 300 or 404 <= reply.status < 429:  # the guard let it through, since it refused others before
+        return passed(f"{reply.status}")
+    route, unasked = OtherRoute(path=path, typed=target.origin + path), "; ".join(map(str, context.problems))
+    call = Call(route=route, url=f"{target.origin}{_shown(path)}", answer=reply, setting=OPTION)
+    told = explain(call, context.token, context.settings, context.environment, now=time.time(), unasked=unasked)
+    assert told  # noqa: S101  # only an accepted request needs no explanation
+    return told.finding
 
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:
@@ -160,7 +168,7 @@ API_CHECKS: tuple[Check[Target], ...] = (
     _reachable,
     _no_token,
     _same_as("correct.other_scheme", "other_scheme", "another scheme: treated as no token", "another scheme"),
-    _same_as("correct.malformed", "malformed", "a malformed header: 400 invalid_request", "a malformed header"),
+    _same_as("correct.malformed", "malformed", "a malformed header: 400 invalid_request, or 401", "a malformed header"),
     _same_as("robust.too_long", "too_long", "a token of 16 KiB: refused", "a long token"),
     _garbage,
     _same_as("correct.scheme_case", "scheme_case", *IN_SMALL_LETTERS, "api.garbage"),

@@ -4,7 +4,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,7 @@ from zdemo.cli import reports
 from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, check_address, split_url
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin, with_issued_token
 from zdemo.cli.usage import PAGES, check_excludes, check_needs, completing, flag, meant_or, option, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
 from zdemo.config.names import did_you_mean
@@ -27,7 +27,7 @@ from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import document, in_full
-from zdemo.errors import ExitCode, IntrospectionError, UsageError
+from zdemo.errors import ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.errors.steps import Command, Repair, in_lines
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
@@ -228,10 +228,9 @@ class _Examination:
             return context
         typed, path = split_url(self.api)
         origin = check_address("--api", typed, environment, path=path if path != "/" else "")
-        token = environment.get("PAT", "").strip()
-        is_sent = token.isascii() and token.isprintable()
-        zitadel = environment.get("ZITADEL_DOMAIN", "").strip().rstrip("/")
-        return Target.at(origin, path.partition("#")[0], token if is_sent else "", zitadel)
+        with suppress(ZdemoError):  # then PAT is sent, and zdemo token says why
+            context.environment = with_issued_token(self.screen, environment)
+        return Target.at(origin, path.partition("#")[0], context)
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         known = settings_problems(subject.environment) if isinstance(subject, DoctorContext) else ()

@@ -276,6 +276,9 @@ def _other(case: ApiCase) -> Finding:
         name, cause = "page", f"the answer is a web page ({case.status}, text/html), which the API does not send"
     candidates = "another web server or a proxy answers there", "the API has a fault: its log names it"
     fix = f"correct {case.call.setting}", "check the log of the API, and of the proxy, if there is one"
+    if case.is_other and 400 <= case.status < 500:
+        candidates = "the API needs another method, other header fields, or a body", candidates[0]
+        fix = "send what the API's documentation names: -X METHOD, or use another client", fix[0]
     return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=fix)
 
 

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from zdemo.errors import GuardError
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, GuardedCall, in_request
-from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, required_roles
+from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, authorize, required_roles
 from zdemo.zitadel.introspection_answer import Introspection
 
 try:
@@ -74,15 +74,18 @@ class TokenDependency(Depends, SecurityBase):
             raise GuardError("requires_token takes either roles or a request", hint=ONCE)
         if HTTPConnection not in type(connection).__mro__:  # isinstance takes longer: this is an abstract class
             raise GuardError(f"requires_token takes a request, not {type(connection).__name__}", hint=WRITE_IT)
-        call = _call_of(connection)
-        if call.introspection:
-            return _as_awaitable(call.require(self._roles, call.introspection))  # at once: also where nobody awaits it
-        return self._decide(connection, call)
+        call = connection.scope.get(SCOPE_KEY)
+        if not isinstance(call, GuardedCall) or call.app is not connection.scope.get("app"):
+            path = connection.scope.get("root_path")
+            which = f"the app below {path}" if path else "this app"
+            hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
+            raise GuardError(f"protect(app) was not called for {which}", hint=hint)
+        if call.introspection:  # at once: also where nobody awaits it
+            authorize(call.introspection, call.guard.policy, now=call.guard.now(), roles=self._roles)
+            return _as_awaitable(call.introspection)
+        return call.ask(connection.scope, self._roles)  # on an open route
 
-    async def _decide(self, connection: HTTPConnection, call: GuardedCall) -> Introspection:
-        return call.require(self._roles, await call.ask(connection.scope))  # on an open route
-
-    __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
+    __call__.__wrapped__ = GuardedCall.ask  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
         """Raise GuardError: FastAPI does not run this guard, and reads its parameter from the request."""
@@ -97,13 +100,3 @@ Introspection.__signature__ = _of_itself  # type: ignore[attr-defined]  # as abo
 
 async def _as_awaitable(introspection: Introspection) -> Introspection:
     return introspection
-
-
-def _call_of(connection: HTTPConnection) -> GuardedCall:
-    call = connection.scope.get(SCOPE_KEY)
-    if not isinstance(call, GuardedCall) or call.app is not connection.scope.get("app"):
-        path = connection.scope.get("root_path")
-        which = f"the app below {path}" if path else "this app"
-        hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
-        raise GuardError(f"protect(app) was not called for {which}", hint=hint)
-    return call

@@ -4,7 +4,6 @@ import math
 from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 from anyio import CapacityLimiter, move_on_after, to_thread
@@ -12,10 +11,10 @@ from anyio.lowlevel import RunVar
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope
 
-from zdemo.guard.authorization import RequiredRoles, authorize, bearer_token, refuse_second_token
+from zdemo.guard.authorization import NO_ROLE, RequiredRoles, authorize, bearer_token, refuse_second_token
 from zdemo.guard.build import LONGEST_WAIT_SECONDS, Limits
 from zdemo.guard.cache import CachingIntrospector, too_many_waiting
-from zdemo.guard.guard import LARGEST_FORM_BYTES, Guard, new_request_id
+from zdemo.guard.guard import LARGEST_FORM_BYTES, Guard
 from zdemo.guard.instruments import Counters
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
@@ -104,37 +103,28 @@ class IntrospectionPool:
         return slots
 
 
-@dataclass
+@dataclass(slots=True)
 class GuardedCall:
     """A request to ``app``. ``looked`` tells whether its token was examined, admitted or not."""
 
     app: Starlette
     guard: Guard
     pool: IntrospectionPool
+    credentials: list[bytes]  # each Authorization field
     form: Form | None
     looked: bool = False
     introspection: Introspection | None = None  # of a token that was admitted
 
-    @cached_property
-    def request_id(self) -> str:
-        """The ID of this request, which only a refusal needs."""
-        return new_request_id()
-
-    async def ask(self, scope: Scope) -> Introspection:
+    async def ask(self, scope: Scope, roles: RequiredRoles = NO_ROLE) -> Introspection:
         """Return what ZITADEL says about the token of the request, or raise why the request is refused."""
         self.looked = True
-        fields = [value for name, value in scope["headers"] if name == b"authorization"]  # joined, as WSGI servers do
+        fields = self.credentials  # joined, as WSGI servers do
         token = bearer_token(b",".join(fields).decode("latin-1") if fields else None)
         if scope["query_string"]:
             refuse_second_token(scope["query_string"])
         if self.form:
             refuse_second_token(await self.form.start(self.guard.form_seconds))
         introspection = self.pool.remembered(token) or await self.pool.introspect(token)
-        authorize(introspection, self.guard.policy, now=self.guard.now())
-        self.introspection = introspection
-        return introspection
-
-    def require(self, roles: RequiredRoles, introspection: Introspection) -> Introspection:
-        """Return what ZITADEL says about the token of an admitted request, or raise Refused."""
         authorize(introspection, self.guard.policy, now=self.guard.now(), roles=roles)
+        self.introspection = introspection
         return introspection

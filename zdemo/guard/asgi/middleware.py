@@ -19,11 +19,12 @@ from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, Form, GuardedCall, IntrospectionPool, in_request
 from zdemo.guard.authorization import UNSET
-from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, is_ambiguous, refusal_of
+from zdemo.guard.guard import DEFAULT_THREADS, FORM, Guard, ProtectedResource, is_ambiguous, new_request_id, refusal_of
 from zdemo.zitadel.introspection_answer import Introspector
 
 logger = logging.getLogger("zdemo.asgi")
 App = TypeVar("App", bound=Starlette)
+FORM_TYPE = FORM.encode()
 NO_STORE, VARY = (b"cache-control", b"no-store"), (b"vary", b"Authorization")
 PREFLIGHT = {b"origin", b"access-control-request-method"}
 DENIAL = "websocket.http.response"  # the extension of servers that answer a refused handshake with a response
@@ -100,15 +101,20 @@ class GuardMiddleware:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        types = [value.partition(b";")[0] for name, value in scope["headers"] if name == b"content-type"]
-        form = Form(receive) if types and any(kind.strip().lower() == FORM.encode() for kind in types) else None
-        call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, form)
+        credentials: list[bytes] = []
+        form = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                credentials.append(value)
+            elif name == b"content-type" and value.partition(b";")[0].strip().lower() == FORM_TYPE:
+                form = Form(receive)
+        call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, credentials, form)
 
         def send_private(message: Message) -> Awaitable[None]:  # another coroutine would cost time per message
             depends_on_caller = call.looked and message["type"].endswith("http.response.start")
             return send(_private(message) if depends_on_caller else message)
 
-        if not self._is_open(scope):
+        if self.guard.open_routes is None or not self._is_open(scope):
             # A browser that asks if it may send a request sends no token with that, so no route may see it.
             if scope.get("method") == "OPTIONS" and PREFLIGHT.issubset(name for name, _ in scope["headers"]):
                 await Response(status_code=204)(scope, receive, send)
@@ -156,8 +162,8 @@ def _private(message: Message) -> Message:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    call: GuardedCall = request.scope[SCOPE_KEY]
+    call, identity = request.scope[SCOPE_KEY], new_request_id()
     assert isinstance(error, Refused | IntrospectionError)  # noqa: S101  # Starlette's type of handlers says Exception
-    refusal = refusal_of(error, call.guard, call.request_id)
-    headers = {"X-Request-ID": call.request_id, **refusal.headers}
-    return JSONResponse(refusal.body(call.request_id), status_code=refusal.status, headers=headers)
+    refusal = refusal_of(error, call.guard, identity)
+    headers = {"X-Request-ID": identity, **refusal.headers}
+    return JSONResponse(refusal.body(identity), status_code=refusal.status, headers=headers)
