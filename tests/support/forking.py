@@ -14,7 +14,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
 LONGEST_SECONDS = 60
-WARMING = ("--help", "call public --json --url http://127.0.0.1:1", "doctor --explain net.connect", "init --help")
+WARMING = ("--help", "doctor --explain net.connect", "doctor --junit -", "introspect -v", "call scoped", "role list")
+WARMING += ("setup --dry-run", "token", "call public --json --url http://127.0.0.1:1", "init --help")
 
 
 def _streams() -> tuple[TextIO | None, ...]:
@@ -71,16 +72,23 @@ def _load() -> None:
     import zdemo.demo.environments
     import zdemo.diagnosis.ask.investigate
     import zdemo.http.transport
-    import zdemo.page
-    import zdemo.server  # noqa: F401  # loaded before the fork
+    import zdemo.page  # noqa: F401  # loaded before the fork
+    from tests.support.cli import stack
     from zdemo.cli.app import COMMANDS, load
     from zdemo.cli.entry import run
 
     for name in COMMANDS:
         load(name)
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        for line in WARMING:
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+        stack() as running,
+    ):
+        os.environ.update(running.env)
+        for line in WARMING * 2:
             run(line.split())
+    gc.collect()
     gc.freeze()
 
 

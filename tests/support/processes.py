@@ -35,7 +35,7 @@ class Forker:
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
         self._process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.support.forking"],
-            cwd=ROOT,
+            cwd=self._folder.name,  # where there is no .env
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
