@@ -14,8 +14,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
 LONGEST_SECONDS = 60
-WARMING = ("--help", "doctor --explain net.connect", "doctor --junit -", "introspect -v", "call scoped", "role list")
-WARMING += ("setup --dry-run", "token", "call public --json --url http://127.0.0.1:1", "init --help")
+WARMING = (
+    *("--help", "doctor --explain net.connect", "doctor --junit -", "introspect -v", "call scoped", "role list"),
+    *("setup --dry-run", "token", "call public --json --url http://127.0.0.1:1", "init --help"),
+)
 
 
 def _streams() -> tuple[TextIO | None, ...]:
