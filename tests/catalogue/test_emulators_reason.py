@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jwt
 import pytest
 
 from tests.catalogue.named_causes import call, doctor, flat, introspect
@@ -92,11 +91,6 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
         output.names(words, MARK).never("cannot be told apart", "it can also be")
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
     assert f"\nfinding       {finding}\n" in outputs[1].ran.out
-
-
-def test_a_jwt_that_somebody_made_is_told_by_its_algorithm(bare: Shell, planter: Planter) -> None:
-    env = settings(planter.url, PAT=jwt.encode({"iss": planter.url, "aud": []}, "k" * 32))
-    introspect(bare, env).names("ZITADEL did not make this JWT: its algorithm is HS256").never(MARK, "key was deleted")
 
 
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:

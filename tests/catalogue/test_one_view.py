@@ -22,7 +22,13 @@ OPEN = ("one of these; they cannot be told apart from outside", "CLIENT_SECRET i
 COMMON = ("finding", "because", "certainty", "candidates")
 
 
-@pytest.mark.parametrize(("length", "words"), [(60, (LIKELY, COPY)), (64, (REFUSED, COPY, "shows which it is", *OPEN))])
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        pytest.param(60, (LIKELY, COPY), marks=pytest.mark.thorough),
+        (64, (REFUSED, COPY, "shows which it is", *OPEN)),
+    ],
+)
 def test_a_finding_has_the_same_words_in_every_view(
     length: int, words: tuple[str, ...], bare: Shell, planter: Planter
 ) -> None:
