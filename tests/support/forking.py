@@ -1,8 +1,8 @@
-"""A process that has loaded zdemo, and forks for each command.
+"""A process that has loaded zdemo, and runs one command after the other, each in a fork unless its job says otherwise.
 
-That saves up to 0.6 s of starting and loading each time. What runs is still a process, with folder, environment,
-arguments and files of its own. What a fork cannot show (what Python itself reads from the environment) is tested with
-``Shell.in_new_process``. It takes one job per line, as JSON, and answers each with its exit code.
+That saves up to 0.6 s of starting and loading each time, and without a fork 20 ms more. What runs has folder,
+environment, arguments and files of its own. What it cannot show (what Python itself reads from the environment) is
+tested with ``Shell.in_new_process``. It takes one job per line, as JSON, and answers each with its exit code.
 """
 
 import gc
@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
@@ -53,19 +54,20 @@ def _become(job: dict[str, Any]) -> None:
 
 
 def _command(job: dict[str, Any]) -> int:
-    import traceback
-
-    from zdemo.cli import main
+    from zdemo.cli.entry import run
 
     _become(job)
     try:
-        main()
-    except SystemExit as end:
+        return run(job["arguments"])
+    except SystemExit as end:  # of completion
         return int(end.code or 0)
     except BaseException:
         traceback.print_exc()
         return 1
-    return 0
+    finally:
+        signal.alarm(0)
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
 
 
 def _load() -> None:
@@ -96,14 +98,17 @@ def _load() -> None:
 
 def _serve() -> None:
     _load()
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            code = _command(json.loads(line))
-            if sys.stdout:
-                sys.stdout.flush()
-            os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    with os.fdopen(os.dup(0)) as jobs, os.fdopen(os.dup(1), "w") as answers:  # commands get other streams
+        for line in jobs:
+            job = json.loads(line)
+            if job["forks"]:
+                child = os.fork()
+                if child == 0:
+                    os._exit(_command(job))
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            else:
+                code = _command(job)
+            print(code, file=answers, flush=True)
 
 
 if __name__ == "__main__":
