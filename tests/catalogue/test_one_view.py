@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.support.cli import Shell, settings
 from tests.support.page_site import KEY, TracedApi
 from tests.support.planting import Planter
@@ -20,6 +22,7 @@ WORDS = (REFUSED, COPY, "shows which it is", OPEN, "CLIENT_SECRET is wrong, or w
 COMMON = ("finding", "because", "certainty", "candidates")
 
 
+@pytest.mark.thorough
 def test_a_finding_has_the_same_words_in_every_view(bare: Shell, planter: Planter) -> None:
     values = settings(planter.url, CLIENT_SECRET="x" * 64)
     environment = Environment({COMMAND_LINE: values})

@@ -128,7 +128,10 @@ def test_messages(zitadel_emulator):
 """
 
 
-@pytest.mark.parametrize(("env", "code", "remark"), [(", zitadel_emulator.env", 0, False), ("", 1, True)])
+@pytest.mark.parametrize(
+    ("env", "code", "remark"),
+    [pytest.param(", zitadel_emulator.env", 0, False, marks=pytest.mark.thorough), ("", 1, True)],
+)
 def test_an_api_sees_changes_at_once_if_it_got_the_env(env: str, code: int, remark: bool, tmp_path: Path) -> None:
     (tmp_path / "test_api.py").write_text(API_TEST.format(env=env))
     (tmp_path / ".env").write_text(emulator_text(1))  # another ZITADEL, where nothing listens
