@@ -252,6 +252,7 @@ def test_the_page_on_the_api_shows_the_guard_of_the_readme() -> None:
     assert PYTHON.findall(page("api.md"))[0] == PYTHON.findall(TEXT)[0]
 
 
+@pytest.mark.thorough
 def test_each_guard_works() -> None:
     """Flask's and FastAPI's, in one process, because each start takes a second."""
     guards = zip(PYTHON.findall(page("api.md")), (REQUEST, ASGI_REQUEST), strict=True)

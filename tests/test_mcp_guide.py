@@ -1,19 +1,20 @@
-"""The guide to MCP: its server, asked by the SDK's own OAuth client with a registered ID, which logs in by itself."""
+"""The guide to MCP: its server, asked by the SDK's own OAuth client with a registered ID, which logs in by itself.
+
+The SDK is imported where it is used: it takes a second to load, in each process that looks for tests.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import json
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from mcp import Client
-from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
-from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
-from mcp.shared.exceptions import MCPError
 from pydantic import AnyUrl
 
 from tests.asgi.asgi_apis import on_uvicorn
@@ -27,6 +28,10 @@ from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.emulator.seed import APP_CLIENT_ID, PERSON_ID
 from zdemo.verify.cases.mcp import MESSAGE
 from zdemo.verify.emulated_issuer import emulated_issuer
+
+if TYPE_CHECKING:
+    from mcp.client.auth import AuthorizationCodeResult
+    from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 SERVER = DOCS / "examples" / "mcp_server.py"
 CALLBACK = AnyUrl("http://localhost:3000/callback")
@@ -44,6 +49,8 @@ class Registered:
         self.tokens = tokens
 
     async def get_client_info(self) -> OAuthClientInformationFull:
+        from mcp.shared.auth import OAuthClientInformationFull
+
         info = {"client_id": APP_CLIENT_ID, "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
         return OAuthClientInformationFull.model_validate(info)
 
@@ -53,6 +60,11 @@ class Registered:
 
 async def whoami(url: str, logins: list[dict[str, list[str]]]) -> str:
     """Call a tool as an MCP client does that knows only the URL and its own ID; append each login's parameters."""
+    from mcp import Client
+    from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.shared.auth import OAuthClientMetadata
+
     storage, answers = Registered(), asyncio.Queue[str]()
 
     async def open_browser(address: str) -> None:
@@ -75,6 +87,8 @@ async def whoami(url: str, logins: list[dict[str, list[str]]]) -> str:
 
 @pytest.mark.thorough
 def test_the_sdks_client_finds_zitadel_logs_in_and_calls_a_tool_with_the_role(tmp_path: Path) -> None:
+    from mcp.shared.exceptions import MCPError
+
     shutil.copy(SERVER, tmp_path)
     url = f"http://{LOOPBACK}:{free_port()}/mcp"
     command = [sys.executable, "-m", "uvicorn", "mcp_server:app", "--port", str(urlsplit(url).port)]

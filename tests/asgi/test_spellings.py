@@ -63,26 +63,34 @@ SCOPES = {
     "all_of=['c'])": Security(taking(requires_token), scopes=["c"]),
     "all_of=['d', 'e'])": Security(taking(annotation=Annotated[dict[str, str], requires_reader]), scopes=["d", "e"]),
 }
-each_place = pytest.mark.parametrize("build", PLACES.values(), ids=PLACES)
-each_guard = pytest.mark.parametrize("guard", [requires_token, requires_reader], ids=["token", "role"])
-each_wrapping = pytest.mark.parametrize("wrap", [lambda guard: guard, Depends, Security])
+GUARDS = {"token": requires_token, "role": requires_reader}
+WRAPPINGS: dict[str, Any] = {"": lambda guard: guard, "Depends": Depends, "Security": Security}
 
 
-@each_place
-@each_guard
-@each_wrapping
-def test_what_is_written_is_checked(build: Any, guard: Any, wrap: Any, api: Endpoint) -> None:
+def pairs(*others: Any) -> list[Any]:
+    """Return each place with each of the others; all but the next of them for each place are thorough."""
+    combined = [(number, place, other) for number, place in enumerate(PLACES) for other in enumerate(others)]
+    return [
+        pytest.param(place, other, marks=[pytest.mark.thorough] * ((number - at) % len(others) > 0))
+        for number, place, (at, other) in combined
+    ]
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+@pytest.mark.parametrize(("place", "wrap"), pairs(*WRAPPINGS))
+def test_what_is_written_is_checked(place: str, guard: str, wrap: str, api: Endpoint) -> None:
     """The role; on an open route, the token too. An override replaces the guard, wherever it is."""
-    app = build(wrap(guard))
-    check(api, Mistake(lambda: app, ("/open/x", "/x"), role=guard is requires_reader))
+    written = GUARDS[guard]
+    app = PLACES[place](WRAPPINGS[wrap](written))
+    check(api, Mistake(lambda: app, ("/open/x", "/x"), role=guard == "role"))
     operation = app.openapi()["paths"]["/x"]["get"]
     assert operation["security"] == [{"zitadel": []}]
     assert not {"parameters", "requestBody"} & operation.keys()
-    app.dependency_overrides[guard] = lambda: Introspection(active=True, claims={})
+    app.dependency_overrides[written] = lambda: Introspection(active=True, claims={})
     check(api, Mistake(lambda: app))
 
 
-@each_guard
+@pytest.mark.parametrize("guard", GUARDS.values(), ids=GUARDS)
 def test_what_is_written_at_a_websocket_is_checked(guard: Any) -> None:
     async def bare(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -102,10 +110,9 @@ def test_what_is_written_at_a_websocket_is_checked(guard: Any) -> None:
                 pass
 
 
-@each_place
-@pytest.mark.parametrize("security", SCOPES)
-def test_scopes_are_refused_and_the_error_says_what_to_write(build: Any, security: str, api: Endpoint) -> None:
-    app = build(SCOPES[security])
+@pytest.mark.parametrize(("place", "security"), pairs(*SCOPES))
+def test_scopes_are_refused_and_the_error_says_what_to_write(place: str, security: str, api: Endpoint) -> None:
+    app = PLACES[place](SCOPES[security])
     for path in ("/x", "/open/x"):
         assert api.get(path).status == 500
         with pytest.raises(GuardError) as refused:

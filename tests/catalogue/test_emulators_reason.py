@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jwt
 import pytest
 
 from tests.catalogue.named_causes import call, doctor, flat, introspect
@@ -23,7 +22,7 @@ from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
-MOST_LINES_OF_INTROSPECT, MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 20, 8, 3
+MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 8, 3
 MARK = "only the emulator tells: a real ZITADEL would not"
 
 
@@ -87,16 +86,11 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
     env = settings(planter.url) | plant(planter)
     planter.emulator.requests.clear()
     failing = "client.accepted" if finding.startswith("client") else "token.active"
-    for output in (doctor(bare, env, failing), introspect(bare, env)):
+    outputs = (doctor(bare, env, failing), introspect(bare, env))
+    for output in outputs:
         output.names(words, MARK).never("cannot be told apart", "it can also be")
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
-    assert f"\nfinding       {finding}\n" in bare("introspect", "-v", **env).out
-    assert len(bare("introspect", **env).out.splitlines()) <= MOST_LINES_OF_INTROSPECT
-
-
-def test_a_jwt_that_somebody_made_is_told_by_its_algorithm(bare: Shell, planter: Planter) -> None:
-    env = settings(planter.url, PAT=jwt.encode({"iss": planter.url, "aud": []}, "k" * 32))
-    introspect(bare, env).names("ZITADEL did not make this JWT: its algorithm is HS256").never(MARK, "key was deleted")
+    assert f"\nfinding       {finding}\n" in outputs[1].ran.out
 
 
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:

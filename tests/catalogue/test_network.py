@@ -209,10 +209,9 @@ def test_the_api_and_zitadel_in_each_others_place_are_named(bare: Shell, zitadel
     doctor(bare, env, "settings.wellformed", "api.identity").names("same address", "zdemo serve")
 
 
-@pytest.mark.parametrize("stuck", ["/", "/oauth/v2/introspect"])
-def test_whatever_hangs_the_doctor_is_done_when_its_time_is_over(zitadel: Emulator, stuck: str, tmp_path: Path) -> None:
+def test_whatever_hangs_the_doctor_is_done_when_its_time_is_over(zitadel: Emulator, tmp_path: Path) -> None:
     """Each of the servers would hang for a minute, if doctor let it."""
-    passes = relay(zitadel.url, passes=lambda target: not target.startswith(stuck))
+    passes = relay(zitadel.url, passes=lambda target: not target.startswith("/oauth/v2/introspect"))
     with upstream(passes) as up, upstream(hang) as api:
         variables = administered(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="60", ZDEMO_API_URL=api.url)
         update_dotenv(tmp_path / ".env", variables)
@@ -249,12 +248,6 @@ def test_61_a_proxy_that_is_not_running_or_not_used(bare: Shell, zitadel: Emulat
 def test_61_a_proxy_that_cannot_be_used(bare: Shell, variable: str, proxy: str, named: tuple[str, ...]) -> None:
     for output in both(bare, settings("https://zitadel.example", **{variable: proxy}), "net.proxy"):
         output.names("proxy", "NO_PROXY", *named).never("not HTTP, or is cut off")
-
-
-def test_61_a_proxy_that_answers_itself(bare: Shell) -> None:
-    with upstream(answer(b"<h1>no</h1>", 407, headers={**HTML, "Proxy-Authenticate": "Basic"})) as proxy:
-        for output in both(bare, proxied(proxy.url, "https://zitadel.example"), "net.proxy"):
-            output.names("requires a user name and password", "USER:PASSWORD@").never("fix start ZITADEL")
 
 
 def test_introspection_alone_that_is_changed_does_not_make_it_another_server(bare: Shell, zitadel: Emulator) -> None:

@@ -127,11 +127,6 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
     "nothing listens": (lambda _: administered("http://localhost:1", **USER), {}, everywhere(ZITADELS, "net.refused")),
     "a ZITADEL that fails": (failing, {}, everywhere((*ZITADELS, "call"), "zitadel.fails")),
     "a host without an instance": (other_host, {}, everywhere(ZITADELS, "zitadel.host_unknown")),
-    "a wrong client secret": (
-        lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
-        {},
-        everywhere(THE_CLIENT, "client.refused"),
-    ),
     "an exported secret hides that of .env": (
         lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
         {"CLIENT_SECRET": CLIENT_SECRET},
@@ -178,11 +173,6 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
         {},
         everywhere((*ABOUT_THE_TOKEN, "page"), "token.damaged"),
     ),
-    "a PAT with a changed content": (
-        lambda planter: changed(planter, 200),
-        {},
-        everywhere((*ABOUT_THE_TOKEN, "page"), "token.dead"),
-    ),
     "a token that a refresh ended": (refreshed, {}, everywhere((*ABOUT_THE_TOKEN, "page"), "token.ended")),
     "a user whose ID has a colon": (colon, {}, everywhere(ABOUT_THE_TOKEN, "token.user_id")),
     "a token without an audience": (
@@ -194,11 +184,6 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
         lambda planter: settings(planter.url, ZITADEL_ADMIN_PAT=WRONG, ZITADEL_PROJECT_ID=PROJECT_ID),
         {"ZITADEL_ADMIN_PAT": ADMIN.pat},
         everywhere(("role", "setup"), "admin.refused", "ZITADEL_ADMIN_PAT in the environment hides the one in .env"),
-    ),
-    "a user's wrong secret": (
-        lambda planter: settings(planter.url, **USER),
-        {},
-        everywhere(("token",), "user.wrong_secret"),
     ),
     "an exported user secret hides that of .env": (
         lambda planter: settings(planter.url, **USER),

@@ -9,8 +9,7 @@ from pathlib import Path
 from tests.catalogue.named_causes import command, flat, write
 from tests.support.cli import Ran, Shell, settings
 from tests.support.planting import Planter
-from tests.support.upstream import http as whole
-from tests.support.upstream import raw, refusing_port, upstream
+from tests.support.upstream import refusing_port
 from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
 
 USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
@@ -33,14 +32,15 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
         return bare(*line.split(), "--admin-key", keys[user], **env | more)
 
     keys = {user.username: planter.key_file(bare.folder, user.id).name for user in (ADMIN, READER)}
-    lines = ("role list", "doctor --only admin.rights", "setup --dry-run --project-name own", "demo --live")
+    lines = ("role list", "doctor --only admin.rights", "setup --dry-run --project-name own")
     for line in lines:
         assert ran(ADMIN.username, line).code == 0
         refused = ran(READER.username, line)
         assert (refused.code, "membership" in refused.all) == (1, True), refused.all
         assert "ZITADEL_ADMIN_PAT" not in refused.all
+    assert "membership" in ran(READER.username, "demo --live").err
     planter.user("DeactivateUser", READER.id)
-    for line in lines:
+    for line in (*lines, "demo --live"):
         assert "is deactivated or locked" in ran(READER.username, line).err
     with refusing_port() as port:
         away = ran(ADMIN.username, "role list", ZITADEL_DOMAIN=f"http://localhost:{port}")
@@ -66,13 +66,6 @@ def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, plant
     output.names(f"refuses the key of the user {READER.id}", f"key {file.stem} was deleted", "user was removed")
     output.names("create a key on the service account's page")
     command(bare, with_key(planter.url, Path(other)), "token").names("refuses the key", "another ZITADEL", "recreated")
-
-
-def test_what_is_not_a_zitadel(bare: Shell) -> None:
-    with upstream(raw(whole(b"<html>", 200, {"Content-Type": "text/html"}))) as other:
-        output = command(bare, as_user(other.url), "token").names("ZITADEL_DOMAIN", "not a ZITADEL|not ZITADEL's")
-    assert (output.ran.code, output.ran.out, READER.secret in output.ran.all) == (4, "", False)
-    output.never("introspection", "API application", "key .*deleted", "client secret", "no service account")
 
 
 def test_an_internal_url_is_where_the_credentials_go(bare: Shell, planter: Planter) -> None:

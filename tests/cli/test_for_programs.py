@@ -3,14 +3,13 @@
 import json
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.cli import BASE, Shell, Stack
-from tests.support.processes import ROOT, forker, run_program
+from tests.support.cli import API_UNSET, BASE, Shell, Stack
+from tests.support.processes import ROOT, forker
 from zdemo.config.variables import BY_NAME, SECRETS
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER
 from zdemo.errors import ExitCode
@@ -36,7 +35,9 @@ WITHOUT_END = {  # and why they have no document that ends
 }
 
 
-def listed(shell: Shell) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    shell = Shell(folder=tmp_path_factory.mktemp("commands"), env={})
     return {row["name"]: row for row in shell("commands", "--json").document["commands"]}
 
 
@@ -44,9 +45,11 @@ def listed(shell: Shell) -> dict[str, Any]:
     "stdin", ["empty", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("closed", "silent"))]
 )
 @pytest.mark.parametrize("command", LINES)
-def test_no_command_asks_where_there_is_no_terminal(own_shell: Shell, command: str, stdin: str) -> None:
+def test_no_command_asks_where_there_is_no_terminal(
+    own_shell: Shell, listed: dict[str, Any], command: str, stdin: str
+) -> None:
     """``silent`` is a pipe on which nobody writes: a command that reads it does not end."""
-    codes = {*map(int, listed(own_shell)[command]["exit_codes"]), ExitCode.USAGE}
+    codes = {*map(int, listed[command]["exit_codes"]), ExitCode.USAGE}
     out, err, pipe = (own_shell.folder / name for name in ("out", "err", "pipe"))
     os.mkfifo(pipe)
     writer = os.open(pipe, os.O_RDWR)
@@ -62,8 +65,8 @@ def test_no_command_asks_where_there_is_no_terminal(own_shell: Shell, command: s
     os.close(writer)
 
 
-def test_the_list_has_every_command_and_what_a_caller_needs(bare: Shell) -> None:
-    rows = listed(bare)
+def test_the_list_has_every_command_and_what_a_caller_needs(bare: Shell, listed: dict[str, Any]) -> None:
+    rows = listed
     assert rows.keys() == LINES.keys() | WITHOUT_END.keys()
     options = {(name, option["names"][0]): option for name, row in rows.items() for option in row["options"]}
     assert options["call", "--url"]["settings"] == ["ZDEMO_API_URL"]
@@ -87,19 +90,18 @@ def test_the_list_holds_no_secret_that_is_set(shell: Shell) -> None:
 
 
 def test_the_commands_of_the_skill_run_as_they_stand_there(own_stack: Stack, tmp_path: Path) -> None:
-    shell = Shell(folder=tmp_path, env={})
+    shell = Shell(folder=tmp_path, env=API_UNSET)
     skill = shell("commands", "--skill").out
     assert skill == (ROOT / "zdemo" / "cli" / "SKILL.md").read_text()
     assert re.match(r"---\nname: [a-z-]{1,64}\ndescription: .{1,1024}\n---\n", skill)
     shell.dotenv(**own_stack.env)
     (tmp_path / "token.txt").write_text(READER.pat)
-    lines = [*re.findall(r"^ {7}(zdemo .*)$", skill, re.MULTILINE), "zdemo commands --json"]
+    lines = [*re.findall(r"^ {7}zdemo (.*)$", skill, re.MULTILINE), "commands --json"]
     assert len(lines) == 6
     for line in lines:
-        ran = run_program(
-            "sh", "-c", line, folder=tmp_path, env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
-        )
-        assert (ran.returncode, type(json.loads(ran.stdout))) == (0, dict), f"{line}\n{ran.stderr}"
-        assert not [secret for secret in (READER.pat, ADMIN.pat, CLIENT_SECRET) if secret in ran.stdout + ran.stderr]
+        words, _, file = line.partition(" < ")
+        ran = shell(*words.split(), stdin=(tmp_path / file).read_text() if file else "")
+        assert (ran.code, type(ran.document)) == (0, dict), f"{line}\n{ran.err}"
+        assert not [secret for secret in (READER.pat, ADMIN.pat, CLIENT_SECRET) if secret in ran.all]
     codes = re.findall(r"^\| (\d) \|", skill, re.MULTILINE)
     assert [int(code) for code in codes] == [code.value for code in ExitCode]

@@ -32,8 +32,10 @@ REPAIRED = [  # lines of .env, and what they become; {at} is where ZITADEL liste
         ("CLIENT_ID=", f"CLEINT_SECRET='\"{CLIENT_SECRET}'", f"CLIENT_IDD={CLIENT_ID}", "CLIENT_SECRET="),
         (f"CLIENT_SECRET='{CLIENT_SECRET}'", f"CLIENT_ID={CLIENT_ID}"),
     ),
-    ((f'ZITADEL_ADMIN_PAT="Bearer {ADMIN.pat}"',), (f'ZITADEL_ADMIN_PAT="{ADMIN.pat}"',)),
-    ((f"PAT=\u2018\u200b{READER.pat}\u2019",), (f"PAT={READER.pat}",)),
+    (
+        (f'ZITADEL_ADMIN_PAT="Bearer {ADMIN.pat}"', f"PAT=\u2018\u200b{READER.pat}\u2019"),
+        (f'ZITADEL_ADMIN_PAT="{ADMIN.pat}"', f"PAT={READER.pat}"),
+    ),
     (("ZITADEL_DOMAIN=http://localhost:{at}/ui/console?x=1",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
     (("ZITADEL_DOMAIN=https://localhost:{at}",), ("ZITADEL_DOMAIN=http://localhost:{at}",)),
     (("ZITADEL_PROJECT_ID=353545601679493699",), (f"ZITADEL_PROJECT_ID={PROJECT_ID}",)),

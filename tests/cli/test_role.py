@@ -162,7 +162,7 @@ def test_an_api_that_does_not_run_or_another_program_in_its_place_is_no_failure(
     for number, behaviour in enumerate(OTHER_PROGRAMS):
         change = ("role", "grant" if number % 2 else "revoke", *GRANT[2:])
         with upstream(behaviour) as other:
-            ran = own_shell(*change, ZDEMO_API_URL=other.url, ZDEMO_TIMEOUT="1")
+            ran = own_shell(*change, ZDEMO_API_URL=other.url)
         assert (ran.code, ran.err, "running APIs follow within" in ran.out) == (0, "", True)
     document = own_shell(*REVOKE, "--json", ZDEMO_API_URL="not an address").document
     assert (document["done"], document["api_follows_at_once"]) == ("removed", False)

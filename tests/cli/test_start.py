@@ -34,7 +34,7 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
     return set(json.loads(processes.run_python(_LOADED, *arguments, environment=environment)))
 
 
-@pytest.mark.parametrize("line", ["", "--help", "serve --help"])
+@pytest.mark.parametrize("line", ["", "serve --help"])
 def test_help_loads_no_server_and_no_other_command(line: str) -> None:
     modules = loaded(*line.split())
     assert modules & {*SERVERS, "requests"} == set()

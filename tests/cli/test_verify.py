@@ -207,9 +207,6 @@ def test_access_to_an_mcp_server_is_checked_alone(bare: Shell) -> None:
     program = ("--", sys.executable, "-c", MCP, "{port}")
     ran = bare(*words, "--env", "ZDEMO_RESOURCE=https://api.example.com/mcp", *program)
     assert (ran.code, ran.out.split()[:4]) == (0, ["mcp", "6", "of", "6"]), ran.all
-    ran = bare(*words, "--json", *program)
-    failed = {row["id"] for row in ran.document["cases"] if row["outcome"] == "fail"}
-    assert (ran.code, failed) == (1, {"mcp.metadata", "mcp.role_missing", "mcp.pat"}), ran.all
 
 
 def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:

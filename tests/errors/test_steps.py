@@ -1,13 +1,13 @@
 """What a person can paste: a shell takes each line as it stands, and zdemo's command line each of its commands."""
 
 import ast
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 import typer
 from typer.main import get_command
 
@@ -17,6 +17,7 @@ from zdemo.cli.common_options import ASK
 from zdemo.cli.entry import WITH_OPTIONAL_VALUE
 from zdemo.errors.steps import Command, Shell, in_words, with_env_file
 
+PROGRAM: Any = get_command(app)
 ANY = "1"  # stands for a value that is known at run time only: a number is also a name
 KNOWN = {"action": "grant", "api": "", "where": "", "_at_port": ""}  # an option, or nothing
 OTHER_PROGRAMS = ("base64", "chmod", "curl", "df", "export", "jq", "ls", "mkdir", "mv", "openssl", "pip", "unset")
@@ -38,10 +39,11 @@ def text_of(node: ast.expr | None) -> str:
     return ANY
 
 
-def steps() -> Iterator[Any]:
-    """Yield each command that zdemo proposes, once for each place that makes one of a text."""
+def steps() -> Iterator[tuple[str, Command | Shell]]:
+    """Yield each command that zdemo proposes, and the place that makes it of a text."""
     for path in sorted((ROOT / "zdemo").rglob("*.py")):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for call in ast.walk(ast.parse(text)) if re.search(r"\b(Command|Shell)\(", text) else ():
             if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
                 continue
             if call.func.id not in ("Command", "Shell") or (text := text_of(call.args[0])).startswith(ANY):
@@ -51,33 +53,46 @@ def steps() -> Iterator[Any]:
             names, option = given.get("names"), text_of(given["option"]) if "option" in given else ""
             words = tuple(map(text_of, names.elts)) if isinstance(names, ast.Tuple) else ()
             command = Command(text, words, option.removeprefix(ANY), uses_settings="uses_settings" not in given)
-            step = Shell(text) if call.func.id == "Shell" else command
-            yield pytest.param(step, id=f"{path.relative_to(ROOT)}:{call.lineno}")
+            yield f"{path.relative_to(ROOT)}:{call.lineno}", Shell(text) if call.func.id == "Shell" else command
 
 
-def shell_words(line: str) -> list[str]:
+def words_of(line: str) -> list[str]:
     """Return the words of a line, which the shell must take as one simple command."""
-    parsed = run_program("bash", "-n", "-c", line)
-    assert (parsed.returncode, parsed.stderr) == (0, ""), line
     words = shlex.shlex(line, posix=True, punctuation_chars=True)
     assert not [word for word in words if set(word) <= set("();<>|&")], f"the shell would take a sign of: {line}"
     return shlex.split(line, comments=True)
 
 
-@pytest.mark.parametrize("step", list(steps()))
-def test_a_line_to_paste_is_only_a_line_to_paste(step: Command | Shell) -> None:
-    for known in (step, with_env_file(step, Path("my folder/my.env"))):
-        program, *arguments = shell_words(in_words(known))
-        if isinstance(known, Shell):
-            assert program in OTHER_PROGRAMS
-            continue
-        if arguments[-1] in WITH_OPTIONAL_VALUE:
-            arguments[-1] += f"={ASK}"
-        assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "what asks for a token stands at the end"
-        zdemo: Any = get_command(app)
-        context = zdemo.make_context("zdemo", arguments[:1])
-        name, command, arguments = zdemo.resolve_command(context, arguments)
-        while hasattr(command, "resolve_command"):
-            name, command, arguments = command.resolve_command(context, arguments)
-        with suppress(typer.Exit):  # --help
-            command.make_context(name, arguments, parent=context)
+def is_of_a_command(line: str) -> bool:
+    """Return whether a line calls a command of zdemo that knows its options, or another program."""
+    program, *arguments = words_of(line)
+    if program != "zdemo":
+        return program in OTHER_PROGRAMS
+    if arguments[-1] in WITH_OPTIONAL_VALUE:
+        arguments[-1] += f"={ASK}"
+    assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "what asks for a token stands at the end"
+    context = PROGRAM.make_context("zdemo", arguments[:1])
+    name, command, arguments = PROGRAM.resolve_command(context, arguments)
+    while hasattr(command, "resolve_command"):
+        name, command, arguments = command.resolve_command(context, arguments)
+    with suppress(typer.Exit):  # --help
+        command.make_context(name, arguments, parent=context)
+    return True
+
+
+def test_a_line_to_paste_is_only_a_line_to_paste() -> None:
+    lines = [
+        (in_words(known), place, isinstance(step, Command))
+        for place, step in steps()
+        for known in (step, with_env_file(step, Path("my folder/my.env")))
+    ]
+    assert len(lines) > 200
+    parsed = run_program("bash", "-n", "-c", "\n".join(line for line, _, _ in lines))
+    assert (parsed.returncode, parsed.stderr) == (0, "")
+    for line, place, is_command in lines:
+        try:
+            assert is_command is line.startswith("zdemo "), line
+            assert is_of_a_command(line), line
+        except Exception as error:
+            error.add_note(f"{place} proposes {line}")
+            raise

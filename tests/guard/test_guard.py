@@ -83,6 +83,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_missing_settings_are_shown_alone_by_the_program_that_runs_the_app(program: str, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(PROGRAMS[program])

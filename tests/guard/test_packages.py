@@ -99,6 +99,7 @@ def test_a_guard_works_with_the_packages_that_its_page_names(
         assert run_python(WITHOUT_OTHERS + script, missing(names), *tokens, folder=tmp_path) == "200\n401\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("row", "module"),
     [("`ZDEMO_CACHE_URL`", "zdemo.guard.shared.answers"), ("`create_app(open_metrics=True)`", "zdemo.server.metrics")],

@@ -37,7 +37,7 @@ from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 ROLE = "read:messages"
 CHANGES, FEED = "Change it", "Feed"
@@ -239,6 +239,20 @@ def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(per
     expect(person.page.get_by_label("Route")).to_have_value(PRIVATE)
     expect(person.page.get_by_label("Caller")).to_have_value("reader")
     expect(person.part(CHANGES).get_by_label(FORGET)).to_be_checked()
+
+
+@pytest.mark.thorough
+def test_a_change_that_the_page_was_told_of_is_not_called_another_if_a_look_shows_it_first(browser: Browser) -> None:
+    with page_site(threads=64, ttl_seconds=1) as site, visit(browser, site.address) as person:
+        looks: list[Route] = []
+        person.page.route("**/-/state", lambda look: looks.append(look))  # noqa: PLW0108  # Playwright marks a function
+        site.open().post("/-/change", {"change": "revoke", "user_id": READER.id, "role": ROLE}).raise_for_status()
+        person.sees(f"revoked {ROLE} from reader", in_part=FEED)
+        with person.page.expect_request("**/-/state"):
+            person.page.evaluate("dispatchEvent(new Event('focus'))")
+        looks[-1].continue_()  # and the one of that change, which came first, waits
+        person.sees("now only uses answers from after the change", in_part=CHANGES)
+        person.page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.thorough

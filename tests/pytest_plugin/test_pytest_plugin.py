@@ -113,6 +113,7 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
     assert zitadel_emulator.user("bob", ROLE), "nothing was created"
 
 
+OPTIONS = ["-q", "--disable-plugin-autoload", "-p", "zdemo.pytest_plugin", "-p", "no:cacheprovider", "."]
 API_TEST = """
 from flask import Flask
 from zdemo.server import protect, requires_token
@@ -127,9 +128,12 @@ def test_messages(zitadel_emulator):
 """
 
 
-@pytest.mark.parametrize(("env", "code", "remark"), [(", zitadel_emulator.env", 0, False), ("", 1, True)])
+@pytest.mark.parametrize(
+    ("env", "code", "remark"),
+    [pytest.param(", zitadel_emulator.env", 0, False, marks=pytest.mark.thorough), ("", 1, True)],
+)
 def test_an_api_sees_changes_at_once_if_it_got_the_env(env: str, code: int, remark: bool, tmp_path: Path) -> None:
     (tmp_path / "test_api.py").write_text(API_TEST.format(env=env))
     (tmp_path / ".env").write_text(emulator_text(1))  # another ZITADEL, where nothing listens
-    ran = run_script("import pytest\nraise SystemExit(pytest.main(['-q', '-p', 'no:cacheprovider', '.']))", tmp_path)
+    ran = run_script(f"import pytest\nraise SystemExit(pytest.main({OPTIONS}))", tmp_path)
     assert (ran.code, b"did the API get zitadel_emulator.env?" in ran.out) == (code, remark), ran

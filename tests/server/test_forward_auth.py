@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from posixpath import normpath
 from typing import Any
@@ -119,15 +119,25 @@ WAYS = {  # paths, and the roles that they need; None: 404
 }
 
 
-@pytest.fixture(scope="module", params=[as_it_is, without_raw_path, with_resolved_path])
-def api(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    with answering(READER, request.param) as api:
-        yield api
+@pytest.fixture(scope="module")
+def apis() -> Iterator[list[Endpoint]]:
+    """The app on each kind of server."""
+    with ExitStack() as stack:
+        servers = (as_it_is, without_raw_path, with_resolved_path)
+        yield [stack.enter_context(answering(READER, server)) for server in servers]
+
+
+def ask_all(apis: list[Endpoint], target: str, *fields: str, **more: Any) -> Reply:
+    """Return the answer of each server, which is the same but for the ID of the request."""
+    replies = [ask(api, target, *fields, **more) for api in apis]
+    seen = [(reply.status, reply.one("www-authenticate"), len(reply.body)) for reply in replies]
+    assert seen == [seen[0]] * len(apis), f"the servers differ: {seen}"
+    return replies[0]
 
 
 @pytest.mark.parametrize("path", WAYS)
-def test_the_path_alone_names_the_roles_that_are_needed(path: str, api: Endpoint) -> None:
-    reply, roles = ask(api, path, BEARER), WAYS[path]
+def test_the_path_alone_names_the_roles_that_are_needed(path: str, apis: list[Endpoint]) -> None:
+    reply, roles = ask_all(apis, path, BEARER), WAYS[path]
     if roles is None:
         assert (reply.status, reply.one("www-authenticate")) == (404, None)
     elif set(roles) <= {"reader", "writer", "-x"}:
@@ -167,8 +177,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fields", REFUSED)
-def test_nothing_but_one_bearer_token_is_taken(fields: tuple[str, ...], api: Endpoint) -> None:
-    reply = ask(api, "/auth/-?access_token=a", *fields)
+def test_nothing_but_one_bearer_token_is_taken(fields: tuple[str, ...], apis: list[Endpoint]) -> None:
+    reply = ask_all(apis, "/auth/-?access_token=a", *fields)
     assert (reply.status, reply.one("www-authenticate")) == REFUSED[fields]
 
 
@@ -193,11 +203,11 @@ PREFLIGHT = ("Origin: https://app.example.com", "Access-Control-Request-Method: 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND", "TRACE"])
 @pytest.mark.parametrize("fields", [(), SPOOFED, UPGRADE, PREFLIGHT])
-def test_method_and_other_fields_change_nothing(method: str, fields: tuple[str, ...], api: Endpoint) -> None:
+def test_method_and_other_fields_change_nothing(method: str, fields: tuple[str, ...], apis: list[Endpoint]) -> None:
     body = b"access_token=a" if method in ("POST", "PUT") else b""
     targets = {"/auth/role/reader/-": (BEARER, 200), "/auth/role/admin/-": (BEARER, 403), "/auth/-": ("X: y", 401)}
     for target, (field, status) in targets.items():
-        assert ask(api, target, field, *fields, method=method, body=body).status == status
+        assert ask_all(apis, target, field, *fields, method=method, body=body).status == status
 
 
 def test_the_user_is_in_three_fields_that_are_always_there() -> None:

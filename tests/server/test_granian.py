@@ -161,6 +161,7 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.thorough
 def test_silent_clients_do_not_block_others(running: Served) -> None:
     """Until their headers are due, they look like slow clients."""
     with ExitStack() as stack:

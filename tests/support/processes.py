@@ -27,15 +27,19 @@ class Ended(NamedTuple):
     err: bytes
 
 
+RESIDENT = {"call", "commands", "doctor", "init", "introspect", "role", "setup", "token"}  # they leave nothing behind
+
+
 class Forker:
     """A process of ``tests.support.forking``, which runs one command of zdemo at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, forks: bool = True) -> None:
+        self._forks = forks
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
         self._process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "tests.support.forking"],
-            cwd=ROOT,
+            cwd=self._folder.name,  # where there is no .env
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -70,9 +74,13 @@ class Forker:
             "env": dict(env),
             "files": [path and str(path) for path in files],
             "terminal": terminal,
+            "forks": self._forks,
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
-        code = int(self._process.stdout.readline())
+        answer = self._process.stdout.readline()
+        if not answer:
+            runner.cache_clear()
+        code = int(answer or self._process.wait(LONGEST_SECONDS))
         assert code >= 0, f"signal {-code} ended {' '.join(arguments)}"
         return code
 
@@ -84,6 +92,12 @@ class Forker:
 @cache
 def forker() -> Forker:
     return Forker()
+
+
+@cache
+def runner() -> Forker:
+    """Return a process that does not fork, so that threads which wait for a silent server disturb no command."""
+    return Forker(forks=False)
 
 
 def run_program(

@@ -39,6 +39,7 @@ def test_the_examples_pass(tmp_path: Path) -> None:
     assert passed == set(map(str, range(len(EXAMPLES))))
 
 
+@pytest.mark.thorough
 def test_the_example_for_unittest_needs_no_pytest(tmp_path: Path) -> None:
     (code,) = [code for _, code in EXAMPLES if "unittest" in code]
     (tmp_path / "pytest.py").write_text("raise ImportError('there is no pytest')")
@@ -75,6 +76,7 @@ def test_the_page_names_everything_of_the_fixture() -> None:
     assert documented == public
 
 
+@pytest.mark.thorough
 def test_the_seed_of_the_page_is_a_whole_world(tmp_path: Path) -> None:
     (tmp_path / "seed.toml").write_text(SEED)
     shell = Shell(folder=tmp_path, env={})

@@ -46,17 +46,16 @@ async function lookAgain() {
   setTimeout(lookAgain, state.setup && !state.setup.emulator ? LOOK_MS.real : LOOK_MS.emulator);
 }
 
-/**
- * Read the state again. A failure is left to the feed, which notices it too and says so.
- * @param {boolean} [isTold] whether the change that it may show was told of by the feed
- */
-export async function refreshState(isTold = false) {
+let told = 0; // changes of which the feed told: until the state was read again, each answer may show them
+
+/** Read the state again. A failure is left to the feed, which notices it too and says so. */
+export async function refreshState() {
   const asked = state.answers;
   try {
     const setup = await readState();
     if (state.answers !== asked) return; // a change was answered meanwhile, and knows better
     const changes = keepSetup(setup);
-    if (changes.length && !isTold) showChangeElsewhere(changes);
+    if (changes.length && !told) showChangeElsewhere(changes);
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }
@@ -102,7 +101,9 @@ function listenToFeed() {
   });
   feed.addEventListener("changed", (message) => {
     const change = parsed(message.data);
-    if (change && showChange(change)) refreshState(true);
+    if (!change || !showChange(change)) return;
+    told += 1;
+    refreshState().finally(() => (told -= 1));
   });
   feed.addEventListener("forgotten", (message) => {
     addNote("the API forgot ZITADEL’s answers: it asks again");
