@@ -25,20 +25,13 @@ class ZitadelEmulator:
     accounts ``reader`` and ``visitor``, and the person ``ada``. ``url`` is the issuer for the API under test.
     """
 
-    url: str
-    """The issuer, for example ``http://localhost:43211``."""
-    name: str
-    """The name that tells this emulator from others; every answer has it in ``X-Zdemo-Emulator``."""
-    client_id: str
-    """The client ID of the API application."""
+    url: str  # the issuer, for example http://localhost:43211
+    name: str  # tells this emulator from others; every answer has it in X-Zdemo-Emulator
+    client_id: str  # of the API application, as is the secret
     client_secret: str
-    """The client secret of the API application."""
-    app_client_id: str
-    """The client ID of an OIDC application for people: PKCE, no secret, and any loopback port."""
-    project_id: str
-    """The project that the roles belong to."""
-    admin_pat: str
-    """The token of an administrator."""
+    app_client_id: str  # of an OIDC application for people: PKCE, no secret, and any loopback port
+    project_id: str  # of the roles
+    admin_pat: str  # the token of an administrator
 
     _emulator: Emulator
     _world: World
@@ -278,7 +271,6 @@ class ZitadelEmulator:
         return [a for a in self._world.authorizations.values() if (a.user_id, a.project_id) == place]
 
     def _user(self, username: str) -> User:
-        user = self._world.user_named(username)
-        if user is None:
-            raise ValueError(f"unknown user: {username}")
-        return user
+        if user := self._world.user_named(username):
+            return user
+        raise ValueError(f"unknown user: {username}")
