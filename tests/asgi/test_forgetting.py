@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.asgi.asgi_apis import on_uvicorn, starlette_app
 from tests.server.test_faults import PROJECT
 from tests.support.apis import SCOPED, settings_for
@@ -22,6 +24,8 @@ def test_the_next_request_asks_zitadel() -> None:
                 assert api.get(SCOPED).status == 200
                 up.now(WITHOUT_ROLE)
                 assert app.state.zdemo.forget(user_id="another") == 0
+                with pytest.raises(ValueError, match="what follows Bearer, without"):
+                    app.state.zdemo.forget(token=f"Bearer {READER.pat}")
                 assert api.get(SCOPED).status == 200
                 assert app.state.zdemo.forget(**order) == 1
                 assert api.get(SCOPED).status == 401

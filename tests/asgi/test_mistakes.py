@@ -229,6 +229,15 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
     "an app of Flask": (lambda: guarded(Flask(__name__)), "write from zdemo.server import protect"),
+    "an app inside middleware": (
+        lambda: guarded(CORSMiddleware(FastAPI(), allow_origins=["*"])),
+        "write protect(app) with the app itself",
+    ),
+    "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
+    "a setting as an argument": (
+        lambda: protect(FastAPI(), client_id="1"),  # type: ignore[arg-type]  # the mistake
+        'protect(app, {"ZITADEL_DOMAIN": "…"})',
+    ),
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
     "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),

@@ -178,6 +178,7 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "what could be a token by position": (lambda: requires_token(READER.pat), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "roles by position": (lambda: requires_token(["a"]), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "what a route returns": (lambda: requires_token()(None), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
+    "the roles of a blueprint": (lambda: requires_token(role="a")(Blueprint("a", "a")), "blueprint.before_request("),  # type: ignore[call-overload]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
@@ -186,6 +187,13 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
     "a view that is open too late": (lambda: (requires_token(view := _view()), open_route(view)), "remove one of them"),
+    "a blueprint": (lambda: protect(Blueprint("a", "a")), "blueprint.before_request(requires_token("),  # type: ignore[arg-type]  # the mistake
+    "the application inside an app": (lambda: protect(Flask("own").wsgi_app), "write protect(app) with the app itself"),  # type: ignore[arg-type]  # the mistake
+    "a setting as an argument": (lambda: protect(Flask("own"), domain="x"), 'protect(app, {"ZITADEL_DOMAIN": "…"})'),  # type: ignore[arg-type]  # the mistake
+    "the address of an introspector": (
+        lambda: protect(Flask("own"), settings_for("http://127.0.0.1:9"), "http://127.0.0.1:9"),  # type: ignore[arg-type]  # the mistake
+        "leave it out",
+    ),
     "the class of an app": (lambda: protect(Flask), "write protect(Flask(__name__))"),  # type: ignore[arg-type]  # as people write
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
 }

@@ -83,6 +83,7 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
         ("/api/private", "", "no bearer token", "this route requires a token, and none was sent"),
         ("/api/public", "", "admitted: this route needs no token", ""),
         ("/api/unknown", "", "no such path", "no such path"),
+        ("/api/privat", "", "no such path", "the API has nothing there for GET (404): did you mean /api/private?"),
         ("/api/private", READER.pat[:-8], "the token is not active", "most likely, the token is cut off"),
         ("/api/private", READER.pat, "admitted: the token is active", ""),
         (SCOPED, VISITOR.pat, f"the role {ROLE} is missing", "the token is valid, but"),
@@ -172,7 +173,7 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
     [
         (OPAQUE, "…", "Authorization does not begin with Bearer"),
         (f"{OPAQUE} x", "…", "Authorization does not begin with Bearer"),
-        (f"bearer:{OPAQUE}", "…", "no valid token follows Bearer"),
+        (f"bearer:{OPAQUE}", "…", "no valid token follows Bearer: a token cannot have ':' inside"),
         (f"Basic {'word ' * 4000}{OPAQUE}", "Basic …", "Authorization does not begin with Bearer"),
         ("Basic aHVudGVyMg==", "Basic …", "Authorization does not begin with Bearer"),
         (f'Bearer "{OPAQUE}"', "Bearer …", "the token has quotes around it"),

@@ -112,7 +112,7 @@ def test_other_machines_may_not(peer: str) -> None:
 GOOD: list[object] = [{"user_id": USER}, {"token": READER.pat}, {"everything": True}]
 BAD: list[object] = [
     *(b"", b"\xff", b"[" * 5000, [], {}),
-    *({"user_id": 1}, {"everything": False}, {"token": ["x"]}, {"token_hash": "00" * 64}),
+    *({"user_id": 1}, {"everything": False}, {"token": ["x"]}, {"token": "Bearer x"}, {"token_hash": "00" * 64}),
     *({"user_id": "1", "everything": True}, {"user_id": "1", "number": "7"}),
 ]
 

@@ -76,13 +76,13 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
     """Return a fault; ``path`` is one of ``PATHS``, or begins with a slash. Raises ValueError, with the known words."""
     if kind not in KINDS:
         raise ValueError(f"unknown fault: {kind} (known: {', '.join(KINDS)})")
-    if path and not path.startswith("/") and path not in PATHS:
+    if path and path not in PATHS and not str(path).startswith("/"):
         raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and paths that begin with /)")
-    if times is not None and times < 1:
-        raise ValueError(f"times must be at least 1, not {times}")
+    if times is not None and (not isinstance(times, int) or times < 1):
+        raise ValueError(f"times must be a whole number of at least 1, not {times!r}")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
-    if not 0 <= seconds <= MOST_SECONDS:
-        raise ValueError(f"seconds must be from 0 to {MOST_SECONDS:.0f}, not {seconds}")
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
+        raise ValueError(f"seconds must be a number from 0 to {MOST_SECONDS:.0f}, not {seconds!r}")
     return Fault(kind=kind, times=times, path=PATHS.get(path, path), seconds=seconds)
 
 

@@ -1,7 +1,8 @@
 """The world that the emulator starts with. Its tokens and secrets are meant to be public."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resource
 from zdemo.emulator.sessions import add_person
@@ -154,9 +155,11 @@ def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
 
 
 def add_app(
-    world: World, project: Project, name: str, uris: Iterable[str], *, id: str | None = None, client_id: str = ""
+    world: World, project: Project, name: str, uris: Collection[str], *, id: str | None = None, client_id: str = ""
 ) -> Application:
-    """Add an OIDC application for web and native clients: public, with PKCE, and any port of a loopback address."""
+    """Add a public OIDC application, with PKCE and any loopback port. Raises ValueError for a URI without a host."""
+    if wrong := [uri for uri in uris if not urlsplit(uri).netloc and "." not in urlsplit(uri).scheme]:
+        raise ValueError(f"the redirect URI has no host: {wrong[0]}; give one like http://localhost/callback")
     app = world.add_application(project, name, "oidc", "OIDC_AUTH_METHOD_TYPE_NONE", id=id)
     app.client_id = client_id or app.client_id
     app.oidc = {

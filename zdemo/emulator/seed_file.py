@@ -22,7 +22,10 @@ from zdemo.emulator.world import World
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-EXAMPLE_TIME = "write the time with its zone, for example 2030-01-01T00:00:00Z"
+EXAMPLES = {  # of fields, by their names
+    "expires": "write the time with its zone, for example 2030-01-01T00:00:00Z",
+    "expires_in": "write seconds from the start, for example 3600",
+}
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
@@ -169,8 +172,9 @@ class _Seeding:
         except msgspec.ValidationError as error:
             what, _, path = str(error).partition(" - at ")
             path, what = path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", "")
-            hint = f"write [[{path}]], or a list" if "expected array, got object" in what else _known_at(path)
-            hint = EXAMPLE_TIME if path.endswith(".expires") else hint
+            hint = EXAMPLES.get(path.rpartition(".")[2]) or _known_at(path)
+            if "expected array, got" in what:
+                hint = f"write [[{path}]], or a list" if "got object" in what else 'write a list: ["…"]'
             raise self.error(path, what, hint) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
@@ -182,7 +186,8 @@ class _Seeding:
         except (RecursionError, ValueError) as error:
             match = re.search(r"line (\d+),? column (\d+)", str(error))
             place = f", line {match[1]}, column {match[2]}" if match else ""
-            raise SeedError(f"{self._name}{place}: not valid {kind}") from None
+            hint = 'write a text in quotes: "…"' if str(error).startswith("Invalid value") else ""
+            raise SeedError(f"{self._name}{place}: not valid {kind}", hint) from None
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""
@@ -215,7 +220,8 @@ class _Seeding:
         try:
             set_auto_login(self._world, self._content.auto_login or "")
         except KeyError as error:
-            raise self.error("auto_login", f"unknown person: {error.args[0]}") from None
+            known = ", ".join(person.username for person in self._content.people) or "none"
+            raise self.error("auto_login", f"unknown person: {error.args[0]}", f"known: {known}") from None
         return start_of(self._world, tuple(self._users))
 
     def _each(self, field: str, tables: Iterable[T]) -> Iterator[T]:
@@ -252,7 +258,11 @@ class _Seeding:
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
             raise self.error(f"{self.at}.client_id", "another application has this client ID")
         if table.auth == "none":
-            add_app(self._world, project, table.name, table.redirect_uris, id=table.id, client_id=table.client_id or "")
+            id, client_id = table.id, table.client_id or ""
+            try:
+                add_app(self._world, project, table.name, table.redirect_uris, id=id, client_id=client_id)
+            except ValueError as error:
+                raise self.error(f"{self.at}.redirect_uris", str(error)) from None
             return
         if table.redirect_uris:
             raise self.error(f"{self.at}.redirect_uris", 'needs auth = "none"')

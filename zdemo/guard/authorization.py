@@ -15,6 +15,7 @@ from zdemo.zitadel.introspection_answer import Introspection
 LONGEST_TOKEN = 16 * 1024  # characters
 CREDENTIALS = re.compile(rf"(?i:bearer) +({B64TOKEN.pattern}) *")
 BEARER = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.IGNORECASE)  # the scheme, not the start of a longer one
+OTHER_SIGN = re.compile(r"[^\w\x00-\x1f\x7f.~+/=-]", re.ASCII)  # one that no token has, and that can be shown
 SECOND_CREDENTIALS = re.compile(r",\s*bearer\b", re.IGNORECASE)  # how servers join a second Authorization field
 EMPTY_PART = re.compile(r"(?:^|,)\s*(?:,|$)")  # Granian hands over a field with bytes beyond ASCII as an empty one
 # Any character of a name may be escaped. One search takes less time than parsing what no view may read.
@@ -47,8 +48,10 @@ def bearer_token(authorization: str | None) -> str:
         raise InvalidRequest("more than one Authorization header field", hint="send exactly one")
     if not authorization.isascii() or EMPTY_PART.search(authorization):
         raise InvalidRequest("the Authorization header field is empty or has bytes beyond ASCII", hint=SEND_BEARER)
-    if BEARER.match(authorization):
-        raise InvalidRequest("no valid token follows Bearer", hint=SEND_BEARER)
+    if scheme := BEARER.match(authorization):
+        sign = OTHER_SIGN.search(authorization[scheme.end() :].strip())
+        why = f": a token cannot have {sign[0]!r} inside" if sign else ""
+        raise InvalidRequest(f"no valid token follows Bearer{why}", hint=SEND_BEARER)
     raise NoToken("Authorization does not begin with Bearer", hint=SEND_BEARER)
 
 

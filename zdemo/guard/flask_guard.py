@@ -8,7 +8,7 @@ from functools import cache, wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
 from traceback import walk_stack
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Never, ParamSpec, TypeVar, overload
 
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
 from flask.ctx import AppContext
@@ -49,6 +49,7 @@ EXTENSION = "zdemo"
 # Attributes of an admitted request: to which view, by which guard, and what ZITADEL says about its token
 ADMITTED_VIEW, ADMITTED_BY, ADMITTED_TOKEN = "zdemo_view", "zdemo_guard", "zdemo_introspection"
 MARK = "__zdemo_mark__"  # the attribute of a function
+BLUEPRINT = 'for a blueprint, blueprint.before_request(requires_token(role="a"))'
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
 PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
 BODY_READER = "zdemo.bodies"  # the extension that reads a form for the guard; only zdemo's own server has it
@@ -77,6 +78,7 @@ def protect(
     resource: str = UNSET,
     role: str = UNSET,
     threads: int = DEFAULT_THREADS,
+    **unknown: Never,
 ) -> Flask:
     """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
 
@@ -91,9 +93,7 @@ def protect(
     """
     if isclass(app):
         raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(__name__))")
-    if not isinstance(app, Flask):
-        hint = "for FastAPI and Starlette, write from zdemo.asgi import protect, requires_token"  # type: ignore[unreachable]  # not all read types
-        raise GuardError(f"protect of zdemo.server guards a Flask app, not {type(app).__name__}", hint=hint)
+    Guard.check_arguments(app, Flask, f"write protect(app) with the app itself; {BLUEPRINT}", unknown)
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     given = (settings, introspector, open_routes)
@@ -209,7 +209,7 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     if isclass(view) or not callable(view):
         kind = "a class" if isclass(view) else type(view).__name__
         hint = 'write @requires_token(role="read:messages") above a view, decorators = [requires_token()] in a class'
-        raise GuardError(f"requires_token guards a function, not {kind}", hint=hint)
+        raise GuardError(f"requires_token guards a function, not {kind}", hint=f"{hint}; {BLUEPRINT}")
     mark = _mark_of(view) or _Mark(view)
     if mark.is_open:
         raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")

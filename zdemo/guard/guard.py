@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
@@ -26,9 +26,13 @@ from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget, hash_of
 from zdemo.guard.instruments import RateLimitedLog
+from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.introspection_answer import ROLES_SCOPE, Introspector, audience_scope
 
 DEFAULT_THREADS = 128
+FACES = {"flask": "zdemo.server", "starlette": "zdemo.asgi"}  # the guards, by the packages of their frameworks
+GIVE_SETTINGS = """give texts in a mapping: protect(app, {"ZITADEL_DOMAIN": "…"}) with all settings, \
+protect(app, dotenv_values(FILE)) of python-dotenv, or protect(app, zitadel_emulator.env) in a test"""
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
 FORM_SECONDS = 3.0  # a later form is not searched
@@ -164,6 +168,9 @@ class Guard:
         policy = Policy.from_settings(settings, required_roles(role=role).all_of)
         protected = ProtectedResource.of(settings, settings.resource) if settings.resource else None
         introspector = introspector or build_introspector(settings, threads=threads)
+        if not hasattr(introspector, "introspect"):
+            hint = "leave it out: the settings name the ZITADEL that is asked"
+            raise GuardError(f"introspector has no method introspect: {type(introspector).__name__}", hint=hint)
         without_token = (*open_routes, *sorted(protected.paths if protected else ()))
         log.info("no token needed for: %s", ", ".join(without_token) or "nothing")
         return cls(
@@ -173,6 +180,17 @@ class Guard:
             log=RateLimitedLog(log),
             resource=protected,
         )
+
+    @staticmethod
+    def check_arguments(app: object, kind: type, hint: str, others: Iterable[str]) -> None:
+        """Raise GuardError unless ``protect`` got an app of this kind, and no other arguments."""
+        for name in others:
+            raise GuardError(f"protect has no argument {name}", hint=GIVE_SETTINGS)
+        if not isinstance(app, kind):
+            own, *packages = (it.__module__.partition(".")[0] for it in (kind, *type(app).__mro__))
+            other = next((FACES[package] for package in packages if package in FACES and package != own), "")
+            hint = f"write from {other} import protect, requires_token" if other else hint
+            raise GuardError(f"protect needs an app of {kind.__name__}, not {type(app).__name__}", hint=hint)
 
     def opens(self, path: str) -> bool:
         """Tell whether a path is open unless it ``is_ambiguous``; log one that differs in the last slash alone."""
@@ -187,9 +205,11 @@ class Guard:
         """Forget the answers about a user, about a token, or all of them; return how many this process had.
 
         An answer that is on its way is not kept. Of other processes, those forget that share the store in
-        ``ZDEMO_CACHE_URL``. Raises ValueError unless exactly one of the three is given, ZdemoError if the store did not
-        take the order.
+        ``ZDEMO_CACHE_URL``. Raises ValueError unless exactly one of the three is given, and for what no token can be,
+        ZdemoError if the store did not take the order.
         """
+        if token is not None and not B64TOKEN.fullmatch(token):
+            raise ValueError("token must be what follows Bearer, without quotes and spaces")
         token_hash = None if token is None else hash_of(token)
         order = Forget(user_id=user_id, token_hash=token_hash, everything=everything)
         count = self.obey(order)
@@ -232,9 +252,8 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
         values: Any = given.items() if isinstance(given, Mapping) else ()
         others = [f"{type(value).__name__} in {name}" for name, value in values if not isinstance(value, str)]
-        hint = 'give texts in a mapping such as {"ZDEMO_CACHE_TTL": "0"}, or dotenv_values(FILE) of python-dotenv'
         what = others[0] if others else type(given).__name__
-        raise GuardError(f"settings must be Settings or a mapping of texts, not {what}", hint=hint)
+        raise GuardError(f"settings must be Settings or a mapping of texts, not {what}", hint=GIVE_SETTINGS)
     try:
         variables = read_environment() if given is None else Environment({GIVEN: given})
         if resource is not UNSET:

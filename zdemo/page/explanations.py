@@ -19,7 +19,7 @@ from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.evidence import Evidence, TokenCase
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.active_token import REFUSED
-from zdemo.diagnosis.rules.api_response import code_of
+from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase, code_of
 from zdemo.diagnosis.rules.inactive_token import INACTIVE
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
@@ -73,8 +73,10 @@ PRESS = {
 def finding_for_own_refusal(call: Call) -> Finding | None:
     """Return why the API itself refuses a request whatever its token; ``None`` for any other answer."""
     description = call.answer.json_object().get("error_description")
-    is_own = call.answer.status in OWN_REFUSALS and not code_of(call.answer) and isinstance(description, str)
-    return Finding(id="call.refused", cause=str(description)) if is_own else None
+    if call.answer.status not in OWN_REFUSALS or code_of(call.answer) or not isinstance(description, str):
+        return None
+    known = decide(BY_ANSWER, ApiCase(call=call))
+    return known if known and not known.candidates else Finding(id="call.refused", cause=description)
 
 
 def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:

@@ -29,6 +29,7 @@ from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.forks import renewed_after_fork
 from zdemo.serving.loopback import is_local_program
+from zdemo.text.masking import B64TOKEN
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ _forbidden = partial(Refusal, 403, "forbidden")
 LOCAL_ONLY = _forbidden(f"without {FORGET_KEY}, an order must come from a program on this machine")
 WRONG_KEY = _forbidden(f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
 NOT_JSON = Refusal(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
-NO_ORDER = Refusal(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
+NO_ORDER = Refusal(400, "bad_request", 'send {"user_id": "ID"}, {"token": "text after Bearer"} or {"everything": true}')
 NO_SIGNATURE = _forbidden("the header field ZITADEL-Signature is missing")
 NOT_SIGNED = _forbidden(f"the call is not signed with {EVENTS_KEY}")
 ANOTHER_TIME = _forbidden(
@@ -141,7 +142,7 @@ def order_in(body: bytes) -> Forget | None:
     """Return the order in a request's body, if it has one."""
     with suppress(ValueError, RecursionError):
         match json.loads(body):
-            case {"token": str(token), **others} if not others:
+            case {"token": str(token), **others} if not others and B64TOKEN.fullmatch(token):
                 return Forget(token_hash=hash_of(token))
             case {**members} if "token_hash" not in members:
                 return Forget.from_message(members)

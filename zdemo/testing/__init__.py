@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Self
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 if TYPE_CHECKING:
     from zdemo.emulator import Emulator, User, World
@@ -26,20 +25,13 @@ class ZitadelEmulator:
     accounts ``reader`` and ``visitor``, and the person ``ada``. ``url`` is the issuer for the API under test.
     """
 
-    url: str
-    """The issuer, for example ``http://localhost:43211``."""
-    name: str
-    """The name that tells this emulator from others; every answer has it in ``X-Zdemo-Emulator``."""
-    client_id: str
-    """The client ID of the API application."""
+    url: str  # the issuer, for example http://localhost:43211
+    name: str  # tells this emulator from others; every answer has it in X-Zdemo-Emulator
+    client_id: str  # of the API application, as is the secret
     client_secret: str
-    """The client secret of the API application."""
-    app_client_id: str
-    """The client ID of an OIDC application for people: PKCE, no secret, and any loopback port."""
-    project_id: str
-    """The project that the roles belong to."""
-    admin_pat: str
-    """The token of an administrator."""
+    app_client_id: str  # of an OIDC application for people: PKCE, no secret, and any loopback port
+    project_id: str  # of the roles
+    admin_pat: str  # the token of an administrator
 
     _emulator: Emulator
     _world: World
@@ -114,9 +106,6 @@ class ZitadelEmulator:
         """
         from zdemo.emulator.seed import add_app
 
-        address = urlsplit(redirect_uri)
-        if not address.netloc and "." not in address.scheme:
-            raise ValueError(f"the redirect URI has no host: {redirect_uri}; give one like http://localhost/callback")
         with self._world.lock:
             project, name = self._world.projects[self.project_id], f"app-{self._world.new_id()}"
             return add_app(self._world, project, name, [redirect_uri]).client_id
@@ -175,9 +164,12 @@ class ZitadelEmulator:
                 self._world.add_authorization(user.id, project.id, owner, [role])
 
     def revoke(self, username: str, role: str) -> None:
-        """Take a role from a user; a role that the user does not have is not an error."""
+        """Take a role from a user. Raises ValueError if the user does not have it."""
         with self._world.lock:
-            for assignment in self._assignments(username):
+            assignments = self._assignments(username)
+            if role not in (held := [key for assignment in assignments for key in assignment.role_keys]):
+                raise ValueError(f"{username} does not have {role}; has {', '.join(held) or 'no role'}")
+            for assignment in assignments:
                 assignment.role_keys = [key for key in assignment.role_keys if key != role]
                 if not assignment.role_keys:
                     self._world.remove_authorization(assignment)
@@ -205,7 +197,7 @@ class ZitadelEmulator:
 
     # --- trouble, time, and what was asked ---
 
-    def fault(self, kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> None:
+    def fault(self, kind: str, path: str = "", *, times: int | None = None, seconds: float | None = None) -> None:
         """Answer the next ``times`` requests, or all until ``clear``, with a fault such as ``hang``.
 
         ``path`` limits it, for example to ``introspection``. Raises ValueError for an unknown kind or path.
@@ -218,11 +210,13 @@ class ZitadelEmulator:
         """End all faults; requests that hang go on."""
         self._emulator.faults.clear()
 
-    def advance(self, **duration: float) -> None:
+    def advance(self, *unnamed: Never, **duration: float) -> None:
         """Let time pass, for example ``hours=13``: everything gets older, and tokens may expire.
 
         Takes the keywords of ``timedelta``. The clock stays, so new tokens are valid. Raises ValueError below zero.
         """
+        if unnamed:
+            raise TypeError("name the unit of the duration, such as advance(hours=13)")
         if (passed := timedelta(**duration)) < timedelta():
             raise ValueError(f"time cannot go back: {passed.total_seconds():g} s; for a fresh start, call reset()")
         self._emulator.advance(passed)
@@ -241,14 +235,15 @@ class ZitadelEmulator:
     def __getattr__(self, name: str) -> NoReturn:
         if name in type(self).__annotations__:
             raise RuntimeError("the emulator is not running: use it in a with block")
-        raise AttributeError(name)
+        known = [known for known in vars(type(self)) | type(self).__annotations__ if known[0] != "_"]
+        raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
 
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
         from zdemo.emulator.sessions import add_person
 
         with self._world.lock:
-            if self._world.user_named(username):
-                raise ValueError(f"the username is taken: {username}")
+            if not username or self._world.user_named(username):
+                raise ValueError(f"the username is {f'taken: {username}' if username else 'empty'}")
             owner = organization_id or self._project().organization_id
             if owner not in self._world.organizations:
                 known = ", ".join(f"{o.name} is {o.id}" for o in self._world.organizations.values())
@@ -276,7 +271,6 @@ class ZitadelEmulator:
         return [a for a in self._world.authorizations.values() if (a.user_id, a.project_id) == place]
 
     def _user(self, username: str) -> User:
-        user = self._world.user_named(username)
-        if user is None:
-            raise ValueError(f"unknown user: {username}")
-        return user
+        if user := self._world.user_named(username):
+            return user
+        raise ValueError(f"unknown user: {username}")

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable, Collection, Mapping
 from dataclasses import dataclass
 from inspect import isclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Never, NoReturn, TypeVar
 
 from starlette._utils import get_route_path
 from starlette.applications import Starlette
@@ -40,6 +40,7 @@ def protect(
     resource: str = UNSET,
     role: str = UNSET,
     threads: int = DEFAULT_THREADS,
+    **unknown: Never,
 ) -> App:
     """Admit only requests with an active bearer token for this API, unless their path is open; return the app.
 
@@ -53,10 +54,7 @@ def protect(
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError
     for wrong arguments, or if the app is protected already, or has started.
     """
-    if any(kind.__module__.partition(".")[0] == "flask" for kind in type(app).__mro__):
-        raise GuardError(
-            "zdemo.asgi cannot protect a Flask app", hint="write from zdemo.server import protect, requires_token"
-        )
+    Guard.check_arguments(app, Starlette, "write protect(app) with the app itself, before something wraps it", unknown)
     if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
