@@ -9,12 +9,12 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE NOTICE requirements.txt .ci/uv.txt ./
 COPY docs docs
 COPY zdemo zdemo
-# Without pip in it, the environment holds only what runs, in exact versions, whose hashes uv checks. The extra redis is
-# for ZDEMO_CACHE_URL.
+# Without pip in it, the environment holds only what runs, in exact versions, whose hashes uv checks. The extras are
+# for the emulator, and for ZDEMO_CACHE_URL.
 RUN python3 -m venv --without-pip /opt/zdemo && \
     pip3 install --no-cache-dir --target /tmp/uv --require-hashes -r uv.txt && \
     /tmp/uv/bin/uv pip install --system-certs --no-cache --compile-bytecode -p /opt/zdemo \
-    -b requirements.txt -c requirements.txt '.[redis]'
+    -b requirements.txt -c requirements.txt '.[grpc,redis]'
 
 FROM $BASE AS zdemo
 RUN useradd --create-home --uid 10001 zdemo

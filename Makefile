@@ -17,7 +17,7 @@ TESTS ?= tests
 LIBRARIES = tests/http tests/asgi tests/serving tests/guard/shared tests/config/test_dotenv_file.py \
 	tests/server/test_answers.py tests/server/test_granian.py tests/server/test_health.py tests/server/test_openapi.py \
 	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_terminal.py \
-	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
+	tests/emulator/grpc tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/pytest_plugin
 
 .PHONY: check lint types test thorough requirements workflows container debian dist floors pythons newest test-zitadel bench screenshots
 
@@ -89,7 +89,7 @@ dist:
 # The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
 	$(PYTHON) -m uv venv -q --clear --python $(PYTHON) $(FLOORS)
-	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[asgi,mcp,redis]' --group dev
+	$(PYTHON) -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[asgi,grpc,mcp,redis]' --group dev
 	$(FLOORS)/bin/python -m pytest -q -n auto $(LIBRARIES)
 
 # The tests on each Python from 3.11 on that is installed, each in a new environment
@@ -97,7 +97,7 @@ pythons:
 	@for python in $(PYTHONS); do \
 		echo "+ $$python -m pytest $(TESTS)"; \
 		$(PYTHON) -m uv venv -q --clear --python $$python $(OTHER) && \
-		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[asgi,mcp,redis]' --group dev && \
+		$(PYTHON) -m uv pip install -q --python $(OTHER) -e '.[asgi,grpc,mcp,redis]' --group dev && \
 		$(OTHER)/bin/python -m pytest -q -n auto $(TESTS) || exit 1; \
 	done
 

@@ -11,6 +11,7 @@ from benchmarks.carry import carry
 from benchmarks.cpu import cpu
 from benchmarks.flood import flood
 from benchmarks.forgetting import forget
+from benchmarks.grpc_calls import grpc_calls
 from benchmarks.memory import memory
 from benchmarks.observe import observe
 from benchmarks.paint import paint
@@ -40,6 +41,7 @@ TABLES = {
     "start": start,
     "memory": memory,
     "paint": paint,
+    "grpc": grpc_calls,
 }
 
 

@@ -13,6 +13,8 @@ import requests
 from tests.cli.test_containers import copy_sources
 from tests.support.cli import Shell
 from tests.support.processes import ROOT, run_online
+from tests.support.upstream import free_port
+from tests.support.wire import exchange
 from zdemo.emulator import DEFAULT_PORT
 
 LONGEST_SECONDS = 120
@@ -39,6 +41,15 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
     assert "The name resolves" in zdemo.in_new_process("doctor", "--explain", "net.connect").out
     assert zdemo.in_new_process("commands", "--skill").out.startswith("---\nname: zdemo\n")
     assert "pip install 'zdemo[mcp]'" in zdemo.in_new_process("mcp").err
+    port, media = free_port(), {"Content-Type": "application/grpc-web"}
+    with zdemo.running("emulator", "--port", str(port)) as process:
+        next(iter(process.stdout or ()))
+        assert exchange(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status == 0
+        path = "zitadel.auth.v1.AuthService/GetMyUser"
+        answer = requests.post(f"http://localhost:{port}/{path}", headers=media, timeout=LONGEST_SECONDS)
+        process.terminate()
+        log = process.communicate()[1]
+    assert (answer.status_code, log.count("pip install 'zdemo[grpc]'")) == (415, 2), log
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip(f"port {DEFAULT_PORT} is taken on this machine")

@@ -74,7 +74,7 @@ def test_a_container_runs_one_command_as_a_user_without_rights(name: str, shell:
     assert stage.words("ENTRYPOINT") == ["zdemo"]
     assert stage.words("CMD")[:3] == ["serve" if name == "api" else "emulator", "--host", "0.0.0.0"]  # noqa: S104  # inside a container
     assert shell(*stage.words("CMD"), "--help").code == 0, "each of its options is known"
-    assert stages()["build"].all("RUN")[-1].endswith("'.[redis]'"), "for ZDEMO_CACHE_URL"
+    assert stages()["build"].all("RUN")[-1].endswith("'.[grpc,redis]'")
 
 
 @pytest.mark.parametrize("name", PORTS)

@@ -22,6 +22,8 @@ CREATE = {"name": "x", "organizationId": ORGANIZATION_ID}
 GOOD = (CLIENT_ID, CLIENT_SECRET)
 UNKNOWN = "Yq3xT7mN-2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
 SECRET = "a-secret-of-the-reader"
+LACKING = "the emulator does not serve this"
+NOT_SERVED = f"{LACKING}: unknown path"
 NOT_OIDC = "an API application, not an OIDC client"
 
 
@@ -188,11 +190,14 @@ def test_the_reason_of_a_refused_call_is_exact(headers: dict[str, str], reason: 
     [
         ("/debug/ready", {}, 200, ""),
         ("/oauth/v2/keys", {"headers": {"Host": "127.0.0.1"}}, 404, "no instance for host 127.0.0.1"),
-        ("/nowhere", {}, 404, "no such path"),
+        ("/nowhere", {}, 404, NOT_SERVED),
         ("/debug//ready", {}, 301, "the path has empty, . or .. segments"),
         (f"{SERVICE}/ListProjects", {"headers": {"Content-Type": "a/proto"}}, 415, "cannot read a/proto"),
-        (f"{SERVICE}/ListProjects", {"json": {"filters": 5}}, 400, "the body is not valid JSON for this method: the"),
-        ("/" + UNKNOWN, {}, 404, "no such path"),
+        (f"{SERVICE}/ListProjects", {"json": {"filters": 5}}, 400, "the body is not a message of this method: the"),
+        ("/" + UNKNOWN, {}, 404, NOT_SERVED),
+        ("/p%C3%A4int.v2.A:%20b/Paint", {}, 404, NOT_SERVED),
+        ("/paint.v2.PaintService/Paint", {}, 404, f"{LACKING}: unknown service paint.v2.PaintService"),
+        (f"{SERVICE}/Paint", {}, 404, f"{LACKING}: unknown method Paint for service {SERVICE[1:]}"),
         (f"/oauth/v2/authorize?client_id={CLIENT_ID}", {}, 400, NOT_OIDC),
         (f"/oidc/v1/end_session?client_id={CLIENT_ID}", {}, 400, NOT_OIDC),
     ],
@@ -202,6 +207,7 @@ def test_every_request_has_a_record(path: str, more: dict[str, Any], status: int
     answer = desk.send(method, path, **more)
     assert (answer.status_code, desk.last.status, desk.last.method) == (status, status, method)
     assert (desk.last.reason.startswith(reason), bool(desk.last.reason)) == (True, bool(reason))
+    assert answer.headers.get("X-Zdemo-Not-Served") == (reason.split(": ")[1] if LACKING in reason else None)
     assert UNKNOWN not in desk.last.path
     assert desk.last.milliseconds >= 0
 

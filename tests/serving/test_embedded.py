@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.wire import converse, exchange, request
 from zdemo.serving.embedded import LOOPBACK, serving
 
 DEADLINE_SECONDS = 10
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OPEN_FILES = Path("/proc/self/fd")  # on Linux
 
 
@@ -45,11 +47,11 @@ def test_it_serves_on_a_free_port_while_the_block_runs_and_on_the_same_one_again
         assert get(port) == b"/path None"
 
 
-def test_a_client_that_speaks_http_2_is_disconnected_and_reported() -> None:
-    reported = threading.Event()
-    with serving(hello, on_http2=reported.set) as port:
-        assert exchange(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status == 0
-        assert reported.wait(DEADLINE_SECONDS)
+def test_the_connection_of_a_client_that_speaks_http_2_is_handed_on_and_closed_then() -> None:
+    reported = Queue[bytes]()
+    with serving(hello, on_http2=lambda _, received: reported.put(received)) as port:
+        assert exchange(port, PREFACE).status == 0
+        assert reported.get(timeout=DEADLINE_SECONDS) == PREFACE
 
 
 @pytest.fixture

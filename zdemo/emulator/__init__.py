@@ -1,8 +1,11 @@
 """A built-in ZITADEL emulator: over HTTP it answers as a real ZITADEL does, and its state lives in memory."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from socket import socket
+from threading import Lock
 
 from zdemo.emulator.app import create_app
 from zdemo.emulator.control import Emulator
@@ -29,10 +32,7 @@ __all__ = ["Emulator", "KnownUser", "User", "World", "create_app", "emulate", "k
 __all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "DEFAULT_PORT", "NEVER"]
 __all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
-HTTP2 = (
-    "closed the connection of a client that spoke HTTP/2: the emulator supports HTTP/1.1 only, so gRPC clients need "
-    "another transport (Connect with JSON, or REST)"
-)
+NO_GRPC = "closed the connection of a client that spoke HTTP/2: gRPC needs pip install 'zdemo[grpc]'"
 log = logging.getLogger("zdemo.emulator")
 
 
@@ -42,7 +42,22 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
 
     To enter it again with the same world and port ends an outage. Raises OSError if it cannot listen there.
     """
-    emulator = Emulator(known_world() if world is None else world)
-    with serving(emulator, host, port, on_http2=lambda: log.warning(HTTP2)) as bound:
+    emulator, lock = Emulator(known_world() if world is None else world), Lock()
+    with ExitStack() as running:
+
+        @cache
+        def grpc() -> Callable[..., None]:  # for the first client, since it takes long to load
+            try:
+                from zdemo.emulator.grpc.server import grpc_server
+            except ImportError:
+                return lambda *_: log.warning(NO_GRPC)
+            return running.enter_context(grpc_server(emulator))
+
+        def on_http2(client: socket, received: bytes) -> None:
+            with lock:
+                serve = grpc()
+            serve(client, received)
+
+        bound = running.enter_context(serving(emulator, host, port, on_http2=on_http2))
         emulator.url = f"http://{emulator.world.external_domain}:{bound}"
         yield emulator

@@ -15,6 +15,7 @@ CODES = {
     "resource_exhausted": (8, 429),
     "failed_precondition": (9, 400),
     "unimplemented": (12, 501),
+    "internal": (13, 500),
     "unauthenticated": (16, 401),
 }
 

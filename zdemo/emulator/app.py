@@ -16,8 +16,9 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, login_page, oidc
-from zdemo.emulator.api.protocols import as_json
+from zdemo.emulator.api.protocols import NO_PATH, as_json
 from zdemo.emulator.faults import Faults, Faulty, is_control
+from zdemo.emulator.grpc.web import with_protobuf
 from zdemo.emulator.incoming.body import MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.reasons import Reason
@@ -30,7 +31,7 @@ Environ = dict[str, Any]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 INTERNAL = {"code": 13, "message": "Internal Server Error"}  # gRPC's numbers
-CODES = {404: {"code": 5, "message": "Not Found"}, 405: {"code": 12, "message": "Method Not Allowed"}}
+CODES = {404: NO_PATH, 405: {"code": 12, "message": "Method Not Allowed"}}
 PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
@@ -69,7 +70,8 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
     faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
-    app.wsgi_app = _Front(faulty, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    front = _Front(with_protobuf(faulty), RequestRecords() if records is None else records)
+    app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
 
@@ -92,7 +94,7 @@ class _Front:
         body = self._answer(environ, path, start)
         notes = {name: str(fact)[:LONGEST_NOTE] for name, fact in notes_of(environ).items()}
         reason = notes_of(environ).get("reason")
-        status = int(statuses[-1]) if statuses else 0  # nothing was sent
+        status = int(notes.pop("status", "") or (statuses[-1] if statuses else 0))  # 0: nothing was sent
         record = RequestRecord(
             at=at,
             method=_shown(environ["REQUEST_METHOD"]),

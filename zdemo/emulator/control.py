@@ -95,43 +95,29 @@ class Emulator:
         return {part: state[part]} if part else state
 
     def _state(self) -> Answer:
-        with self.world.lock:
-            now = self.world.now()
-            users = [
-                {
-                    "id": u.id,
-                    "username": u.username,
-                    "state": u.state,
-                    "pats": [pat.id for pat in u.pats.values() if not pat.dead and pat.expires > now],
-                }
-                for u in self.world.users.values()
-            ]
-            projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self.world.projects.values()]
-            assignments = [
-                {"user_id": a.user_id, "project_id": a.project_id, "roles": list(a.role_keys)}
-                for a in self.world.authorizations.values()
-                if a.active
-            ]
-            applications = [
-                {"client_id": a.client_id, "name": a.name, "redirect_uris": a.redirect_uris}
-                for a in self.world.applications.values()
-            ]
         faults = [
             {"fault": fault.kind} | {name: value for name in FAULT if (value := getattr(fault, name, None))}
             for fault in self.faults.active()
         ]
-        return {
-            "name": self.world.name,
-            "external_domains": [self.world.external_domain, *self.world.other_domains],
-            "advanced_seconds": self.advanced.total_seconds(),
-            "faults": faults,
-            "requests": len(self.requests),
-            "auto_login": self.world.auto_login,
-            "projects": projects,
-            "applications": applications,
-            "users": users,
-            "assignments": assignments,
-        }
+        with self.world.lock:
+            now, users = self.world.now(), self.world.users.values()
+            pats = {u.id: [pat.id for pat in u.pats.values() if not pat.dead and pat.expires > now] for u in users}
+            projects, applications = self.world.projects.values(), self.world.applications.values()
+            assignments = [a for a in self.world.authorizations.values() if a.active]
+            return {
+                "name": self.world.name,
+                "external_domains": [self.world.external_domain, *self.world.other_domains],
+                "advanced_seconds": self.advanced.total_seconds(),
+                "faults": faults,
+                "requests": len(self.requests),
+                "auto_login": self.world.auto_login,
+                "projects": [_values(p, "id", "name") | {"roles": list(p.roles)} for p in projects],
+                "applications": [_values(a, "client_id", "name", "redirect_uris") for a in applications],
+                "users": [_values(u, "id", "username", "state") | {"pats": pats[u.id]} for u in users],
+                "assignments": [
+                    _values(a, "user_id", "project_id") | {"roles": list(a.role_keys)} for a in assignments
+                ],
+            }
 
     def reset(self) -> None:
         """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
@@ -161,6 +147,10 @@ class Emulator:
                 self.world.ended_tokens.pop(pat.id, None)
                 self.world.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
             user.pats |= pats
+
+
+def _values(thing: object, *names: str) -> Answer:
+    return {name: getattr(thing, name) for name in names}
 
 
 def check_caller(environ: Environ) -> None:

@@ -43,9 +43,9 @@ class _Handler(WSGIRequestHandler):
         self.send_header("Date", self.date_time_string())
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Refuse a broken request; an HTTP/2 preface gets no response, since its sender would not understand one."""
+        """Refuse a broken request; the sender of an HTTP/2 preface would not understand a response."""
         if code == HTTPStatus.HTTP_VERSION_NOT_SUPPORTED and isinstance(self.server, _Server):
-            self.server.on_http2()
+            self.server.on_http2(self.connection, self.raw_requestline + self.rfile.peek())  # type: ignore[attr-defined]  # a BufferedReader
         else:
             super().send_error(code, message, explain)
 
@@ -54,7 +54,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class _Server(ThreadedWSGIServer):
-    def __init__(self, listener: socket.socket, app: WSGIApp, on_http2: Callable[[], None]) -> None:
+    def __init__(self, listener: socket.socket, app: WSGIApp, on_http2: Callable[..., None]) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(host, port, app, _Handler, fd=listener.fileno())
         self.on_http2 = on_http2
@@ -108,11 +108,11 @@ def _with_ends(app: WSGIApp) -> WSGIApp:
 
 @contextmanager
 def serving(
-    app: WSGIApp, host: str = LOOPBACK, port: int = 0, *, on_http2: Callable[[], None] = lambda: None
+    app: WSGIApp, host: str = LOOPBACK, port: int = 0, *, on_http2: Callable[..., None] = lambda *_: None
 ) -> Iterator[int]:
     """Serve ``app`` in background threads during the block; yield the port (``0`` picks a free one).
 
-    ``on_http2`` is called for every client that starts with HTTP/2; its connection is closed.
+    ``on_http2`` gets the connection of a client that starts with HTTP/2, and what was read from it; then it is closed.
     Leaving the block closes the listening socket and every connection. Raises OSError if it cannot listen there.
     """
     with listen(host, port) as listener:

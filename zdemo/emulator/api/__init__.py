@@ -11,8 +11,9 @@ from zdemo.emulator.api.service import SERVICES
 from zdemo.emulator.oidc.responses import is_preflight, preflight
 from zdemo.emulator.world import World
 
-__all__ = ["HEALTH_PATHS", "SERVICES", "answer"]
+__all__ = ["BY_NAME", "HEALTH_PATHS", "SERVICES", "answer"]
 
+BY_NAME = "zdemo.emulator.by_name"  # key in a request's environment if it names a method of v1 too, as gRPC does
 HEADERS = "connect-protocol-version connect-timeout-ms grpc-timeout x-grpc-web x-user-agent x-zitadel-orgid".split()  # noqa: SIM905 - readable
 BRACKETS = str.maketrans("{}", "<>")  # around the fields in a path: those of the table, and werkzeug's
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
@@ -23,7 +24,7 @@ def answer(world: World) -> Response:
     if is_preflight():
         return preflight(HEADERS)
     service, _, method = request.path[1:].partition("/")
-    if service in SERVICES and ".v2." in service:
+    if service in SERVICES and (".v2." in service or request.environ.get(BY_NAME)):
         return protocols.connect(world, SERVICES[service], method)
     return protocols.rest(world, _rest_routes())
 

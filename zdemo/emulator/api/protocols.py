@@ -1,14 +1,16 @@
-"""The two forms of the API: Connect with JSON (no gRPC, no protobuf bodies) for v2, and REST for v1 and parts of v2."""
+"""The two forms of the API in JSON: Connect for v2, and REST for v1 and parts of v2."""
 
 import base64
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
 from flask import Response, request
+from werkzeug.exceptions import NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
@@ -20,7 +22,10 @@ from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
 from zdemo.emulator.world import World
 
-MALFORMED = "the body is not valid JSON for this method"
+MALFORMED = "the body is not a message of this method"
+NO_PATH = {"code": 5, "message": "Not Found"}  # 5 is gRPC's number
+NOT_SERVED = "X-Zdemo-Not-Served"
+METHOD_PATH = re.compile(r"/([a-z\d_]+\.)+[A-Z][A-Za-z]+/[A-Za-z]+")  # which has no token in it
 MOST_VALUES = 5000  # the emulator's own limit: a list of filters is compared with each row
 DETAIL, CREDENTIALS_DETAIL = "zitadel.v1.ErrorDetail", "zitadel.v1.CredentialsCheckError"
 _GRPC = ("application/grpc", "application/grpc-web")
@@ -34,13 +39,14 @@ def connect(world: World, service: Service, method_name: str) -> Response:
     """Answer a request below ``/{service}/``."""
     method = service.methods.get(method_name)
     if method is None:
-        return _plain(404, b"404 page not found\n", {"Content-Type": PLAIN})
+        page = _plain(404, b"404 page not found\n", {"Content-Type": PLAIN})
+        return _not_served(f"unknown method {method_name} for service {service.name}", page)
     if request.method != "POST":
         return _plain(405, headers={"Allow": "POST"})
     media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
     if media != JSON or options not in ({}, {"charset": "utf-8"}):
         what = media or "a body without content type"
-        note(reason=f"cannot read {what}: only the Connect protocol with JSON is supported")
+        note(reason=f"cannot read {what}: send JSON, or protobuf after pip install 'zdemo[grpc]'")
         return _plain(415, headers={"Accept-Post": ACCEPT_POST})
     try:
         version = request.headers.get("Connect-Protocol-Version") or "1"
@@ -56,7 +62,11 @@ def connect(world: World, service: Service, method_name: str) -> Response:
 
 def rest(world: World, routes: Map) -> Response:
     """Answer any request that is not Connect's; the endpoints of the routes are methods. Raises HTTPException."""
-    method, path_fields = routes.bind("", default_method=request.method).match(request.path)
+    try:
+        method, path_fields = routes.bind("", default_method=request.method).match(request.path)
+    except NotFound:
+        what = f"unknown service {request.path[1:].partition('/')[0]}"
+        return _not_served(what, as_json(404, NO_PATH))
     try:
         query = {} if request.method in ("POST", "PUT", "PATCH") else request.args.to_dict(flat=False)
         message = _read(method.request, _content().strip() or b"{}", query)
@@ -126,6 +136,14 @@ def _plain(status: int, content: bytes = b"", headers: Mapping[str, str] | None 
     return response
 
 
+def _not_served(what: str, response: Response) -> Response:
+    """Say in a header and the records that the emulator lacks what a real ZITADEL may have."""
+    what = what if METHOD_PATH.fullmatch(request.path) else "unknown path"
+    note(reason=f"the emulator does not serve this: {what}")
+    response.headers[NOT_SERVED] = what
+    return response
+
+
 def as_json(status: int, body: Any, media: str = JSON) -> Response:
     """Return compact JSON, which a page of any origin may read (ZITADEL)."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
@@ -140,7 +158,7 @@ def _error(error: ZitadelError, rest: bool) -> Response:
     if error.id is not None:
         kind = CREDENTIALS_DETAIL if error.failed_attempts else DETAIL
         debug: dict[str, Any] = {"id": error.id, "message": error.text} if error.id else {"message": error.text}
-        detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
+        detail = (field(1, error.id) if error.id else b"") + field(2, error.text)
         if error.failed_attempts:
             debug["failedAttempts"] = error.failed_attempts
             detail += b"\x18" + _varint(error.failed_attempts)  # field 3, a number
@@ -153,8 +171,9 @@ def _error(error: ZitadelError, rest: bool) -> Response:
     return response
 
 
-def _field(number: int, text: str) -> bytes:
-    content = text.encode(errors="replace")
+def field(number: int, value: str | bytes) -> bytes:
+    """Return a field of a protobuf message."""
+    content = value.encode(errors="replace") if isinstance(value, str) else value
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
