@@ -22,7 +22,7 @@ LONGEST_SECONDS = 900  # Go compiles the SDK once: 130 s of one core
 NO_NETWORK = re.compile(r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|E403|no such host|dial tcp|403 Forbidden|timeout")
 TESTS = {"node": ["npm", "test"], "go": ["go", "test", "-count=1", "./..."]}
 SHOWN = {
-    "node": ["node/api.test.js"],
+    "node": ["node/api.test.js", "node/client.test.js"],
     "go": ["go/main_test.go", "go/client_test.go"],
     "login": ["login_app.py", "node/front-end.html"],
 }
