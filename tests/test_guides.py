@@ -1,6 +1,8 @@
 """The guides show lines of their examples, and these examples run with their real packages."""
 
+import os
 import re
+import shlex
 import shutil
 import sys
 from functools import partial
@@ -17,11 +19,16 @@ from zdemo.emulator import seed
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS / "examples"
-BLOCK = re.compile(r"^```(?:js|go|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LONGEST_SECONDS = 300  # Go compiles the SDK once
+BLOCK = re.compile(r"^```(?:js|go|hcl|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LONGEST_SECONDS = 900  # Go compiles the SDK once: 130 s of one core
 NO_NETWORK = re.compile(r"ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|E403|no such host|dial tcp|403 Forbidden|timeout")
 TESTS = {"node": ["npm", "test"], "go": ["go", "test", "-count=1", "./..."]}
-SHOWN = {"node": ["node/api.test.js"], "go": ["go/main_test.go"], "login": ["login_app.py", "node/front-end.html"]}
+SHOWN = {
+    "node": ["node/api.test.js", "node/client.test.js"],
+    "go": ["go/main_test.go", "go/client_test.go"],
+    "login": ["login_app.py", "node/front-end.html"],
+    "terraform": ["terraform/main.tf", "terraform/conftest.py"],
+}
 API_TESTS = {"node": ["npm", "test", "--", "api.test.js"], "go": TESTS["go"]}
 INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"], "go": ["go", "mod", "download"]}
 
@@ -85,6 +92,46 @@ def _seen_by(person: str, address: str) -> tuple[str, int, str | None]:
 
         page = browser.post(eventually("the login page comes", login_page), {"person": person}).json()
     return page["name"], page["status"], page["api"].get("error")
+
+
+TERRAFORM = """
+variable "port" {}
+variable "access_token" {}
+output "environment" {
+  sensitive = true
+  value     = { PORT = var.port, PAT = var.access_token }
+}
+"""
+TEST = """
+import os
+
+def test_what_was_applied():
+    assert os.environ["ZITADEL_DOMAIN"] == "http://localhost:" + os.environ["PORT"]
+    assert os.environ["PAT"] == os.environ["ZITADEL_ADMIN_PAT"]
+    assert "ZITADEL_KEY_FILE" not in os.environ
+"""
+
+
+@pytest.mark.thorough
+def test_the_command_of_the_terraform_guide_gives_the_tests_what_was_applied(tmp_path: Path) -> None:
+    """With no resources: the provider cannot be downloaded here."""
+    program = shutil.which("tofu") or shutil.which("terraform")
+    if not program:
+        pytest.skip("neither OpenTofu nor Terraform is installed")
+    guide = (DOCS / "guides" / "terraform.md").read_text(encoding="utf-8").replace("\\\n", "")
+    command = next(shlex.split(line)[1:] for line in guide.splitlines() if line.startswith("    zdemo emulator "))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tofu").symlink_to(program)
+    shutil.copy(EXAMPLES / "terraform" / "conftest.py", tmp_path)
+    (tmp_path / "main.tf").write_text(TERRAFORM)
+    (tmp_path / "test_api.py").write_text(TEST)
+    path = os.pathsep.join([str(tmp_path / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "CHECKPOINT_DISABLE": "1"}  # it would look for a newer version
+    tested = run(sys.executable, "-m", "zdemo", *command, folder=tmp_path, env=environment)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "1 passed" in tested.stdout
+    formatted = run(program, "fmt", "-check", "-diff", folder=EXAMPLES / "terraform", env=environment)
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
 
 
 @pytest.mark.parametrize("guide", SHOWN)

@@ -1,28 +1,59 @@
 """What Terraform's provider sends at each step, in its order, and what it takes from the answers.
 
-The provider itself was not run here. It speaks gRPC, with the same messages: ``SENDERS`` has each way to send them. A
-line of ``terraform.txt`` is a method, its request, and what is used of the answer, or the status of a refusal. There
-``{name}`` is a value of the configuration or of the state, to which the answer adds it if it is new; ``*`` stands for
-the members of an object, and ``...`` for any value.
+The provider itself was not run here. It speaks gRPC; the same messages are sent by REST and Connect too. A line of
+``terraform.txt`` is a method, its request, and what is used of the answer, or the status of a refusal. There ``{name}``
+is a value of the configuration or of the state, to which the answer adds it if it is new; ``*`` stands for the members
+of an object, and ``...`` for any value.
 """
 
 import json
 import re
-from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+import requests
 
+from tests.emulator.grpc.client import Client
 from tests.support.emulator_target import Server
-from tests.support.zitadel_api import Answer, Api
+from tests.support.zitadel_api import Answer, Api, connect_path, v1_name
 from zdemo.emulator import ADMIN
+from zdemo.emulator.messages import protobuf
+from zdemo.emulator.messages.table import method_row
 
 Values = dict[str, Any]
 STEPS = dict(part.split("\n", 1) for part in Path(__file__).with_name("terraform.txt").read_text()[2:].split("# "))
-SENDERS: dict[str, Callable[..., Answer]] = {
-    "rest": lambda api, method, **fields: (api.ask if "Service/" in method else api.v1)(method, **fields),
-}
+
+
+class ByGrpc(Api):
+    """The API by gRPC. Answers look as by HTTP."""
+
+    def ask(self, method: str, /, **fields: Any) -> Answer:
+        return self._call(connect_path(method)[1:], fields)
+
+    def v1(self, method: str, /, **fields: Any) -> Answer:
+        return self._call(v1_name(method), fields)
+
+    def _call(self, method: str, fields: Values) -> Answer:
+        row = method_row(method)
+        message = protobuf.bytes_of(row.request, fields)
+        metadata: Values = {name.lower().replace("-", "_"): value for name, value in self._headers.items()}
+
+        def send() -> requests.Response:
+            response = requests.Response()
+            response.request = requests.Request("POST", f"{self.server.url}/{method}", json=fields).prepare()
+            response.headers["Content-Type"] = "application/json"
+            with Client(self.server.port, None) as client:
+                try:
+                    content = protobuf.json_of(row.answer, client.send(method, message, **metadata))
+                    response.status_code, response.raw = 200, BytesIO(content)
+                except grpc.RpcError as error:
+                    response.status_code = {"NOT_FOUND": 404, "UNIMPLEMENTED": 501}[error.code().name]
+            return response
+
+        return Answer(send, reads=False)
 
 
 def configuration(name: str, on: bool, skew: str, *roles: str) -> Values:
@@ -77,9 +108,9 @@ def as_answered(value: Any) -> Any:
 class Terraform:
     """The provider, with the values of a configuration, and what it remembers of the objects."""
 
-    def __init__(self, send: Callable[..., Answer], api: Api) -> None:
+    def __init__(self, api: Api) -> None:
         self.state: Values = {}
-        self._send, self._api = send, api
+        self._api = api
 
     def take(self, step: str, *, gone: bool = False) -> None:
         """Send what a step sends, and expect what it uses, or that all objects are gone."""
@@ -87,7 +118,8 @@ class Terraform:
             method, request, expected = re.findall(r"(\S+) (.*) -> (.*)", line)[0]
             of_instance = method.startswith(("Admin/", "OrganizationService/"))
             api = self._api if of_instance else self._api.within(self.state["org"])
-            answer, use = self._send(api, method, **filled(json.loads(request), self.state)), json.loads(expected)
+            call = api.ask if "Service/" in method else api.v1
+            answer, use = call(method, **filled(json.loads(request), self.state)), json.loads(expected)
             if gone and method != "ListProjectRoles":
                 assert answer.response.status_code == 404
             elif isinstance(use, int):
@@ -99,10 +131,10 @@ class Terraform:
                         self.state[new] = answer[name]
 
 
-@pytest.fixture(params=SENDERS)
+@pytest.fixture(params=[Api, ByGrpc])
 def terraform(request: pytest.FixtureRequest, near: Server) -> Terraform:
     """The provider in front of an emulator of its own, for each way to send requests."""
-    return Terraform(SENDERS[request.param], Api(near, ADMIN.pat))
+    return Terraform(request.param(near, ADMIN.pat))
 
 
 def test_terraform_makes_reads_changes_and_destroys_what_v1_manages(terraform: Terraform, near: Server) -> None:

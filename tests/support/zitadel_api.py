@@ -125,7 +125,7 @@ class Api:
         self.sessions, self.settings, self.oidc = service("Session"), service("Settings"), service("OIDC")
 
     def within(self, organization_id: str) -> "Api":
-        return Api(self.server, self.token, organization_id)
+        return type(self)(self.server, self.token, organization_id)
 
     def ask(self, method: str, /, **fields: Any) -> Answer:
         reads = method.partition("/")[2].startswith(("Get", "List"))
@@ -144,13 +144,11 @@ class Api:
 
     def v1(self, method: str, /, **fields: Any) -> Answer:
         """Call a method of v1 by REST: ``AddProject`` of the management API, or ``Admin/GetOrgByID``."""
-        service, _, name = method.rpartition("/")
-        service = service or "Management"
-        row = method_row(f"zitadel.{service.lower()}.v1.{service}Service/{name}")
+        row = method_row(v1_name(method))
         named = partial(re.sub, "_(.)", lambda letter: letter[1].upper())
         path = re.sub(r"{(\w+)[^}]*}", lambda part: quote(fields.pop(named(part[1])), safe=""), row.path)
         body = fields if row.verb in ("POST", "PUT") else None
-        return self._answer(row.verb, path, {}, reads=name.startswith(("Get", "List")), json=body)
+        return self._answer(row.verb, path, {}, reads=method.rpartition("/")[2].startswith(("Get", "List")), json=body)
 
     def _answer(self, method: str, path: str, headers: dict[str, str], *, reads: bool, **body: Any) -> Answer:
         return Answer(partial(self.server.send, method, path, headers=self._headers | headers, **body), reads=reads)
@@ -161,3 +159,10 @@ def connect_path(method: str) -> str:
     service = method.partition("Service/")[0]
     package = {"Organization": "org", "InternalPermission": "internal_permission"}.get(service, service.lower())
     return f"/zitadel.{package}.v2.{method}"
+
+
+def v1_name(method: str) -> str:
+    """``AddProject`` -> ``zitadel.management.v1.ManagementService/AddProject``, and so on for ``Admin/GetOrgByID``."""
+    service, _, name = method.rpartition("/")
+    service = service or "Management"
+    return f"zitadel.{service.lower()}.v1.{service}Service/{name}"

@@ -1,0 +1,9 @@
+"""Let the tests use what ``tofu apply`` created."""
+
+import json
+import os
+import subprocess
+
+outputs = json.loads(subprocess.check_output(["tofu", "output", "-json"]))
+os.environ.pop("ZITADEL_KEY_FILE", None)  # of the emulator's own project
+os.environ.update(outputs["environment"]["value"])
