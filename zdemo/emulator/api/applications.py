@@ -1,11 +1,10 @@
 """zitadel.application.v2.ApplicationService: API and OIDC applications, their secrets and their keys."""
 
-import base64
 from functools import partial
 from urllib.parse import urlsplit
 
-from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, readable, row_of, time_of
+from zdemo.emulator.api.fields import dates
+from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of, state_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing, unsupported
@@ -67,7 +66,7 @@ def _create_application(call: Call) -> Answer:
         client |= _compliance(application)
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
-    return {"applicationId": application.id, "creationDate": t.moment(application.created), chosen: client}
+    return {"applicationId": application.id, "creationDate": application.created, chosen: client}
 
 
 @SERVICE.method("UpdateApplication")
@@ -86,7 +85,7 @@ def _update_application(call: Call) -> Answer:
     if name.lower() != application.name.lower():
         call.world.check_application_name(application.project_id, name)
     application.name, application.auth_method, application.oidc = name, method, oidc
-    return {"changeDate": t.moment(call.world.touch(application))}
+    return {"changeDate": call.world.touch(application)}
 
 
 @SERVICE.method("GenerateClientSecret")
@@ -94,7 +93,7 @@ def _generate_client_secret(call: Call) -> Answer:
     """Replace the secret, whatever the authentication method."""
     application = _existing(call, "project.app.write", "COMMAND-Kd92s")
     application.secret = new_secret()
-    return {"clientSecret": application.secret, "creationDate": t.moment(call.world.touch(application))}
+    return {"clientSecret": application.secret, "creationDate": call.world.touch(application)}
 
 
 for method, active, date, refusal in (  # while an application is off, its credentials are kept but refused
@@ -109,7 +108,7 @@ for method, active, date, refusal in (  # while an application is off, its crede
 def _delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     call.world.remove_application(_existing(call, "project.app.delete", "COMMAND-0po9s"))
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 @SERVICE.method("GetApplication")
@@ -146,21 +145,17 @@ def _compliance(application: Application) -> Answer:
 
 
 def show_application(_: World, application: Application) -> Answer:
-    """Show an application, without the words that are the first of their enumeration."""
+    """Return an application as lists show it."""
     is_api = application.kind == "api"
-    message = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest")
-    settings = message.show(application.oidc | {"authMethodType": application.auth_method})
-    client = {"clientId": application.client_id}
-    configuration: Answer = {"apiConfiguration": client | settings}
+    settings: Answer = {"clientId": application.client_id, "authMethodType": application.auth_method}
     if not is_api:
-        settings |= {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
-        configuration = {"oidcConfiguration": settings | client | _compliance(application)}
+        settings |= {"clockSkew": 0.0} | application.oidc | _compliance(application)
     return {
         "applicationId": application.id,
-        **t.dates(application),
-        "state": f"APPLICATION_STATE_{application.state}",
+        **dates(application),
+        "state": application.state,
         "name": application.name,
-        **configuration,
+        "apiConfiguration" if is_api else "oidcConfiguration": settings,
         "projectId": application.project_id,
     }
 
@@ -169,15 +164,14 @@ Listing[Application](
     rows=lambda call: call.world.applications.values(),
     visible=readable("project.app.read", "project_id", "project.organization_id"),
     show=show_application,
-    result="applications",
-    filters={
-        "projectIdFilter": equal_filter("project_id", "projectId"),
-        "nameFilter": match_filter("name", "name"),
-        "stateFilter": lambda _, a, state: state == f"APPLICATION_STATE_{a.state}",
-        "clientIdFilter": equal_filter("client_id", "clientId"),
-        "entityIdFilter": lambda *_: False,  # of SAML applications alone
-        "typeFilter": lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}",
-    },
+    filters=filters_of(
+        projectIdFilter="project_id",
+        nameFilter="name",
+        stateFilter=state_of("APPLICATION_STATE"),
+        clientIdFilter="client_id",
+        entityIdFilter=lambda *_: None,  # of SAML applications alone
+        typeFilter=lambda _, application: f"APPLICATION_TYPE_{application.kind.upper()}",
+    ),
 ).serve(SERVICE, "ListApplications")
 
 
@@ -192,11 +186,6 @@ def check_expiry(call: Call) -> float:
     return expires
 
 
-def in_base64(key_file: str) -> str:
-    """Return a key file as the API shows it, once."""
-    return base64.b64encode(key_file.encode()).decode()
-
-
 @SERVICE.method("CreateApplicationKey")
 def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
@@ -208,7 +197,7 @@ def _create_application_key(call: Call) -> Answer:
     private, public = new_key_pair()
     key = call.world.add_key(application, public, expires)
     content = application_key_file(application, key, private)
-    return {"keyId": key.id, "creationDate": t.moment(key.created), "keyDetails": in_base64(content)}
+    return {"keyId": key.id, "creationDate": key.created, "keyDetails": content.encode()}
 
 
 @SERVICE.method("GetApplicationKey")
@@ -217,7 +206,7 @@ def _get_application_key(call: Call) -> Answer:
     application = existing(next((a for a in call.world.applications.values() if key_id in a.keys), None), unknown)
     _need(call, "project.app.read", application)
     key = application.keys[key_id]
-    return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
+    return {"keyId": key.id, "creationDate": key.created, "expirationDate": key.expires}
 
 
 @SERVICE.method("DeleteApplicationKey")
@@ -225,7 +214,7 @@ def _delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
     existing(permitted_application(call, "project.app.write", unknown).keys.pop(call.body["keyId"], None), unknown)
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 Listing[PublicKey](
@@ -235,16 +224,14 @@ Listing[PublicKey](
         keyId="id",
         applicationId="application_id",
         projectId="application.project_id",
-        creationDate=time_of("created"),
         organizationId="application.project.organization_id",
-        expirationDate=time_of("expires"),
+        expirationDate="expires",
     ),
-    result="keys",
-    filters={
-        "applicationIdFilter": equal_filter("application_id", "applicationId"),
-        "projectIdFilter": equal_filter("application.project_id", "projectId"),
-        "organizationIdFilter": equal_filter("application.project.organization_id", "organizationId"),
-    },
+    filters=filters_of(
+        applicationIdFilter="application_id",
+        projectIdFilter="application.project_id",
+        organizationIdFilter="application.project.organization_id",
+    ),
     columns={
         "PROJECT_ID": "application.project_id",
         "ORGANIZATION_ID": "application.project.organization_id",

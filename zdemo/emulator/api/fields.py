@@ -48,19 +48,9 @@ def seconds_of(text: str) -> float:
     return min(seconds, NEVER)
 
 
-def dates(entity: Entity) -> dict[str, str]:
+def dates(entity: Entity) -> dict[str, float]:
     """Return when an object was created, and when it last changed, as most rows begin."""
-    return {"creationDate": moment(entity.created), "changeDate": moment(entity.changed)}
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as text, such as ``1.500s``."""
-    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s"
-
-
-def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields without those that protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
-    return {name: value for name, value in fields.items() if value not in (None, False, "", [])}
+    return {"creationDate": entity.created, "changeDate": entity.changed}
 
 
 # --- reading JSON, and the rules of fields ---
@@ -119,8 +109,17 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {  # and what an absent f
     "bool": (partial(_typed, bool), False),
     "uint32": (partial(_unsigned, 32), 0),
     "uint64": (partial(_unsigned, 64), 0),
+    "int64": (_whole, 0),
     "google.protobuf.Timestamp": (seconds_of, ABSENT),
     "google.protobuf.Duration": (_seconds, ABSENT),
+    "google.protobuf.Struct": (partial(_typed, dict), ABSENT),
+}
+WRITERS: dict[str, Callable[[Any], Any]] = {  # of values that JSON has as texts
+    "bytes": lambda content: base64.b64encode(content).decode(),
+    "uint64": str,
+    "int64": str,
+    "google.protobuf.Timestamp": moment,
+    "google.protobuf.Duration": lambda seconds: f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s",
 }
 
 
@@ -175,8 +174,8 @@ class Field:
 
     def __init__(self, row: FieldRow) -> None:
         self.row, self.name = row, re.sub("_(.)", lambda letter: letter[1].upper(), row.name)
-        words = {} if row.type in READERS else words_of(row.type)
-        first = next(iter(words), ABSENT)
+        words = self._words = {} if row.type in READERS else words_of(row.type)
+        first = self._first = next(iter(words), ABSENT)
         self._is_message = not words and row.type not in READERS
         read: Callable[[Any], Any]
         read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
@@ -187,8 +186,22 @@ class Field:
         self.zero = ABSENT if row.label or row.choice else zero  # what the rules see if the field is absent
         known = RULES | {"set": Rule(lambda word: word != first, f"value must not be in list [{first}]")}
         rules = {name: known.get(name) or _rule(name, row.type) for name in row.rules if name in known or ".." in name}
+        self._write = WRITERS.get(row.type, lambda value: value)
         self._of_list = [rules.pop(name) for name in row.rules if name.startswith("[]")]
         self._of_each = [STORABLE] * (row.type == "string") + list(rules.values())
+
+    def show(self, value: Any) -> Any:
+        """Return a value as JSON has it; a text is one already."""
+        if self.row.label == "[]":
+            return [self._show_one(item) for item in value]
+        return {k: self._show_one(v) for k, v in value.items()} if self.row.label == "{}" else self._show_one(value)
+
+    def _show_one(self, value: Any) -> Any:
+        if self._is_message:
+            return message_of(self.row.type).show(value)
+        if isinstance(value, str):  # a word can lack the beginning that all words of the enumeration have
+            return value if not self._words or value in self._words else self._first.replace("UNSPECIFIED", value)
+        return self._write(value)
 
     def check(self, value: Any) -> None:
         """Raise ``InvalidError`` for the first rule that a value breaks, or ``ABSENT``."""
@@ -273,9 +286,10 @@ class Message:
         return read
 
     def show(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of its fields, without those that protobuf's JSON leaves out."""
-        fields = {name: value for name, value in values.items() if name in self.fields}
-        return {name: value for name, value in fields.items() if value not in (None, [], self.fields[name].zero)}
+        """Return the values of its fields as JSON has them, without those that protobuf's JSON leaves out."""
+        given = {name: value for name, value in values.items() if name in self.fields and value not in (None, [])}
+        zeros = {name: self.fields[name].zero for name in given}
+        return {n: self.fields[n].show(v) for n, v in given.items() if zeros[n] is ABSENT or v not in ("", zeros[n])}
 
     def check(self, body: Mapping[str, Any]) -> None:
         """Raise ``InvalidError`` for the first field that breaks its rule, those that exclude each other at the end."""

@@ -1,7 +1,5 @@
 """For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
-import base64
-
 from zdemo.emulator import sessions
 from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
@@ -123,17 +121,20 @@ def _delete_session(call: Call) -> Answer:
 
 def _show(world: World, session: LoginSession) -> Answer:
     user = world.users.get(session.user_id)
-    answer: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
+    factors = None
     if user and session.user_checked:
-        factor = {"verifiedAt": t.moment(session.user_checked), "id": user.id, "loginName": user.username}
+        factor = {"verifiedAt": session.user_checked, "id": user.id, "loginName": user.username}
         factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
-        password = {"password": {"verifiedAt": t.moment(session.password_checked)}} if session.password_checked else {}
-        answer["factors"] = {"user": t.without_defaults(factor), **password}
-    if session.metadata:
-        answer["metadata"] = {name: base64.b64encode(value).decode() for name, value in session.metadata.items()}
-    if session.user_agent:
-        answer["userAgent"] = session.user_agent
-    return answer | ({"expirationDate": t.moment(session.expires)} if session.expires != NEVER else {})
+        factors = {"user": factor, "password": session.password_checked and {"verifiedAt": session.password_checked}}
+    return {
+        "id": session.id,
+        **t.dates(session),
+        "sequence": session.sequence,
+        "factors": factors,
+        "metadata": session.metadata or None,
+        "userAgent": session.user_agent or None,
+        "expirationDate": session.expires if session.expires != NEVER else None,
+    }
 
 
 def _sees(call: Call, session: LoginSession) -> bool:
@@ -157,13 +158,7 @@ lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
-    filters={
-        "idsQuery": lists.ids_filter("id"),
-        "userIdQuery": lists.equal_filter("user_id"),
-        "creatorQuery": lists.equal_filter("creator"),
-    },
-    result="sessions",
-    older="timestamp",
+    filters=lists.filters_of(idsQuery="id", userIdQuery="user_id", creatorQuery="creator"),
     counts_all=True,
 ).serve(SERVICE, "ListSessions")
 
@@ -192,16 +187,16 @@ def _get_auth_request(call: Call) -> Answer:
     call.need("session.read", call.world.id)
     answer = {
         "id": request.id,
-        "creationDate": t.moment(request.created),
+        "creationDate": request.created,
         "clientId": request.client_id,
         "scope": request.scopes,
         "redirectUri": request.redirect_uri,
         "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt.split() if word in _PROMPTS],
         "uiLocales": request.ui_locales.split(),
-        "loginHint": request.login_hint,
-        "maxAge": None if request.max_age is None else f"{request.max_age}s",
+        "loginHint": request.login_hint or None,
+        "maxAge": request.max_age,
     }
-    return {"authRequest": t.without_defaults(answer)}
+    return {"authRequest": answer}
 
 
 @OIDC.method("CreateCallback")
@@ -237,7 +232,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
     answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
         answer |= {"appName": application.name, "projectName": call.world.projects[application.project_id].name}
-    return {"deviceAuthorizationRequest": t.without_defaults(answer)}
+    return {"deviceAuthorizationRequest": answer}
 
 
 @OIDC.method("AuthorizeOrDenyDeviceAuthorization")

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import InvalidError, Message, moment
+from zdemo.emulator.api.fields import InvalidError, Message
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
@@ -88,6 +88,11 @@ class Method:
         """The message of its requests."""
         return Message(self.row.request)
 
+    @cached_property
+    def response(self) -> Message:
+        """The message of its answers, which gives the values of ``answer`` the forms that JSON has."""
+        return Message(self.row.answer)
+
 
 SERVICES: dict[str, "Service"] = {}
 
@@ -119,7 +124,7 @@ def switch(
     entity = find(call)
     if refusal and entity.active == active:
         raise FailedPrecondition(*refusal)
-    return {date: moment(call.change(entity, active=active))}
+    return {date: call.change(entity, active=active)}
 
 
 def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
@@ -136,7 +141,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
         raise InvalidArgument(str(reason)) from None
     except RecursionError:
         raise InvalidArgument("nested too deeply") from None
-    return method.answer(call)
+    return method.response.show(method.answer(call))
 
 
 def _authenticated(world: World, header: str | None) -> User:

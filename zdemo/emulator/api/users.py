@@ -1,6 +1,5 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
-import base64
 from collections.abc import Sequence
 from functools import partial
 
@@ -18,26 +17,26 @@ unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
     """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
-    dates = t.dates(entity) if created else {date: t.moment(entity.changed)}
-    return {"sequence": str(entity.sequence), **dates, "resourceOwner": organization_id}
+    dates = t.dates(entity) if created else {date: entity.changed}
+    return {"sequence": entity.sequence, **dates, "resourceOwner": organization_id}
 
 
-def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
-    """Return a user as lists show it; the v1 API has other names for some fields."""
+def show_user(_: World, user: User) -> Answer:
+    """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
     machine = {
         "name": user.name,
         "description": user.description,
         "hasSecret": user.secret is not None,
-        "accessTokenType": JWT if user.jwt_access_tokens else "",
+        "accessTokenType": JWT if user.jwt_access_tokens else None,
     }
     return {
-        "id" if v1 else "userId": user.id,
+        **dict.fromkeys(("id", "userId"), user.id),
         "details": details(user, user.organization_id, created=True),
-        "state": f"USER_STATE_{user.state}",
-        "userName" if v1 else "username": user.username,
+        "state": user.state,
+        **dict.fromkeys(("userName", "username"), user.username),
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": t.without_defaults(machine)} if user.machine else {"human": humans.show_human(user, v1)}),
+        **({"machine": machine} if user.machine else {"human": humans.show_human(user)}),
     }
 
 
@@ -65,7 +64,7 @@ def _create_user(call: Call) -> Answer:
         user = call.world.add_user(home, body.get("username"), name, id=body.get("userId"), by=call.caller.id)
         _set_machine(user, body["machine"])
         _set_metadata(call, user)
-    return {"id": user.id, "creationDate": t.moment(user.created), **codes}
+    return {"id": user.id, "creationDate": user.created, **codes}
 
 
 def _set_machine(user: User, machine: Answer) -> None:
@@ -107,7 +106,7 @@ def _update_user(call: Call) -> Answer:
     if "machine" not in body and "human" not in body:
         raise Unimplemented("user type is not implemented", "")
     user, codes = _update(call, body.get("machine"), body.get("human", {}))
-    return {"changeDate": t.moment(user.changed), **codes}
+    return {"changeDate": user.changed, **codes}
 
 
 @SERVICE.method("UpdateHumanUser")
@@ -165,7 +164,7 @@ def _user_with_metadata(call: Call, entries: str) -> User:
 @SERVICE.method("SetUserMetadata")
 def _set_user_metadata(call: Call) -> Answer:
     _set_metadata(call, _user_with_metadata(call, "metadata"))
-    return {"setDate": t.moment(call.world.now())}
+    return {"setDate": call.world.now()}
 
 
 @SERVICE.method("DeleteUserMetadata")
@@ -176,7 +175,7 @@ def _delete_user_metadata(call: Call) -> Answer:
         raise NotFound("One or more keys do not exist", "META-2nnds")
     for key in call.body["keys"]:
         user.metadata.pop(key, None)
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 def sees(call: Call, user: User) -> bool:
@@ -187,9 +186,8 @@ def sees(call: Call, user: User) -> bool:
 lists.Listing[Metadata](
     rows=lambda call: getattr(call.world.users.get(call.body["userId"]), "metadata", {}).values(),
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
-    result="metadata",
-    filters={"keyFilter": lists.match_filter("id", "key")},
+    show=lists.row_of(key="id", value="value"),
+    filters=lists.filters_of(keyFilter="id"),
 ).serve(SERVICE, "ListUserMetadata")
 
 
@@ -229,15 +227,17 @@ USERS: lists.Listing[User] = lists.Listing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
-    filters={
-        "userNameQuery": lists.match_filter("username", "userName"),
-        "loginNameQuery": lists.match_filter("username", "loginName"),
-        "displayNameQuery": lists.match_filter("name", "displayName"),
-        "emailQuery": lists.match_filter(_human("email", "email"), "emailAddress"),
-        "typeQuery": lists.equal_filter(lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN", "type"),
-        "stateQuery": lists.equal_filter(lists.state_of("USER_STATE"), "state"),
-        "inUserIdsQuery": lists.ids_filter("id", "userIds"),
-        "organizationIdQuery": lists.equal_filter("organization_id", "organizationId"),
+    filters=lists.filters_of(
+        userNameQuery="username",
+        loginNameQuery="username",
+        displayNameQuery="name",
+        emailQuery=_human("email", "email"),
+        typeQuery=lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN",
+        stateQuery=lists.state_of("USER_STATE"),
+        inUserIdsQuery="id",
+        organizationIdQuery="organization_id",
+    )
+    | {
         "andQuery": lambda world, user, f: all(USERS.passes(world, user, query) for query in f.get("queries", ())),
         "orQuery": lambda world, user, f: any(USERS.passes(world, user, query) for query in f.get("queries", ())),
         "notQuery": lambda world, user, f: not USERS.passes(world, user, f.get("query", {})),
@@ -251,7 +251,6 @@ USERS: lists.Listing[User] = lists.Listing(
         "EMAIL": _human("email", "email"),
         "TYPE": "machine",
     },
-    older="timestamp",
 )
 USERS.serve(SERVICE, "ListUsers")
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
 from zdemo.emulator.api.fields import message_of
-from zdemo.emulator.api.lists import row_of, time_of
+from zdemo.emulator.api.lists import row_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
 from zdemo.emulator.entities import NEVER, Application, Authorization, Resource
@@ -80,13 +79,10 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        message = message_of(self.message)
-        fields = {name: field.row for name, field in message.fields.items() if not field.row.choice}
+        fields = {name: field.row for name, field in message_of(self.message).fields.items() if not field.row.choice}
         values = {name: getattr(entity, row.name, None) for name, row in fields.items()}
-        if "state" in message.fields:
-            values["state"] = message.fields["state"].zero.replace("UNSPECIFIED", entity.state)
         values["details"] = users.details(entity, organization_of(world, entity), created=True)
-        return message.show(values | self.values(world, entity))
+        return values | self.values(world, entity)
 
 
 def _application(world: World, project: Any, fields: Answer) -> Any:
@@ -114,7 +110,7 @@ def _configuration(world: World, application: Application) -> Answer:
 
 
 def _user_grant(world: World, authorization: Authorization) -> Answer:
-    user = users.show_user(world, world.users[authorization.user_id], v1=True)
+    user = users.show_user(world, world.users[authorization.user_id])
     human, project = user.get("human", {}), world.projects[authorization.project_id]
     owner, grant = world.organizations[authorization.organization_id], project.grants.get(authorization.organization_id)
     organization = {"Id": owner.id, "Name": owner.name, "Domain": owner.primary_domain}
@@ -130,7 +126,7 @@ def _user_grant(world: World, authorization: Authorization) -> Answer:
     }
 
 
-_key = row_of(type=lambda *_: "KEY_TYPE_JSON", expirationDate=time_of("expires"))
+_key = row_of(type=lambda *_: "KEY_TYPE_JSON", expirationDate="expires")
 _granted_project = row_of(
     grantId="id",
     grantedOrgId="granted_organization_id",
@@ -159,7 +155,7 @@ PROJECT_GRANT = Kind(
 )
 APPLICATION = Kind(applications.SERVICE, "zitadel.app.v1.App", "projectId", _application, _configuration)
 APPLICATION_KEY = Kind(applications.SERVICE, "zitadel.authn.v1.Key", "projectId", _application_key, _key)
-USER = Kind(users.SERVICE, "zitadel.user.v1.User", "userId", values=partial(users.show_user, v1=True))
+USER = Kind(users.SERVICE, "zitadel.user.v1.User", "userId", values=users.show_user)
 MACHINE = replace(USER, find=lambda _, user, __: user if user.machine else None)
 USER_KEY = Kind(users.SERVICE, "zitadel.authn.v1.Key", "userId", _part("keys", "keyId"), _key)
 PERSONAL_ACCESS_TOKEN = Kind(
