@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,19 +21,12 @@ NAME_WORDS = (
 MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here each generator is a node
 
 
-class IdGenerator:
-    """A maker of IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._count = 0  # units of time and their sequences
-        self._machine = secrets.randbits(MACHINE_BITS)
-
-    def new_id(self) -> str:
-        """Return a decimal string that is greater than every one before."""
-        units = int((self._now() - ID_EPOCH) * UNITS_PER_SECOND)
-        self._count = max(self._count + 1, units * SEQUENCES_PER_UNIT)
-        return str(self._count << MACHINE_BITS | self._machine)
+def new_ids(now: Callable[[], float]) -> Iterator[str]:
+    """Yield IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
+    count, machine = 0, secrets.randbits(MACHINE_BITS)
+    while True:  # in units of time and their sequences
+        count = max(count + 1, int((now() - ID_EPOCH) * UNITS_PER_SECOND) * SEQUENCES_PER_UNIT)
+        yield str(count << MACHINE_BITS | machine)
 
 
 def new_name() -> str:
@@ -95,10 +88,10 @@ class Project(Switchable):
 
     organization_id: str
     name: str
-    role_assertion: bool = False
+    project_role_assertion: bool = False
     authorization_required: bool = False
     project_access_required: bool = False
-    private_labeling: str = ""  # ZITADEL's word
+    private_labeling_setting: str = ""  # ZITADEL's word
     roles: dict[str, Role] = field(default_factory=dict)
     grants: dict[str, ProjectGrant] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, taken
@@ -15,7 +16,6 @@ from zdemo.emulator.entities import (
     EndedToken,
     Entity,
     Event,
-    IdGenerator,
     LoginSession,
     Organization,
     PersonalAccessToken,
@@ -28,6 +28,7 @@ from zdemo.emulator.entities import (
     SigningKey,
     Token,
     User,
+    new_ids,
     new_name,
 )
 from zdemo.emulator.incoming.reasons import Why
@@ -52,7 +53,7 @@ class World:
         self.now: Callable[[], float] = time.time
         self.started = self.now()
         self.lock = threading.RLock()
-        self.new_id = IdGenerator(self.now).new_id
+        self.new_id: Callable[[], str] = partial(next, new_ids(self.now))
         self.external_domain = external_domain
         self.other_domains: tuple[str, ...] = ()
         self.name = new_name()  # tells this emulator apart from others

@@ -89,7 +89,7 @@ def test_an_application_can_ask_for_more_in_its_tokens(shared: Client) -> None:
 
 
 def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
-    public.emulator.world.projects[PROJECT_ID].role_assertion = True
+    public.emulator.world.projects[PROJECT_ID].project_role_assertion = True
     tokens = public.log_in()
     assert userinfo(public, tokens["access_token"])[ROLES] == GRANTED
     scope = f"openid {ROLE} {ROLE.replace('read:messages', 'admin')}"

@@ -3,7 +3,7 @@
 from functools import partial
 from urllib.parse import urlsplit
 
-from zdemo.emulator.api.fields import dates
+from zdemo.emulator.api.fields import attributes
 from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of, state_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
@@ -151,12 +151,9 @@ def show_application(_: World, application: Application) -> Answer:
     if not is_api:
         settings |= {"clockSkew": 0.0} | application.oidc | _compliance(application)
     return {
+        **attributes(application),
         "applicationId": application.id,
-        **dates(application),
-        "state": application.state,
-        "name": application.name,
         "apiConfiguration" if is_api else "oidcConfiguration": settings,
-        "projectId": application.project_id,
     }
 
 
@@ -222,7 +219,6 @@ Listing[PublicKey](
     visible=readable("project.app.read", "application.project_id", "application.project.organization_id"),
     show=row_of(
         keyId="id",
-        applicationId="application_id",
         projectId="application.project_id",
         organizationId="application.project.organization_id",
         expirationDate="expires",

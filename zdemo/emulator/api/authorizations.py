@@ -22,14 +22,8 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
 
 
-# users and projects as parts of other rows
-show_project = lists.row_of(id="id", name="name", organizationId="organization_id")
-show_user = lists.row_of(
-    id="id",
-    preferredLoginName="username",
-    displayName=lambda _, user: "" if user.machine else user.name,
-    organizationId="organization_id",
-)
+# users as parts of other rows
+show_user = lists.row_of(preferredLoginName="username", displayName=lambda _, user: "" if user.machine else user.name)
 
 
 def show_organization(world: World, organization_id: str) -> Answer:
@@ -42,13 +36,11 @@ def _show(world: World, authorization: Authorization) -> Answer:
     project = world.projects[authorization.project_id]
     roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
     return {
-        "id": authorization.id,
-        **t.dates(authorization),
-        "project": show_project(world, project),
+        **t.attributes(authorization),
+        "project": t.attributes(project),
         "organization": show_organization(world, authorization.organization_id),
         "user": show_user(world, world.users[authorization.user_id]),
-        "state": authorization.state,
-        "roles": [{"key": r.id, "displayName": r.display_name, "group": r.group} for r in roles],
+        "roles": [t.attributes(role) | {"key": role.id} for role in roles],
     }
 
 
@@ -216,12 +208,11 @@ def _delete_administrator(call: Call) -> Answer:
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
-    owner = show_project(world, world.projects[id]) if kind == "project" else show_organization(world, id)
+    owner = t.attributes(world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
-        **t.dates(administrator),
+        **t.attributes(administrator),
         "user": show_user(world, world.users[administrator.user_id]),
         kind: True if kind == "instance" else owner,
-        "roles": list(administrator.roles),
     }
 
 

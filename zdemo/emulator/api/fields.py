@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from zdemo.emulator.api_errors import ZitadelError
 from zdemo.emulator.entities import NEVER, Entity
@@ -48,9 +48,16 @@ def seconds_of(text: str) -> float:
     return min(seconds, NEVER)
 
 
-def dates(entity: Entity) -> dict[str, float]:
-    """Return when an object was created, and when it last changed, as most rows begin."""
-    return {"creationDate": entity.created, "changeDate": entity.changed}
+def attributes(entity: Entity) -> dict[str, Any]:
+    """Return the attributes of an object by the names that messages have for them."""
+    named = {camel(name): value for name, value in vars(entity).items()}
+    return named | {"creationDate": entity.created, "changeDate": entity.changed, "state": getattr(entity, "state", "")}
+
+
+@cache
+def camel(name: str) -> str:
+    """Return the name that JSON has for a field."""
+    return re.sub("_(.)", lambda letter: letter[1].upper(), name)
 
 
 # --- reading JSON, and the rules of fields ---
@@ -123,11 +130,7 @@ WRITERS: dict[str, Callable[[Any], Any]] = {  # of values that JSON has as texts
 }
 
 
-class Rule(NamedTuple):
-    """A test of a value, and what is said of those that fail it."""
-
-    holds: Callable[[Any], object]
-    text: str
+Rule = tuple[Callable[[Any], object], str]  # a test of a value, and what is said of those that fail it
 
 
 def _storable(text: str) -> bool:
@@ -136,15 +139,14 @@ def _storable(text: str) -> bool:
     return True
 
 
-STORABLE = Rule(_storable, "")
-RULES = {  # the others have numbers, are for messages, or (``uri_ref``) have no effect
-    "email": Rule(
+RULES: dict[str, Rule] = {  # the others have numbers, are for messages, or (``uri_ref``) have no effect
+    "email": (
         re.compile(r"[^\s@]+@[^\s@]+").fullmatch,  # roughly ZITADEL's
         "value must be a valid email address | caused by: mail: missing '@' or angle-addr",
     ),
-    "true": Rule(lambda value: value is True, "value must equal true"),
-    "defined": Rule(lambda word: isinstance(word, str), "value must be one of the defined enum values"),
-    "positive": Rule(lambda seconds: seconds > 0, "value must be greater than 0s"),
+    "true": (lambda value: value is True, "value must equal true"),
+    "defined": (lambda word: isinstance(word, str), "value must be one of the defined enum values"),
+    "positive": (lambda seconds: seconds > 0, "value must be greater than 0s"),
 }
 
 
@@ -153,14 +155,14 @@ def _rule(rule: str, kind: str) -> Rule:
     least, _, most = rule.removeprefix("[]").partition("..")
     low, high = int(least or 0), int(most or sys.maxsize)
     if kind == "google.protobuf.Duration":
-        return Rule(lambda seconds: low <= seconds <= high, f"value must be inside range [{least}s, {most}s]")
+        return (lambda seconds: low <= seconds <= high, f"value must be inside range [{least}s, {most}s]")
     if rule.startswith("[]"):
-        return Rule(lambda items: len(items) <= high, f"value must contain no more than {most} item(s)")
+        return (lambda items: len(items) <= high, f"value must contain no more than {most} item(s)")
     unit = "runes" if kind == "string" else "bytes"
     limits = f"at least {least} {unit}" if least else f"at most {most} {unit}"
     if least and most:
         limits = f"{most} {unit}" if least == most else f"between {least} and {most} {unit}, inclusive"
-    return Rule(lambda value: low <= len(value) <= high, f"value length must be {limits}")
+    return (lambda value: low <= len(value) <= high, f"value length must be {limits}")
 
 
 # --- fields and messages ---
@@ -169,34 +171,38 @@ def _rule(rule: str, kind: str) -> Rule:
 class Field:
     """A field of a message; its rules are for each element if it is a list.
 
-    ``read`` returns the value in Python, or ``ABSENT``, and raises one of the errors that ``Message.read`` expects.
+    ``read`` returns values in Python, or ``ABSENT``, and raises one of the errors that ``Message.read`` expects.
     """
 
     def __init__(self, row: FieldRow) -> None:
-        self.row, self.name = row, re.sub("_(.)", lambda letter: letter[1].upper(), row.name)
+        self.row, self.name = row, camel(row.name)
         words = self._words = {} if row.type in READERS else words_of(row.type)
         first = self._first = next(iter(words), ABSENT)
         self._is_message = not words and row.type not in READERS
-        read: Callable[[Any], Any]
-        read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
+        self._read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
         if self._is_message:
-            read = lambda value: message_of(row.type).read(value)  # noqa: E731 - it can contain itself
-        labels: dict[str, Callable[[Any], Any]] = {"[]": partial(_list, read), "{}": partial(_map, read)}
-        self.read: Callable[[Any], Any] = labels.get(row.label, read)
+            self._read = lambda value: message_of(row.type).read(value)  # later, since it can contain itself
         self.zero = ABSENT if row.label or row.choice else zero  # what the rules see if the field is absent
-        known = RULES | {"set": Rule(lambda word: word != first, f"value must not be in list [{first}]")}
+        known = RULES | {"set": (lambda word: word != first, f"value must not be in list [{first}]")}
         rules = {name: known.get(name) or _rule(name, row.type) for name in row.rules if name in known or ".." in name}
         self._write = WRITERS.get(row.type, lambda value: value)
         self._of_list = [rules.pop(name) for name in row.rules if name.startswith("[]")]
-        self._of_each = [STORABLE] * (row.type == "string") + list(rules.values())
+        self._of_each = [(_storable, "")] * (row.type == "string") + list(rules.values())
+
+    def read(self, value: Any) -> Any:
+        """Return a value of JSON in Python."""
+        return self._each(self._read, value)
 
     def show(self, value: Any) -> Any:
         """Return a value as JSON has it; a text is one already."""
-        if self.row.label == "[]":
-            return [self._show_one(item) for item in value]
-        return {k: self._show_one(v) for k, v in value.items()} if self.row.label == "{}" else self._show_one(value)
+        return self._each(self._show, value)
 
-    def _show_one(self, value: Any) -> Any:
+    def _each(self, convert: Callable[[Any], Any], value: Any) -> Any:
+        if self.row.label == "[]":
+            return [item for item in map(convert, _typed(list, value)) if item is not ABSENT]
+        return {_text(k): convert(v) for k, v in value.items()} if self.row.label == "{}" else convert(value)
+
+    def _show(self, value: Any) -> Any:
         if self._is_message:
             return message_of(self.row.type).show(value)
         if isinstance(value, str):  # a word can lack the beginning that all words of the enumeration have
@@ -232,14 +238,6 @@ class Field:
                 message_of(self.row.type).check(value)
             except InvalidError as reason:
                 raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
-
-
-def _list(read: Callable[[Any], Any], value: Any) -> list[Any]:
-    return [item for item in map(read, _typed(list, value)) if item is not ABSENT]
-
-
-def _map(read: Callable[[Any], Any], value: Any) -> dict[str, Any]:
-    return {_text(name): read(item) for name, item in value.items()}
 
 
 def _check(rules: list[Rule], value: Any) -> None:

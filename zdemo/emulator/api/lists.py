@@ -53,8 +53,8 @@ def state_of(prefix: str) -> Getter:
 
 
 def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
-    """Return a function that shows these values of an object, and its dates."""
-    return lambda world, row: t.dates(row) | {name: value_of(world, row, get) for name, get in values.items()}
+    """Return a function that shows an object: its attributes, and these values."""
+    return lambda world, row: t.attributes(row) | {name: value_of(world, row, get) for name, get in values.items()}
 
 
 def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:

@@ -127,9 +127,7 @@ def _show(world: World, session: LoginSession) -> Answer:
         factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
         factors = {"user": factor, "password": session.password_checked and {"verifiedAt": session.password_checked}}
     return {
-        "id": session.id,
-        **t.dates(session),
-        "sequence": session.sequence,
+        **t.attributes(session),
         "factors": factors,
         "metadata": session.metadata or None,
         "userAgent": session.user_agent or None,

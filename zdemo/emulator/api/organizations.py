@@ -1,6 +1,6 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from zdemo.emulator.api.fields import NO_TIME, dates
+from zdemo.emulator.api.fields import NO_TIME, attributes
 from zdemo.emulator.api.lists import Listing, filters_of, state_of
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api.users import details
@@ -16,11 +16,8 @@ FILTERS = filters_of(nameQuery="name", domainQuery="primary_domain", idQuery="id
 
 def _show(_: World, organization: Organization) -> Answer:
     return {
-        "id": organization.id,
+        **attributes(organization),
         "details": details(organization, organization.id, created=True),
-        "state": organization.state,
-        "name": organization.name,
-        "primaryDomain": organization.primary_domain,
     }
 
 
@@ -132,7 +129,7 @@ def _list_web_keys(call: Call) -> Answer:
     by_algorithm = {algorithm: {kind: words} for kind, (algorithm, words) in KEY_KINDS.items()}
     keys = list(signing_keys(call.world).values())
     states = ["ACTIVE", *("INITIAL" if key.sequence == 1 else "INACTIVE" for key in keys[1:])]
-    rows = [{"id": k.id, **dates(k), **by_algorithm[k.algorithm]} for k in keys]
+    rows = [{**attributes(k), **by_algorithm[k.algorithm]} for k in keys]
     return {"webKeys": [row | {"state": state} for row, state in zip(rows, states, strict=True)]}
 
 

@@ -12,10 +12,10 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
 FLAGS = {
-    "projectRoleAssertion": "role_assertion",
+    "projectRoleAssertion": "project_role_assertion",
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
-    "privateLabelingSetting": "private_labeling",
+    "privateLabelingSetting": "private_labeling_setting",
 }
 
 
@@ -69,19 +69,12 @@ def _delete_project(call: Call) -> Answer:
     return {"deletionDate": call.world.removed.get(call.body["projectId"])}
 
 
-_PROJECT: dict[str, lists.Getter] = {
-    "projectId": "project_id",
-    "organizationId": "project.organization_id",
-    "name": "project.name",
-    "state": "project.state",
-    **{name: f"project.{attribute}" for name, attribute in FLAGS.items()},
-}
 GRANTED: dict[str, lists.Getter] = {
     "grantedOrganizationId": "granted_organization_id",
     "grantedOrganizationName": lambda world, grant: world.organizations[grant.granted_organization_id].name,
 }
-_show_project = lists.row_of(**_PROJECT)
-_show_granted = lists.row_of(**_PROJECT, **GRANTED, grantedState="state")
+_show_project = lists.row_of(projectId="id")
+_show_granted = lists.row_of(**GRANTED, grantedState="state")
 _sees_project = lists.readable("project.read", "id", "organization_id")
 _sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
 
@@ -101,10 +94,15 @@ def _is_of_organization(world: World, row: ProjectRow, content: Answer) -> bool:
     return (owned and kind != "GRANTED") or (granted and kind != "OWNED")
 
 
+def _show_row(world: World, row: ProjectRow) -> Answer:
+    project = _show_project(world, world.projects[row.project_id])
+    return project if isinstance(row, Project) else project | _show_granted(world, row) | {"state": project["state"]}
+
+
 lists.Listing[ProjectRow](
     rows=lambda call: chain.from_iterable((p, *p.grants.values()) for p in call.world.projects.values()),
     visible=lambda call, row: (_sees_project if isinstance(row, Project) else _sees_grant)(call, row),
-    show=lambda world, row: (_show_project if isinstance(row, Project) else _show_granted)(world, row),
+    show=_show_row,
     filters=lists.filters_of(projectNameFilter="project.name", inProjectIdsFilter="project_id")
     | {"organizationIdFilter": _is_of_organization},
     columns={"ID": "project_id", "NAME": "project.name"},
@@ -147,7 +145,7 @@ def _remove_project_role(call: Call) -> Answer:
 lists.Listing[Role](
     rows=lambda call: getattr(call.world.projects.get(call.body["projectId"]), "roles", {}).values(),
     visible=lists.readable("project.grant.read", "id", "project.organization_id"),  # sic: not for one project (ZITADEL)
-    show=lists.row_of(projectId="project_id", key="id", displayName="display_name", group="group"),
+    show=lists.row_of(key="id"),
     filters=lists.filters_of(roleKeyFilter="id", displayNameFilter="display_name"),
     columns={"KEY": "id"},
 ).serve(SERVICE, "ListProjectRoles", permission="project.role.read")
@@ -212,9 +210,7 @@ lists.Listing[ProjectGrant](
         organizationId="project.organization_id",
         **GRANTED,
         grantedRoleKeys="role_keys",
-        projectId="project_id",
         projectName="project.name",
-        state="state",
     ),
     filters=lists.filters_of(
         projectNameFilter="project.name",

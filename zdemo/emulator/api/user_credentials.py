@@ -102,7 +102,7 @@ for attribute, names, by_id in (("keys", "Keys", "keyIdFilter"), ("pats", "Perso
     Listing(
         rows=partial(_rows, attribute),
         visible=lambda call, row: sees(call, call.world.users[row.user_id]),
-        show=row_of(id="id", userId="user_id", organizationId="user.organization_id", expirationDate="expires"),
+        show=row_of(organizationId="user.organization_id", expirationDate="expires"),
         filters=filters_of(
             **{by_id: "id"},
             userIdFilter="user_id",

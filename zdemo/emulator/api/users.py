@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
 from zdemo.emulator.api.service import Answer, Call, Service, no_organization
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemented, ZitadelError, existing
@@ -17,8 +16,8 @@ unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
     """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
-    dates = t.dates(entity) if created else {date: entity.changed}
-    return {"sequence": entity.sequence, **dates, "resourceOwner": organization_id}
+    answer = {"sequence": entity.sequence, date: entity.changed, "resourceOwner": organization_id}
+    return answer | ({"creationDate": entity.created} if created else {})
 
 
 def show_user(_: World, user: User) -> Answer:
@@ -186,7 +185,7 @@ def sees(call: Call, user: User) -> bool:
 lists.Listing[Metadata](
     rows=lambda call: getattr(call.world.users.get(call.body["userId"]), "metadata", {}).values(),
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lists.row_of(key="id", value="value"),
+    show=lists.row_of(key="id"),
     filters=lists.filters_of(keyFilter="id"),
 ).serve(SERVICE, "ListUserMetadata")
 

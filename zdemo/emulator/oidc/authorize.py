@@ -82,7 +82,7 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
         what = "The requested response type is missing in the client configuration."
         raise OAuthError("unauthorized_client", f"{what} {ASK}")
     project = world.projects[application.project_id]
-    if project.role_assertion and not any(scope.startswith(ROLE_SCOPE_PREFIX) for scope in scopes):
+    if project.project_role_assertion and not any(scope.startswith(ROLE_SCOPE_PREFIX) for scope in scopes):
         scopes += [ROLE_SCOPE_PREFIX + key for key in project.roles]
     texts: dict[str, Any] = {name: form.last(name) for name in COPIED}
     return application, AuthRequest(

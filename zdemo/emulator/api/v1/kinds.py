@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
-from zdemo.emulator.api.fields import message_of
+from zdemo.emulator.api.fields import attributes
 from zdemo.emulator.api.lists import row_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
@@ -48,14 +48,14 @@ class Kind:
     """A kind of object: the service of v2 that manages it, and its message in v1.
 
     ``owner`` is v2's name for the ID of what is in an organization: the object, or what it is a part of, where ``find``
-    finds it by the fields of a request. ``values`` returns what the message has besides attributes of the same names.
+    finds it by the fields of a request. ``values`` returns what the message has besides ``details``.
     """
 
     service: Service
     message: str
     owner: str
     find: Find = lambda _, owner, __: owner
-    values: Callable[[World, Any], Answer] = lambda *_: {}
+    values: Callable[[World, Any], Answer] = lambda _, entity: attributes(entity)
 
     def fields(self, call: Call) -> Answer:
         """Return the fields of a request by v2's names, with what absent ones mean."""
@@ -79,10 +79,8 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        fields = {name: field.row for name, field in message_of(self.message).fields.items() if not field.row.choice}
-        values = {name: getattr(entity, row.name, None) for name, row in fields.items()}
-        values["details"] = users.details(entity, organization_of(world, entity), created=True)
-        return values | self.values(world, entity)
+        details = users.details(entity, organization_of(world, entity), created=True)
+        return {"details": details, **self.values(world, entity)}
 
 
 def _application(world: World, project: Any, fields: Answer) -> Any:
@@ -103,10 +101,11 @@ def _project_grant(_: World, project: Any, fields: Answer) -> Any:
 def _configuration(world: World, application: Application) -> Answer:
     answer = applications.show_application(world, application)
     if application.kind == "api":
-        return {"apiConfig": answer["apiConfiguration"]}
+        return answer | {"apiConfig": answer["apiConfiguration"]}
     uris = [urlsplit(uri) for uri in application.oidc_list("redirectUris")]
     origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc_list("additionalOrigins")
-    return {"oidcConfig": in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}}
+    configuration = in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}
+    return answer | {"oidcConfig": configuration}
 
 
 def _user_grant(world: World, authorization: Authorization) -> Answer:
@@ -115,6 +114,7 @@ def _user_grant(world: World, authorization: Authorization) -> Answer:
     owner, grant = world.organizations[authorization.organization_id], project.grants.get(authorization.organization_id)
     organization = {"Id": owner.id, "Name": owner.name, "Domain": owner.primary_domain}
     return {
+        **attributes(authorization),
         "userName": user["userName"],
         "preferredLoginName": user["preferredLoginName"],
         "userType": "TYPE_HUMAN" if human else "TYPE_MACHINE",
