@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from zdemo.emulator.incoming.reasons import Why
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
 UNITS_PER_SECOND = 100  # of the time part of an ID
@@ -19,6 +21,13 @@ NAME_WORDS = (
     "badger beaver crane eagle falcon finch fox hare heron ibis lark lynx marten otter owl puffin raven",
 )
 MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here each generator is a node
+
+
+def moment(seconds: float) -> str:
+    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
+    when = EPOCH + timedelta(seconds=min(seconds, NEVER))
+    digits = "microseconds" if when.microsecond % 1000 else "milliseconds" if when.microsecond else "seconds"
+    return when.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def new_ids(now: Callable[[], float]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from tests.support.oauth import ASSERTION_TYPE, assertion, verified
 from zdemo.emulator import CLIENT_ID, NEVER, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.oidc.issuing import SCOPE_MISSING
 from zdemo.emulator.seed import APP_CLIENT_ID, APP_ID, PERSON_ID
-from zdemo.emulator.token_texts import application_key_file, encoded, new_key_pair
+from zdemo.emulator.token_texts import encoded, key_file, new_key_pair
 
 OFFLINE = "openid profile email offline_access"
 ROLE = "urn:zitadel:iam:org:project:role:read:messages"
@@ -255,7 +255,7 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert answer(asked) == oauth_refusal("invalid_client")
     private, public_half = new_key_pair()
     key = own.world.add_key(signing.application, public_half, NEVER)
-    key_file = json.loads(application_key_file(signing.application, key, private))
+    key_file = json.loads(key_file(signing.application, key, private))
     signed = assertion(key_file, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
 

@@ -9,7 +9,7 @@ from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing, unsupported
 from zdemo.emulator.entities import Application, PublicKey
-from zdemo.emulator.token_texts import application_key_file, new_key_pair, new_secret
+from zdemo.emulator.token_texts import key_file, new_key_pair, new_secret
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import names_loopback
 
@@ -193,8 +193,8 @@ def _create_application_key(call: Call) -> Answer:
     expires = check_expiry(call)
     private, public = new_key_pair()
     key = call.world.add_key(application, public, expires)
-    content = application_key_file(application, key, private)
-    return {"keyId": key.id, "creationDate": key.created, "keyDetails": content.encode()}
+    content = key_file(application, key, private).encode()
+    return {"keyId": key.id, "creationDate": key.created, "keyDetails": content}
 
 
 @SERVICE.method("GetApplicationKey")

@@ -4,16 +4,15 @@ import base64
 import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
 from zdemo.emulator.api_errors import ZitadelError
-from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.entities import EPOCH, NEVER, Entity, moment
 from zdemo.emulator.messages.table import FieldRow, field_rows, words_of
 
 ABSENT: Any = object()
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
@@ -29,13 +28,6 @@ class InvalidError(Exception):
 
 
 # --- JSON as protobuf reads and writes it ---
-
-
-def moment(seconds: float) -> str:
-    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
-    when = EPOCH + timedelta(seconds=min(seconds, NEVER))
-    digits = "microseconds" if when.microsecond % 1000 else "milliseconds" if when.microsecond else "seconds"
-    return when.isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def seconds_of(text: str) -> float:
@@ -116,7 +108,6 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {  # and what an absent f
     "bool": (partial(_typed, bool), False),
     "uint32": (partial(_unsigned, 32), 0),
     "uint64": (partial(_unsigned, 64), 0),
-    "int64": (_whole, 0),
     "google.protobuf.Timestamp": (seconds_of, ABSENT),
     "google.protobuf.Duration": (_seconds, ABSENT),
     "google.protobuf.Struct": (partial(_typed, dict), ABSENT),
@@ -124,7 +115,6 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {  # and what an absent f
 WRITERS: dict[str, Callable[[Any], Any]] = {  # of values that JSON has as texts
     "bytes": lambda content: base64.b64encode(content).decode(),
     "uint64": str,
-    "int64": str,
     "google.protobuf.Timestamp": moment,
     "google.protobuf.Duration": lambda seconds: f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s",
 }

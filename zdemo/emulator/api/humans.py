@@ -78,17 +78,10 @@ def need_password(user: User, text: str) -> None:
 def show_human(user: User) -> Answer:
     """Return the human parts of a user."""
     profile, email, phone = (user.human.get(part, {}) for part in ("profile", "email", "phone"))
-    given_name, family_name = profile.get("givenName", ""), profile.get("familyName", "")
-    names: Answer = {
-        **{"givenName": given_name, "familyName": family_name},
-        **{"firstName": given_name, "lastName": family_name},
-        "nickName": profile.get("nickName", ""),
-        "displayName": user.name,
-        "preferredLanguage": profile.get("preferredLanguage", "und"),
-        "gender": profile.get("gender", "GENDER_UNSPECIFIED"),
-    }
+    defaults: Answer = {"nickName": "", "preferredLanguage": "und", "gender": "GENDER_UNSPECIFIED"}
+    names = {"displayName": user.name, "firstName": profile.get("givenName"), "lastName": profile.get("familyName")}
     return {
-        "profile": names,
+        "profile": defaults | profile | names,
         "email": email | {"isEmailVerified": email.get("isVerified")},
         "phone": phone | {"isPhoneVerified": phone.get("isVerified")},
         "passwordChangeRequired": user.password_change_required,

@@ -184,15 +184,11 @@ def _get_auth_request(call: Call) -> Answer:
         raise NotFound("Auth Request does not exist", "QUERY-Thee9")
     call.need("session.read", call.world.id)
     answer = {
-        "id": request.id,
-        "creationDate": request.created,
-        "clientId": request.client_id,
+        **t.attributes(request),
         "scope": request.scopes,
-        "redirectUri": request.redirect_uri,
         "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt.split() if word in _PROMPTS],
         "uiLocales": request.ui_locales.split(),
         "loginHint": request.login_hint or None,
-        "maxAge": request.max_age,
     }
     return {"authRequest": answer}
 

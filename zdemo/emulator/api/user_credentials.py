@@ -4,13 +4,12 @@ from contextlib import suppress
 from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry
-from zdemo.emulator.api.fields import moment
 from zdemo.emulator.api.lists import Listing, filters_of, row_of
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
-from zdemo.emulator.token_texts import new_key_pair, new_secret, user_key_file
+from zdemo.emulator.token_texts import key_file, new_key_pair, new_secret
 
 NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
 
@@ -51,7 +50,7 @@ def _add_key(call: Call) -> Answer:
     user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
     private, public = ("", given) if given else new_key_pair()
     key = call.world.add_key(user, public, expires)
-    content = user_key_file(user, key, private, moment(expires)).encode() if private else b""
+    content = key_file(user, key, private).encode() if private else b""
     return {"creationDate": key.created, "keyId": key.id, "keyContent": content}
 
 

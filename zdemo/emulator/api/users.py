@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from zdemo.emulator.api import humans, lists
+from zdemo.emulator.api.fields import attributes
 from zdemo.emulator.api.service import Answer, Call, Service, no_organization
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemented, ZitadelError, existing
 from zdemo.emulator.entities import Entity, Metadata, User
@@ -22,20 +23,17 @@ def details(entity: Entity, organization_id: str, *, created: bool = False, date
 
 def show_user(_: World, user: User) -> Answer:
     """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
-    machine = {
-        "name": user.name,
-        "description": user.description,
-        "hasSecret": user.secret is not None,
-        "accessTokenType": JWT if user.jwt_access_tokens else None,
-    }
+    shown, secret = attributes(user), user.secret is not None
+    machine = shown | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else None}
     return {
-        **dict.fromkeys(("id", "userId"), user.id),
+        **shown,
+        "userId": user.id,
         "details": details(user, user.organization_id, created=True),
-        "state": user.state,
-        **dict.fromkeys(("userName", "username"), user.username),
+        "userName": user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": machine} if user.machine else {"human": humans.show_human(user)}),
+        "machine": machine if user.machine else None,
+        "human": None if user.machine else humans.show_human(user),
     }
 
 

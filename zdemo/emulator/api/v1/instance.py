@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.fields import moment
+from zdemo.emulator.api.fields import attributes
 from zdemo.emulator.api.lists import Listing, filters_of, state_of
 from zdemo.emulator.api.organizations import FILTERS
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
@@ -10,7 +10,7 @@ from zdemo.emulator.api.users import details, show_user, unknown_user
 from zdemo.emulator.api.v1.kinds import ORGANIZATION
 from zdemo.emulator.api.v1.management_methods import SERVICE as MANAGEMENT
 from zdemo.emulator.api_errors import NotFound, existing
-from zdemo.emulator.entities import Administrator, Event, Organization
+from zdemo.emulator.entities import Administrator, Event, Organization, moment
 from zdemo.emulator.rights import permissions
 from zdemo.emulator.world import World
 
@@ -34,9 +34,8 @@ def _show_membership(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
     administered = world.projects.get(id) or world.organizations.get(id)
     return {
-        "userId": administrator.user_id,
+        **attributes(administrator),
         "details": details(administrator, world.organization_of(administrator.resource) or world.id, created=True),
-        "roles": list(administrator.roles),
         "displayName": administered.name if administered else "ZITADEL",
         **({"iam": True} if kind == "instance" else {f"{kind.removesuffix('anization')}Id": id}),
     }

@@ -110,7 +110,7 @@ def _configuration(world: World, application: Application) -> Answer:
 
 def _user_grant(world: World, authorization: Authorization) -> Answer:
     user = users.show_user(world, world.users[authorization.user_id])
-    human, project = user.get("human", {}), world.projects[authorization.project_id]
+    human, project = user["human"] or {}, world.projects[authorization.project_id]
     owner, grant = world.organizations[authorization.organization_id], project.grants.get(authorization.organization_id)
     organization = {"Id": owner.id, "Name": owner.name, "Domain": owner.primary_domain}
     return {
