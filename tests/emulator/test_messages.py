@@ -22,8 +22,9 @@ from zdemo.emulator.messages.table import TABLE, field_rows, method_row, words_o
 
 NAMES = [line.partition(" ")[0] for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
 METHODS = {method.name: method for service in SERVICES.values() for method in service.methods.values()}
-ANSWERING = {name: getattr(getattr(method.answer, "func", None), "__self__", None) for name, method in METHODS.items()}
-LISTS = {name: listing for name, listing in ANSWERING.items() if isinstance(listing, Listing)}
+LISTS = {
+    name: listing for name, m in METHODS.items() if isinstance(listing := getattr(m.answer, "__self__", 0), Listing)
+}
 USER, MANAGEMENT, EVENTS = "zitadel.user.v2", "zitadel.management.v1", "zitadel.admin.v1.ListEvents"
 CREATE, ADD = f"{USER}.CreateUser", "zitadel.internal_permission.v2.CreateAdministrator"
 LENGTH, DEFINED = "value length must be", "value must be one of the defined enum values"

@@ -255,8 +255,8 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert answer(asked) == oauth_refusal("invalid_client")
     private, public_half = new_key_pair()
     key = own.world.add_key(signing.application, public_half, NEVER)
-    key_file = json.loads(key_file(signing.application, key, private))
-    signed = assertion(key_file, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
+    content = json.loads(key_file(signing.application, key, private))
+    signed = assertion(content, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
 
 

@@ -119,11 +119,12 @@ class Listing(Generic[Row]):
 
     def serve(self, service: Service, name: str, permission: str = "") -> None:
         """Add the method to a service."""
-        service.method(name, permission=permission)(partial(self._answer, service, name))
+        service.method(name, permission=permission)(self.answer)
 
-    def _answer(self, service: Service, name: str, call: Call) -> Answer:
-        response = service.methods[name].response
-        older = "details" in response.fields
+    def answer(self, call: Call) -> Answer:
+        """Return the answer of the method, whose messages say which form it has."""
+        fields = call.method.response.fields
+        older = "details" in fields
         names = ("query", "queries") if older else ("pagination", "filters")
         page, filters = (call.body.get(name, {}) for name in names)
         rows = [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
@@ -133,10 +134,10 @@ class Listing(Generic[Row]):
         if older and not self.counts_all:
             rows = [row for row in rows if self.visible(call, row)]
         offset = page.get("offset", 0)
-        ascending = page.get("asc", ".v1." in service.name)  # v1 has no order by default
+        ascending = page.get("asc", ".v1." in call.method.name)  # v1 has no order by default
         cut = self._sorted(call, rows, ascending)[offset : offset + limit]
         now, total = call.world.now(), len(rows) if cut else 0
-        result = next(name for name, field in response.fields.items() if field.row.label == "[]")
+        result = next(name for name, field in fields.items() if field.row.label == "[]")
         return {
             "pagination": {"totalResult": total, "appliedLimit": limit},
             "details": {"totalResult": total, "timestamp": now, "viewTimestamp": now},

@@ -15,10 +15,7 @@ FILTERS = filters_of(nameQuery="name", domainQuery="primary_domain", idQuery="id
 
 
 def _show(_: World, organization: Organization) -> Answer:
-    return {
-        **attributes(organization),
-        "details": details(organization, organization.id, created=True),
-    }
+    return {**attributes(organization), "details": details(organization, organization.id, created=True)}
 
 
 Listing[Organization](

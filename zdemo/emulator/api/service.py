@@ -29,6 +29,7 @@ class Call:
     caller: User
     organization_id: str
     body: dict[str, Any]
+    method: "Method"
 
     def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
         """Return whether the caller has a permission in an organization or for this one project."""
@@ -133,7 +134,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
         raise no_organization(reason="x-zitadel-orgid names no organization")
-    call = Call(world, caller, organization_id or caller.organization_id, body)
+    call = Call(world, caller, organization_id or caller.organization_id, body, method)
     call.enter(method.permission or method.row.permission, method.row.project)
     try:
         method.request.check(body)

@@ -63,9 +63,9 @@ def _change(name: str, kind: Kind, by: str, refusals: Mapping[str, Refusal], dat
     return answer
 
 
-def _get(name: str, kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
+def _get(kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
     entity = kind.existing(call, kind.fields(call), refusals["unknown"], refusals.get("elsewhere"))
-    return {next(iter(message_of(SERVICE.methods[name].row.answer).fields)): kind.show(call.world, entity)}
+    return {next(iter(call.method.response.fields)): kind.show(call.world, entity)}
 
 
 def _rows(objects: str, call: Call) -> Any:
@@ -73,10 +73,10 @@ def _rows(objects: str, call: Call) -> Any:
     return getattr(project if hasattr(project, objects) else call.world, objects, {}).values()
 
 
-def _is_visible(name: str, call: Call, row: Any) -> bool:
+def _is_visible(call: Call, row: Any) -> bool:
     """Return whether a row is in the call's organization, and in a project that the caller may see and asks for."""
     owner, asked_for = organization_of(call.world, row), call.body.get("projectId", row.project_id)
-    may = call.may(SERVICE.methods[name].row.permission, owner, row.project_id)
+    may = call.may(call.method.row.permission, owner, row.project_id)
     return may and (owner, row.project_id) == (call.organization_id, asked_for)
 
 
@@ -85,14 +85,14 @@ def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
     if name.startswith("List"):
         Listing[Any](
             rows=partial(_rows, by),
-            visible=partial(_is_visible, name),
+            visible=_is_visible,
             show=kind.show,
             filters=filters_of(**more),
         ).serve(SERVICE, name)
         return
     refusals = {case: (text, id[:-1]) for case, error in more.items() for text, id in [error.rsplit(" (", 1)]}
     SERVICE.method(name)(
-        partial(_get, name, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
+        partial(_get, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
     )
 
 
