@@ -1,6 +1,7 @@
 """Requests by the table of ZITADEL's messages: fields as protobuf's JSON has them, rules of protoc-gen-validate."""
 
 import base64
+import dataclasses
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -41,8 +42,8 @@ def seconds_of(text: str) -> float:
 
 
 def attributes(entity: Entity) -> dict[str, Any]:
-    """Return the attributes of an object by the names that messages have for them."""
-    named = {camel(name): value for name, value in vars(entity).items()}
+    """Return the attributes of an object by the names that messages have for them, without secrets."""
+    named = {camel(field.name): getattr(entity, field.name) for field in dataclasses.fields(entity) if field.repr}
     return named | {"creationDate": entity.created, "changeDate": entity.changed, "state": getattr(entity, "state", "")}
 
 
@@ -167,7 +168,7 @@ class Field:
     def __init__(self, row: FieldRow) -> None:
         self.row, self.name = row, camel(row.name)
         words = self._words = {} if row.type in READERS else words_of(row.type)
-        first = self._first = next(iter(words), ABSENT)
+        first = next(iter(words), ABSENT)
         self._is_message = not words and row.type not in READERS
         self._read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
         if self._is_message:
@@ -196,7 +197,7 @@ class Field:
         if self._is_message:
             return message_of(self.row.type).show(value)
         if isinstance(value, str):  # a word can lack the beginning that all words of the enumeration have
-            return value if not self._words or value in self._words else self._first.replace("UNSPECIFIED", value)
+            return next((word for word in self._words if word.endswith(f"_{value}")), value)
         return self._write(value)
 
     def check(self, value: Any) -> None:

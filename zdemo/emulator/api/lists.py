@@ -135,7 +135,10 @@ class Listing(Generic[Row]):
             rows = [row for row in rows if self.visible(call, row)]
         offset = page.get("offset", 0)
         ascending = page.get("asc", ".v1." in call.method.name)  # v1 has no order by default
-        cut = self._sorted(call, rows, ascending)[offset : offset + limit]
+        word = PREFIX.sub("", call.body.get("sortingColumn", ""))
+        by = self.columns.get(word) or COLUMNS.get(word, word.lower())
+        order = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
+        cut = [rows[place] for _, place in sorted(order, reverse=not ascending)][offset : offset + limit]
         now, total = call.world.now(), len(rows) if cut else 0
         result = next(name for name, field in fields.items() if field.row.label == "[]")
         return {
@@ -143,9 +146,3 @@ class Listing(Generic[Row]):
             "details": {"totalResult": total, "timestamp": now, "viewTimestamp": now},
             result: [self.show(call.world, row) for row in cut if self.visible(call, row)],
         }
-
-    def _sorted(self, call: Call, rows: list[Row], ascending: bool) -> list[Row]:
-        word = PREFIX.sub("", call.body.get("sortingColumn", ""))
-        by = self.columns.get(word) or COLUMNS.get(word, word.lower())
-        key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
-        return [rows[place] for _, place in sorted(key, reverse=not ascending)]
