@@ -24,7 +24,7 @@ def details(entity: Entity, organization_id: str, *, created: bool = False, date
 def show_user(_: World, user: User) -> Answer:
     """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
     shown, secret = attributes(user), user.secret is not None
-    machine = shown | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else None}
+    machine = shown | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else ""}
     return {
         **shown,
         "userId": user.id,
@@ -65,9 +65,8 @@ def _create_user(call: Call) -> Answer:
 
 
 def _set_machine(user: User, machine: Answer) -> None:
-    """Replace what a service account has by what the request has."""
-    user.name, user.description = machine["name"], machine.get("description", "")
-    user.jwt_access_tokens = machine.get("accessTokenType") == JWT
+    user.name, user.description = machine.get("name", user.name), machine.get("description", user.description)
+    user.jwt_access_tokens = machine.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
 
 
 @SERVICE.method("AddHumanUser")
@@ -129,8 +128,7 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
     if machine is None:
         codes = humans.set_parts(user, human)
     else:
-        held = {"name": user.name, "description": user.description}
-        _set_machine(user, held | {"accessTokenType": JWT if user.jwt_access_tokens else ""} | machine)
+        _set_machine(user, machine)
     _set_metadata(call, user)
     if (show_user(call.world, user), user.password) != before:
         call.world.touch(user)

@@ -45,14 +45,13 @@ def organization_of(world: World, entity: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: the service of v2 that manages it, and its message in v1.
+    """A kind of object, and the service of v2 that manages it.
 
     ``owner`` is v2's name for the ID of what is in an organization: the object, or what it is a part of, where ``find``
     finds it by the fields of a request. ``values`` returns what the message has besides ``details``.
     """
 
     service: Service
-    message: str
     owner: str
     find: Find = lambda _, owner, __: owner
     values: Callable[[World, Any], Answer] = lambda _, entity: attributes(entity)
@@ -146,19 +145,15 @@ def _administrator(world: World, organization: Any, fields: Answer) -> Any:
     return world.administrators.get(Resource("organization", organization.id).held_by(fields["userId"]))
 
 
-ORGANIZATION = Kind(organizations.SERVICE, "zitadel.org.v1.Org", "organizationId")
-ORGANIZATION_MEMBER = Kind(authorizations.INTERNAL, "", "organizationId", _administrator)
-PROJECT = Kind(projects.SERVICE, "zitadel.project.v1.Project", "projectId", values=row_of(**in_v1(projects.FLAGS)))
-ROLE = Kind(projects.SERVICE, "zitadel.project.v1.Role", "projectId", _part("roles", "roleKey"), row_of(key="id"))
-PROJECT_GRANT = Kind(
-    projects.SERVICE, "zitadel.project.v1.GrantedProject", "projectId", _project_grant, _granted_project
-)
-APPLICATION = Kind(applications.SERVICE, "zitadel.app.v1.App", "projectId", _application, _configuration)
-APPLICATION_KEY = Kind(applications.SERVICE, "zitadel.authn.v1.Key", "projectId", _application_key, _key)
-USER = Kind(users.SERVICE, "zitadel.user.v1.User", "userId", values=users.show_user)
+ORGANIZATION = Kind(organizations.SERVICE, "organizationId")
+ORGANIZATION_MEMBER = Kind(authorizations.INTERNAL, "organizationId", _administrator)
+PROJECT = Kind(projects.SERVICE, "projectId", values=row_of(**in_v1(projects.FLAGS)))
+ROLE = Kind(projects.SERVICE, "projectId", _part("roles", "roleKey"), row_of(key="id"))
+PROJECT_GRANT = Kind(projects.SERVICE, "projectId", _project_grant, _granted_project)
+APPLICATION = Kind(applications.SERVICE, "projectId", _application, _configuration)
+APPLICATION_KEY = Kind(applications.SERVICE, "projectId", _application_key, _key)
+USER = Kind(users.SERVICE, "userId", values=users.show_user)
 MACHINE = replace(USER, find=lambda _, user, __: user if user.machine else None)
-USER_KEY = Kind(users.SERVICE, "zitadel.authn.v1.Key", "userId", _part("keys", "keyId"), _key)
-PERSONAL_ACCESS_TOKEN = Kind(
-    users.SERVICE, "zitadel.user.v1.PersonalAccessToken", "userId", _part("pats", "tokenId"), _key
-)
-USER_GRANT = Kind(authorizations.SERVICE, "zitadel.user.v1.UserGrant", "id", values=_user_grant)
+USER_KEY = Kind(users.SERVICE, "userId", _part("keys", "keyId"), _key)
+PERSONAL_ACCESS_TOKEN = Kind(users.SERVICE, "userId", _part("pats", "tokenId"), _key)
+USER_GRANT = Kind(authorizations.SERVICE, "id", values=_user_grant)
