@@ -4,7 +4,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 from zdemo.emulator.api_errors import AlreadyExists, FailedPrecondition, taken
@@ -53,7 +52,7 @@ class World:
         self.now: Callable[[], float] = time.time
         self.started = self.now()
         self.lock = threading.RLock()
-        self.new_id: Callable[[], str] = partial(next, new_ids(self.now))
+        self.new_id: Callable[[], str] = new_ids(self.now).__next__
         self.external_domain = external_domain
         self.other_domains: tuple[str, ...] = ()
         self.name = new_name()  # tells this emulator apart from others

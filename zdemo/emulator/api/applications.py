@@ -96,12 +96,12 @@ def _generate_client_secret(call: Call) -> Answer:
     return {"clientSecret": application.secret, "creationDate": call.world.touch(application)}
 
 
-for method, active, date, refusal in (  # while an application is off, its credentials are kept but refused
-    ("DeactivateApplication", False, "deactivationDate", ("Application is not active", "COMMAND-dsh35")),
-    ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
+for method, active, refusal in (  # while an application is off, its credentials are kept but refused
+    ("DeactivateApplication", False, ("Application is not active", "COMMAND-dsh35")),
+    ("ReactivateApplication", True, ("Application is not inactive", "COMMAND-1n8cM")),
 ):
     find = partial(_existing, permission="project.app.write", error_id="COMMAND-ov9d3")
-    SERVICE.method(method)(partial(switch, find, active, refusal, date=date))
+    SERVICE.method(method)(partial(switch, find, active, refusal))
 
 
 @SERVICE.method("DeleteApplication")

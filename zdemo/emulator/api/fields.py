@@ -257,7 +257,6 @@ class Message:
         if not isinstance(value, dict):
             raise UnreadableError("an object is expected")
         read: dict[str, Any] = {}
-        chosen = set[str]()
         for key, given in value.items():
             field = self._names.get(key)
             if field is None or given is None:
@@ -267,10 +266,9 @@ class Message:
             except (ArithmeticError, AttributeError, TypeError, ValueError):
                 raise UnreadableError(f"the value of {key} has the wrong type") from None
             if content is not ABSENT:
-                if choice := field.row.choice:
-                    if choice in chosen:
-                        raise UnreadableError(f"{key} excludes another field that is given")
-                    chosen.add(choice)
+                choice = self._choices[field.row.choice] if field.row.choice else []
+                if any(other.name in read for other in choice):
+                    raise UnreadableError(f"{key} excludes another field that is given")
                 read[field.name] = content
         return read
 

@@ -118,14 +118,12 @@ class Service:
         return declare
 
 
-def switch(
-    find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call, *, date: str = "changeDate"
-) -> Answer:
+def switch(find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call) -> Answer:
     """Activate or deactivate an object, and return when; without a change, raise ``refusal`` if there is one."""
     entity = find(call)
     if refusal and entity.active == active:
         raise FailedPrecondition(*refusal)
-    return {date: call.change(entity, active=active)}
+    return dict.fromkeys(("changeDate", "deactivationDate", "reactivationDate"), call.change(entity, active=active))
 
 
 def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
