@@ -130,17 +130,12 @@ class Application(Switchable):
     auth_method: str
     secret: str | None = field(default=None, repr=False)
     keys: dict[str, PublicKey] = field(default_factory=dict)
-    oidc: dict[str, object] = field(default_factory=dict)  # an OIDC application's other settings, as sent
-
-    def oidc_list(self, name: str) -> list[str]:
-        """Return a setting that is a list, such as ``redirectUris``."""
-        values = self.oidc.get(name)
-        return [str(value) for value in values] if isinstance(values, list) else []
+    oidc: dict[str, Any] = field(default_factory=dict)  # an OIDC application's other settings, as sent
 
     @property
     def redirect_uris(self) -> str:
         """The registered redirect URIs, for a person: those below the first one by their rest."""
-        first, *others = self.oidc_list("redirectUris") or [""]
+        first, *others = self.oidc.get("redirectUris") or [""]
         return " ".join((first, *(uri.removeprefix(first) if uri.startswith(f"{first}/") else uri for uri in others)))
 
 

@@ -108,7 +108,6 @@ def test_an_application_chooses_the_login_page(shared: Client) -> None:
         ({"loginV1": {}}, "/ui/login/login?authRequestID="),
         ({"loginV2": {}}, "/ui/v2/login/login?authRequest=V2_"),
         (own, "http://login.example/base/login?authRequest=V2_"),
-        ("nonsense", "/ui/v2/login/login?authRequest=V2_"),
     ):
         assert add_client(shared.emulator, loginVersion=version).login_page().startswith(start), version
 

@@ -79,7 +79,7 @@ def _update_application(call: Call) -> Answer:
         method = call.body["apiConfiguration"].get("authMethodType", WITH_SECRET[0])
     if application.kind == "oidc" and "oidcConfiguration" in call.body:
         oidc = oidc | call.body["oidcConfiguration"]
-        method = str(oidc.get("authMethodType", method))
+        method = oidc.get("authMethodType", method)
     if (name, method, oidc) == (application.name, application.auth_method, application.oidc):
         raise FailedPrecondition("No changes", "COMMAND-2m8vx")
     if name.lower() != application.name.lower():
@@ -120,10 +120,10 @@ def _get_application(call: Call) -> Answer:
 
 def _compliance(application: Application) -> Answer:
     """Return what OpenID Connect 1.0 does not allow, without the rules for the implicit flow (ZITADEL)."""
-    uris, grants = application.oidc_list("redirectUris"), application.oidc_list("grantTypes")
+    uris, grants = (application.oidc.get(name, []) for name in ("redirectUris", "grantTypes"))
     kinds = {grant.removeprefix("OIDC_GRANT_TYPE_") for grant in grants} or {"AUTHORIZATION_CODE"}
     by_code, by_device = "AUTHORIZATION_CODE" in kinds, "DEVICE_CODE" in kinds
-    kind = str(application.oidc.get("applicationType", "")).removeprefix("OIDC_APP_TYPE_") or "WEB"
+    kind = application.oidc.get("applicationType", "OIDC_APP_TYPE_WEB").removeprefix("OIDC_APP_TYPE_")
     http = [urlsplit(uri).netloc for uri in uris if uri.startswith("http://")]
     custom = any(not uri.startswith(("http://", "https://")) for uri in uris)
     has_secret = application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE"

@@ -101,8 +101,8 @@ def _configuration(world: World, application: Application) -> Answer:
     answer = applications.show_application(world, application)
     if application.kind == "api":
         return answer | {"apiConfig": answer["apiConfiguration"]}
-    uris = [urlsplit(uri) for uri in application.oidc_list("redirectUris")]
-    origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc_list("additionalOrigins")
+    uris = [urlsplit(uri) for uri in application.oidc.get("redirectUris", [])]
+    origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc.get("additionalOrigins", [])
     configuration = in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}
     return answer | {"oidcConfig": configuration}
 
