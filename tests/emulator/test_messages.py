@@ -137,9 +137,9 @@ def test_the_attributes_that_rows_show_have_no_secret() -> None:
     user = User(
         id="1", created=0.0, organization_id="2", username="u", machine=True, name="U", secret="S", password="P"
     )
-    shown = attributes(user)
-    assert (shown["organizationId"], shown["creationDate"]) == ("2", 0.0)
-    assert "S" not in shown.values()
+    row = attributes(user)
+    assert (row["organizationId"], row["creationDate"]) == ("2", 0.0)
+    assert "S" not in row.values()
 
 
 @pytest.mark.usefixtures("emulator_only")

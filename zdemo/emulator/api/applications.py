@@ -28,7 +28,6 @@ PROBLEMS = {
     "Native.AuthMethodType.NotNone": "Native applications should have authmethodtype none.",
     "UserAgent.AuthMethodType.NotNone": "User agent app should have authmethodtype none.",
 }
-KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
 
 
 def permitted_application(call: Call, permission: str, unknown: ZitadelError) -> Application:
@@ -54,8 +53,8 @@ def _create_application(call: Call) -> Answer:
     project = permitted_project(call, "project.app.write", no_project())
     if "samlConfiguration" in call.body:
         raise unsupported("SAML applications")
-    chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
-    settings = call.body[chosen]
+    kind = "api" if "apiConfiguration" in call.body else "oidc"
+    settings = call.body[f"{kind}Configuration"]
     method = settings.get("authMethodType", f"{API_METHOD if kind == 'api' else OIDC_METHOD}_BASIC")
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
@@ -66,7 +65,7 @@ def _create_application(call: Call) -> Answer:
         client |= _compliance(application)
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
-    return {"applicationId": application.id, "creationDate": application.created, chosen: client}
+    return {"applicationId": application.id, "creationDate": application.created, f"{kind}Configuration": client}
 
 
 @SERVICE.method("UpdateApplication")
@@ -146,14 +145,13 @@ def _compliance(application: Application) -> Answer:
 
 def show_application(_: World, application: Application) -> Answer:
     """Return an application as lists show it."""
-    is_api = application.kind == "api"
     settings: Answer = {"clientId": application.client_id, "authMethodType": application.auth_method}
-    if not is_api:
+    if application.kind == "oidc":
         settings |= {"clockSkew": 0.0} | application.oidc | _compliance(application)
     return {
         **attributes(application),
         "applicationId": application.id,
-        "apiConfiguration" if is_api else "oidcConfiguration": settings,
+        f"{application.kind}Configuration": settings,
     }
 
 

@@ -23,10 +23,10 @@ def details(entity: Entity, organization_id: str, *, created: bool = False, date
 
 def show_user(_: World, user: User) -> Answer:
     """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
-    shown, secret = attributes(user), user.secret is not None
-    machine = shown | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else ""}
+    row, secret = attributes(user), user.secret is not None
+    machine = row | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else ""}
     return {
-        **shown,
+        **row,
         "userId": user.id,
         "details": details(user, user.organization_id, created=True),
         "userName": user.username,

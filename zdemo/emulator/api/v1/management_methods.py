@@ -110,13 +110,13 @@ def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
     application = APPLICATION.existing(call, fields, ("Application doesn't exist", "COMMAND-2n8uU"))
     if application.kind != kind.lower():
         raise InvalidArgument(*wrong_kind)
-    shown = SERVICE.methods["GetAppByID"].response.show
-    before = shown({"app": APPLICATION.show(call.world, application)})
+    answer_of = SERVICE.methods["GetAppByID"].response.show
+    before = answer_of({"app": APPLICATION.show(call.world, application)})
     if kind == "OIDC":
         kept = {name: value for name, value in application.oidc.items() if isinstance(value, list)}
         application.oidc = kept | _oidc(fields)
     application.auth_method = fields.get("authMethodType", f"{kind}_AUTH_METHOD_TYPE_BASIC")
-    if shown({"app": APPLICATION.show(call.world, application)}) == before:
+    if answer_of({"app": APPLICATION.show(call.world, application)}) == before:
         raise FailedPrecondition("No changes", "COMMAND-1m88i")
     call.world.touch(application)
     return {"details": details(application, call.organization_id)}
