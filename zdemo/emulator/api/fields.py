@@ -47,6 +47,12 @@ def attributes(entity: Entity) -> dict[str, Any]:
     return named | {"creationDate": entity.created, "changeDate": entity.changed, "state": getattr(entity, "state", "")}
 
 
+def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> dict[str, Any]:
+    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
+    answer = {"sequence": entity.sequence, date: entity.changed, "resourceOwner": organization_id}
+    return answer | ({"creationDate": entity.created} if created else {})
+
+
 @cache
 def camel(name: str) -> str:
     """Return the name that JSON has for a field."""

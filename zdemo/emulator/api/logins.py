@@ -1,11 +1,11 @@
 """For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
 from zdemo.emulator import sessions
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.humans import need_password
 from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api.users import details, unknown_user
+from zdemo.emulator.api.users import unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.incoming.reasons import Why
@@ -41,7 +41,10 @@ def _set_session(call: Call) -> Answer:
     if held is None:
         sessions.keep_session(call.world, session)
     call.world.touch(session)
-    return {"details": details(session, call.world.id), "sessionToken": sessions.new_session_token(call.world, session)}
+    return {
+        "details": details(session, call.world.id),
+        "sessionToken": sessions.new_session_token(call.world, session),
+    }
 
 
 def _user_to_check(call: Call) -> User | None:
@@ -125,7 +128,7 @@ def _show(world: World, session: LoginSession) -> Answer:
         factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
         factors = {"user": factor, "password": session.password_checked and {"verifiedAt": session.password_checked}}
     return {
-        **t.attributes(session),
+        **attributes(session),
         "factors": factors,
         "metadata": session.metadata or None,
         "userAgent": session.user_agent or None,
@@ -182,7 +185,7 @@ def _get_auth_request(call: Call) -> Answer:
         raise NotFound("Auth Request does not exist", "QUERY-Thee9")
     call.need("session.read", call.world.id)
     answer = {
-        **t.attributes(request),
+        **attributes(request),
         "scope": request.scopes,
         "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt.split() if word in _PROMPTS],
         "uiLocales": request.ui_locales.split(),

@@ -1,9 +1,8 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from zdemo.emulator.api.fields import NO_TIME, attributes
+from zdemo.emulator.api.fields import NO_TIME, attributes, details
 from zdemo.emulator.api.lists import Listing, filters_of, state_of
 from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.oidc import ABILITIES

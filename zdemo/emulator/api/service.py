@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import InvalidError, Message
+from zdemo.emulator.api.fields import InvalidError, Message, details
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
@@ -123,7 +123,8 @@ def switch(find: Callable[[Call], Switchable], active: bool, refusal: Refusal | 
     entity = find(call)
     if refusal and entity.active == active:
         raise FailedPrecondition(*refusal)
-    return dict.fromkeys(("changeDate", "deactivationDate", "reactivationDate"), call.change(entity, active=active))
+    dates = dict.fromkeys(("changeDate", "deactivationDate", "reactivationDate"), call.change(entity, active=active))
+    return {"details": details(entity, call.organization_id), **dates}
 
 
 def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:

@@ -4,21 +4,15 @@ from collections.abc import Sequence
 from functools import partial
 
 from zdemo.emulator.api import humans, lists
-from zdemo.emulator.api.fields import attributes
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.service import Answer, Call, Service, no_organization
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemented, ZitadelError, existing
-from zdemo.emulator.entities import Entity, Metadata, User
+from zdemo.emulator.entities import Metadata, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService")
 JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
-
-
-def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
-    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
-    answer = {"sequence": entity.sequence, date: entity.changed, "resourceOwner": organization_id}
-    return answer | ({"creationDate": entity.created} if created else {})
 
 
 def show_user(_: World, user: User) -> Answer:

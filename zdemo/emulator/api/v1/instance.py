@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from zdemo.emulator.api.fields import attributes
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.lists import Listing, filters_of, state_of
 from zdemo.emulator.api.organizations import FILTERS
-from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
-from zdemo.emulator.api.users import details, show_user, unknown_user
+from zdemo.emulator.api.service import Answer, Call, Service, no_organization, switch
+from zdemo.emulator.api.users import show_user, unknown_user
 from zdemo.emulator.api.v1.kinds import ORGANIZATION
 from zdemo.emulator.api.v1.management_methods import SERVICE as MANAGEMENT
 from zdemo.emulator.api_errors import NotFound, existing
@@ -62,17 +62,11 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
-def _switch(active: bool, refusal: Refusal, call: Call) -> Answer:
-    """Switch the organization on or off; while it is off, its applications cannot introspect."""
-    switch(_organization, active, refusal, call)
-    return {"details": details(_organization(call), call.organization_id)}
-
-
-for name, active, refusal in (
+for name, active, refusal in (  # while an organization is off, its applications cannot introspect
     ("Deactivate", False, ("Organisation is already deactivated", "EVENT-Dbs2g")),
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
-    MANAGEMENT.method(f"{name}Org")(partial(_switch, active, refusal))
+    MANAGEMENT.method(f"{name}Org")(partial(switch, _organization, active, refusal))
 
 
 @ADMIN.method("GetDefaultOrg")

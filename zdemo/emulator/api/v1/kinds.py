@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
-from zdemo.emulator.api.fields import attributes
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.lists import row_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
@@ -78,8 +78,8 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        details = users.details(entity, organization_of(world, entity), created=True)
-        return {"details": details, **self.values(world, entity)}
+        owner = organization_of(world, entity)
+        return {"details": details(entity, owner, created=True), **self.values(world, entity)}
 
 
 def _application(world: World, project: Any, fields: Answer) -> Any:

@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zdemo.emulator.api.fields import message_of
+from zdemo.emulator.api.fields import details, message_of
 from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
-from zdemo.emulator.api.users import details
 from zdemo.emulator.api.v1 import kinds
 from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1, organization_of
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
