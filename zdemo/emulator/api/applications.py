@@ -4,7 +4,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api.fields import attributes
-from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of, state_of
+from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing, unsupported
@@ -162,7 +162,7 @@ Listing[Application](
     filters=filters_of(
         projectIdFilter="project_id",
         nameFilter="name",
-        stateFilter=state_of("APPLICATION_STATE"),
+        stateFilter=lambda _, row: f"APPLICATION_STATE_{row.state}",
         clientIdFilter="client_id",
         entityIdFilter=lambda *_: None,  # of SAML applications alone
         typeFilter=lambda _, application: f"APPLICATION_TYPE_{application.kind.upper()}",

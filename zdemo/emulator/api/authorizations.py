@@ -110,7 +110,7 @@ lists.Listing[Authorization](
     filters=lists.filters_of(
         authorizationIds="id",
         organizationId="organization_id",
-        state=lists.state_of("STATE"),
+        state=lambda _, row: f"STATE_{row.state}",
         inUserIds="user_id",
         userOrganizationId="user.organization_id",
         userPreferredLoginName="user.username",

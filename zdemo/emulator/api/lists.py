@@ -47,11 +47,6 @@ def value_of(world: World, row: Any, get: Getter) -> Any:
     return getattr(row, name)
 
 
-def state_of(prefix: str) -> Getter:
-    """Return a getter for the state of a row, as ZITADEL's word with this prefix."""
-    return lambda _, row: f"{prefix}_{row.state}"
-
-
 def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
     """Return a function that shows an object: its attributes, and these values."""
     return lambda world, row: t.attributes(row) | {name: value_of(world, row, get) for name, get in values.items()}

@@ -1,7 +1,7 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
 from zdemo.emulator.api.fields import NO_TIME, attributes, details
-from zdemo.emulator.api.lists import Listing, filters_of, state_of
+from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.service import Answer, Call, Service
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
@@ -22,7 +22,7 @@ Listing[Organization](
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=_show,
     filters=FILTERS
-    | filters_of(stateQuery=state_of("ORGANIZATION_STATE"))
+    | filters_of(stateQuery=lambda _, row: f"ORGANIZATION_STATE_{row.state}")
     | {"defaultQuery": lambda world, organization, _: organization is world.default_organization},
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations")

@@ -222,7 +222,7 @@ USERS: lists.Listing[User] = lists.Listing(
         displayNameQuery="name",
         emailQuery=_human("email", "email"),
         typeQuery=lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN",
-        stateQuery=lists.state_of("USER_STATE"),
+        stateQuery=lambda _, row: f"USER_STATE_{row.state}",
         inUserIdsQuery="id",
         organizationIdQuery="organization_id",
     )

@@ -3,7 +3,7 @@
 from functools import partial
 
 from zdemo.emulator.api.fields import attributes, details
-from zdemo.emulator.api.lists import Listing, filters_of, state_of
+from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.organizations import FILTERS
 from zdemo.emulator.api.service import Answer, Call, Service, no_organization, switch
 from zdemo.emulator.api.users import show_user, unknown_user
@@ -80,7 +80,7 @@ def _get_org(call: Call) -> Answer:
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     show=ORGANIZATION.show,
-    filters=FILTERS | filters_of(stateQuery=state_of("ORG_STATE")),
+    filters=FILTERS | filters_of(stateQuery=lambda _, row: f"ORG_STATE_{row.state}"),
 ).serve(ADMIN, "ListOrgs")
 
 
