@@ -6,7 +6,7 @@ from tests.support.emulator_target import NOBODY
 from tests.support.oauth import PAT_FORM, form_of
 from tests.support.workshop import FOREVER, Fresh, Project, Workshop, decoded, later
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
-from zdemo.emulator.entities import IdGenerator
+from zdemo.emulator.entities import new_ids
 
 
 def test_a_project_leaves_out_its_flags_that_are_off_and_is_renamed(admin: Api, fresh: Fresh) -> None:
@@ -299,7 +299,7 @@ def test_an_administrator_is_made_once_found_changed_and_removed(admin: Api, fre
 
 
 def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -> None:
-    first, second = (IdGenerator(lambda: 1_800_000_000.0) for _ in range(2))
-    ids = [int(first.new_id()) for _ in range(600)]
+    first, second = (new_ids(lambda: 1_800_000_000.0) for _ in range(2))
+    ids = [int(next(first)) for _ in range(600)]
     assert ids == sorted(set(ids))
-    assert set(ids).isdisjoint(int(second.new_id()) for _ in range(600))
+    assert set(ids).isdisjoint(int(next(second)) for _ in range(600))

@@ -14,9 +14,9 @@ from tests.support.processes import run_online
 from tests.support.strict import deviations, hold
 from tests.support.workshop import Project, Workshop
 from tests.support.zitadel_api import Api, only
-from zdemo.emulator import ADMIN
+from zdemo.emulator import ADMIN, User
 from zdemo.emulator.api import SERVICES
-from zdemo.emulator.api.fields import InvalidError, Message
+from zdemo.emulator.api.fields import InvalidError, Message, attributes
 from zdemo.emulator.api.lists import Listing
 from zdemo.emulator.messages.table import TABLE, field_rows, method_row, words_of
 
@@ -29,6 +29,8 @@ USER, MANAGEMENT, EVENTS = "zitadel.user.v2", "zitadel.management.v1", "zitadel.
 CREATE, ADD = f"{USER}.CreateUser", "zitadel.internal_permission.v2.CreateAdministrator"
 LENGTH, DEFINED = "value length must be", "value must be one of the defined enum values"
 RANGE = "value must be inside range [0s, 5s]"
+HALF, CLOCK = "1970-01-01T00:00:01.500Z", "zitadel.application.v2.OIDCConfiguration"
+BYTES, JWT = {"value": "//4=", "changeDate": HALF}, {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
 
 
 def test_the_table_has_all_that_its_methods_need_and_nothing_else() -> None:
@@ -110,6 +112,34 @@ def test_each_filter_of_a_list_is_one_of_zitadels(name: str) -> None:
     fields = METHODS[name].request.fields
     kind = fields["queries" if "queries" in fields else "filters"].row.type
     assert LISTS[name].filters.keys() <= Message(kind).fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("message", "values", "answer"),
+    [
+        ("zitadel.object.v2.Details", {"sequence": 5, "changeDate": 1.5}, {"sequence": "5", "changeDate": HALF}),
+        ("zitadel.metadata.v2.Metadata", {"key": "", "value": b"\xff\xfe", "changeDate": HALF}, BYTES),
+        (f"{USER}.MachineUser", {"hasSecret": False, "accessTokenType": "ACCESS_TOKEN_TYPE_BEARER"}, {}),
+        (f"{USER}.MachineUser", {"name": None, "isPhoneVerified": True, "accessTokenType": "JWT"}, JWT),
+        (f"{USER}.HumanProfile", {"givenName": "", "nickName": ""}, {"nickName": ""}),  # which can be absent
+        ("zitadel.session.v2.Session", {"metadata": {"k": b""}, "id": "1"}, {"metadata": {"k": ""}, "id": "1"}),
+        (CLOCK, {"clockSkew": 0.5, "redirectUris": []}, {"clockSkew": "0.500s"}),
+    ],
+)
+def test_the_values_of_an_answer_get_the_forms_of_json(
+    message: str, values: dict[str, Any], answer: dict[str, Any]
+) -> None:
+    assert Message(message).show(values) == answer
+    assert [*deviations(message, answer)] == []
+
+
+def test_the_attributes_that_rows_show_have_no_secret() -> None:
+    user = User(
+        id="1", created=0.0, organization_id="2", username="u", machine=True, name="U", secret="S", password="P"
+    )
+    row = attributes(user)
+    assert (row["organizationId"], row["creationDate"]) == ("2", 0.0)
+    assert "S" not in row.values()
 
 
 @pytest.mark.usefixtures("emulator_only")

@@ -49,7 +49,7 @@ def test_chosen_values_are_kept() -> None:
     front = start.world.application_of("8")
     assert start.app_client_id == "8"
     assert front is not None
-    assert front.oidc_list("redirectUris") == ["http://localhost/back"]
+    assert front.oidc["redirectUris"] == ["http://localhost/back"]
     expiries = [pat.expires for pat in ada.pats.values()]
     assert expiries[::2] == [1893456000.0, NEVER]
     assert 0 < expiries[1] - start.world.now() <= 60

@@ -85,7 +85,7 @@ def content(world: World) -> list[Any]:
         {(p.id, p.name, p.organization_id, *sorted(p.roles)) for p in world.projects.values()},
         {(p.id, id, *g.role_keys) for p in world.projects.values() for id, g in p.grants.items()},
         {(a.id, a.project_id, a.name, a.client_id, a.auth_method, bool(a.secret)) for a in world.applications.values()},
-        [a.oidc_list("redirectUris") for a in world.applications.values() if a.kind == "oidc"],
+        [a.oidc["redirectUris"] for a in world.applications.values() if a.kind == "oidc"],
         {
             (u.id, u.username, u.name, u.state, u.machine, bool(u.secret or u.password), str(u.human))
             for u in world.users.values()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from zdemo.emulator.incoming.reasons import Why
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
 UNITS_PER_SECOND = 100  # of the time part of an ID
@@ -21,19 +23,19 @@ NAME_WORDS = (
 MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here each generator is a node
 
 
-class IdGenerator:
-    """A maker of IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
+def moment(seconds: float) -> str:
+    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
+    when = EPOCH + timedelta(seconds=min(seconds, NEVER))
+    digits = "microseconds" if when.microsecond % 1000 else "milliseconds" if when.microsecond else "seconds"
+    return when.isoformat(timespec=digits).replace("+00:00", "Z")
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._count = 0  # units of time and their sequences
-        self._machine = secrets.randbits(MACHINE_BITS)
 
-    def new_id(self) -> str:
-        """Return a decimal string that is greater than every one before."""
-        units = int((self._now() - ID_EPOCH) * UNITS_PER_SECOND)
-        self._count = max(self._count + 1, units * SEQUENCES_PER_UNIT)
-        return str(self._count << MACHINE_BITS | self._machine)
+def new_ids(now: Callable[[], float]) -> Iterator[str]:
+    """Yield IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
+    count, machine = 0, secrets.randbits(MACHINE_BITS)
+    while True:  # in units of time and their sequences
+        count = max(count + 1, int((now() - ID_EPOCH) * UNITS_PER_SECOND) * SEQUENCES_PER_UNIT)
+        yield str(count << MACHINE_BITS | machine)
 
 
 def new_name() -> str:
@@ -95,10 +97,10 @@ class Project(Switchable):
 
     organization_id: str
     name: str
-    role_assertion: bool = False
+    project_role_assertion: bool = False
     authorization_required: bool = False
     project_access_required: bool = False
-    private_labeling: str = ""  # ZITADEL's word
+    private_labeling_setting: str = ""  # ZITADEL's word
     roles: dict[str, Role] = field(default_factory=dict)
     grants: dict[str, ProjectGrant] = field(default_factory=dict)
 
@@ -128,17 +130,12 @@ class Application(Switchable):
     auth_method: str
     secret: str | None = field(default=None, repr=False)
     keys: dict[str, PublicKey] = field(default_factory=dict)
-    oidc: dict[str, object] = field(default_factory=dict)  # an OIDC application's other settings, as sent
-
-    def oidc_list(self, name: str) -> list[str]:
-        """Return a setting that is a list, such as ``redirectUris``."""
-        values = self.oidc.get(name)
-        return [str(value) for value in values] if isinstance(values, list) else []
+    oidc: dict[str, Any] = field(default_factory=dict)  # an OIDC application's other settings, as sent
 
     @property
     def redirect_uris(self) -> str:
         """The registered redirect URIs, for a person: those below the first one by their rest."""
-        first, *others = self.oidc_list("redirectUris") or [""]
+        first, *others = self.oidc.get("redirectUris") or [""]
         return " ".join((first, *(uri.removeprefix(first) if uri.startswith(f"{first}/") else uri for uri in others)))
 
 

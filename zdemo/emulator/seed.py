@@ -8,11 +8,10 @@ from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resou
 from zdemo.emulator.sessions import add_person
 from zdemo.emulator.token_texts import (
     PAT_KEY_NAME,
-    application_key_file,
+    key_file,
     new_key_pair,
     new_secret,
     new_token_text,
-    user_key_file,
 )
 from zdemo.emulator.world import PAT_SCOPES, World
 
@@ -34,7 +33,6 @@ AUTHORIZATION_ID = "353545601680083457"
 PERSON = "ada"  # a human, who has the role of the reader
 PERSON_ID = "353545601680148993"
 PERSON_PASSWORD = "Known-to-everybody-1"  # noqa: S105 - public on purpose
-PERSON_AUTHORIZATION_ID = "353545601680214529"
 APP_ID = "353545601680280065"
 APP_NAME = "emulator-app"
 APP_CLIENT_ID = "353545601680345601"  # for people who log in: public, with PKCE, and no secret
@@ -42,8 +40,8 @@ _PATHS = "callback authorize auth auth/callback api/auth/callback/zitadel login/
 _PATHS += "oidc/callback/ complete/oidc/ auth/callback/zitadel login/oauth2/code/zitadel "  # Django, Auth.js, Spring
 _PATHS += "signin-oidc signout-callback-oidc silent-renew logout"
 IDS = (  # in the order in which the objects are made
-    *(ORGANIZATION_ID, PROJECT_ID, CLIENT_ID, APPLICATION_ID, AUTHORIZATION_ID, PERSON_ID),
-    *(PERSON_AUTHORIZATION_ID, APP_CLIENT_ID, APP_ID),
+    *(ORGANIZATION_ID, PROJECT_ID, CLIENT_ID, APPLICATION_ID, AUTHORIZATION_ID),
+    *(PERSON_ID, "353545601680214529", APP_CLIENT_ID, APP_ID),  # and of the person's roles
 )
 APP_REDIRECT_URIS = ("http://localhost", *(f"http://localhost/{path}" for path in ("", *_PATHS.split())))  # any port
 
@@ -196,7 +194,6 @@ def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
 
 KEY_APPLICATION_NAME = "emulator-key-api"
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
-NEVER_SHOWN = "9999-12-31T23:59:59Z"
 
 
 def add_key_files(start: Start) -> tuple[str, str]:
@@ -213,7 +210,7 @@ def add_key_files(start: Start) -> tuple[str, str]:
         if project:
             ours = (a for a in world.applications.values() if (a.project_id, a.auth_method) == (project.id, KEY_METHOD))
             application = next(ours, None) or world.add_application(project, KEY_APPLICATION_NAME, "api", KEY_METHOD)
-            application_file = application_key_file(application, world.add_key(application, public, NEVER), private)
+            application_file = key_file(application, world.add_key(application, public, NEVER), private)
         if user:
-            user_file = user_key_file(user, world.add_key(user, public, NEVER), private, NEVER_SHOWN)
+            user_file = key_file(user, world.add_key(user, public, NEVER), private)
     return application_file, user_file

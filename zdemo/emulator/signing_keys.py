@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from zdemo.emulator.entities import IdGenerator, SigningKey
+from zdemo.emulator.entities import SigningKey, new_ids
 from zdemo.emulator.token_texts import KEY_BITS, encoded
 from zdemo.emulator.world import World
 
@@ -23,8 +23,8 @@ def signing_keys(world: World) -> dict[str, SigningKey]:
 @cache
 def _first_keys() -> tuple[SigningKey, ...]:
     """Return the first keys of all worlds of this process, since making one takes 50 ms."""
-    new_id, now = IdGenerator(time.time).new_id, time.time()
-    return tuple(SigningKey(id=new_id(), created=now, private=_private_key("RS256")) for _ in range(2))
+    ids, now = new_ids(time.time), time.time()
+    return tuple(SigningKey(id=next(ids), created=now, private=_private_key("RS256")) for _ in range(2))
 
 
 def _private_key(algorithm: str) -> Any:

@@ -11,7 +11,7 @@ import secrets
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from zdemo.emulator.entities import Application, PublicKey, User
+from zdemo.emulator.entities import Application, PublicKey, User, moment
 
 JWE_PARTS = 5
 PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
@@ -89,15 +89,10 @@ def new_key_pair() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def application_key_file(application: Application, key: PublicKey, private: str) -> str:
-    """Return the key file of an application that uses private_key_jwt."""
-    return _compact(type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id)
-
-
-def user_key_file(user: User, key: PublicKey, private: str, expires: str) -> str:
-    """Return the key file of a service account; ``expires`` is the key's time in RFC 3339's form."""
-    return _compact(type="serviceaccount", keyId=key.id, key=private, expirationDate=expires, userId=user.id)
-
-
-def _compact(**content: str) -> str:
-    return json.dumps(content, separators=(",", ":"))
+def key_file(owner: Application | User, key: PublicKey, private: str) -> str:
+    """Return the key file of an application that uses private_key_jwt, or of a service account."""
+    if isinstance(owner, User):
+        kind, more = "serviceaccount", {"expirationDate": moment(key.expires), "userId": owner.id}
+    else:
+        kind, more = "application", {"appId": owner.id, "clientId": owner.client_id}
+    return json.dumps({"type": kind, "keyId": key.id, "key": private, **more}, separators=(",", ":"))

@@ -15,7 +15,6 @@ from zdemo.emulator.entities import (
     EndedToken,
     Entity,
     Event,
-    IdGenerator,
     LoginSession,
     Organization,
     PersonalAccessToken,
@@ -28,6 +27,7 @@ from zdemo.emulator.entities import (
     SigningKey,
     Token,
     User,
+    new_ids,
     new_name,
 )
 from zdemo.emulator.incoming.reasons import Why
@@ -52,7 +52,7 @@ class World:
         self.now: Callable[[], float] = time.time
         self.started = self.now()
         self.lock = threading.RLock()
-        self.new_id = IdGenerator(self.now).new_id
+        self.new_id: Callable[[], str] = new_ids(self.now).__next__
         self.external_domain = external_domain
         self.other_domains: tuple[str, ...] = ()
         self.name = new_name()  # tells this emulator apart from others

@@ -11,7 +11,7 @@ from tests.support.oauth import ASSERTION_TYPE, assertion, verified
 from zdemo.emulator import CLIENT_ID, NEVER, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.oidc.issuing import SCOPE_MISSING
 from zdemo.emulator.seed import APP_CLIENT_ID, APP_ID, PERSON_ID
-from zdemo.emulator.token_texts import application_key_file, encoded, new_key_pair
+from zdemo.emulator.token_texts import encoded, key_file, new_key_pair
 
 OFFLINE = "openid profile email offline_access"
 ROLE = "urn:zitadel:iam:org:project:role:read:messages"
@@ -89,7 +89,7 @@ def test_an_application_can_ask_for_more_in_its_tokens(shared: Client) -> None:
 
 
 def test_a_project_that_asserts_roles_adds_the_scopes(public: Client) -> None:
-    public.emulator.world.projects[PROJECT_ID].role_assertion = True
+    public.emulator.world.projects[PROJECT_ID].project_role_assertion = True
     tokens = public.log_in()
     assert userinfo(public, tokens["access_token"])[ROLES] == GRANTED
     scope = f"openid {ROLE} {ROLE.replace('read:messages', 'admin')}"
@@ -108,7 +108,6 @@ def test_an_application_chooses_the_login_page(shared: Client) -> None:
         ({"loginV1": {}}, "/ui/login/login?authRequestID="),
         ({"loginV2": {}}, "/ui/v2/login/login?authRequest=V2_"),
         (own, "http://login.example/base/login?authRequest=V2_"),
-        ("nonsense", "/ui/v2/login/login?authRequest=V2_"),
     ):
         assert add_client(shared.emulator, loginVersion=version).login_page().startswith(start), version
 
@@ -255,8 +254,8 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert answer(asked) == oauth_refusal("invalid_client")
     private, public_half = new_key_pair()
     key = own.world.add_key(signing.application, public_half, NEVER)
-    key_file = json.loads(application_key_file(signing.application, key, private))
-    signed = assertion(key_file, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
+    content = json.loads(key_file(signing.application, key, private))
+    signed = assertion(content, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
 
 

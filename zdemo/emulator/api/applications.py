@@ -1,16 +1,15 @@
 """zitadel.application.v2.ApplicationService: API and OIDC applications, their secrets and their keys."""
 
-import base64
 from functools import partial
 from urllib.parse import urlsplit
 
-from zdemo.emulator.api import fields as t
-from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, readable, row_of, time_of
+from zdemo.emulator.api.fields import attributes
+from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of
 from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing, unsupported
 from zdemo.emulator.entities import Application, PublicKey
-from zdemo.emulator.token_texts import application_key_file, new_key_pair, new_secret
+from zdemo.emulator.token_texts import key_file, new_key_pair, new_secret
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import names_loopback
 
@@ -29,7 +28,6 @@ PROBLEMS = {
     "Native.AuthMethodType.NotNone": "Native applications should have authmethodtype none.",
     "UserAgent.AuthMethodType.NotNone": "User agent app should have authmethodtype none.",
 }
-KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
 
 
 def permitted_application(call: Call, permission: str, unknown: ZitadelError) -> Application:
@@ -55,8 +53,8 @@ def _create_application(call: Call) -> Answer:
     project = permitted_project(call, "project.app.write", no_project())
     if "samlConfiguration" in call.body:
         raise unsupported("SAML applications")
-    chosen, kind = next((name, kind) for name, kind in KIND_OF.items() if name in call.body)
-    settings = call.body[chosen]
+    kind = "api" if "apiConfiguration" in call.body else "oidc"
+    settings = call.body[f"{kind}Configuration"]
     method = settings.get("authMethodType", f"{API_METHOD if kind == 'api' else OIDC_METHOD}_BASIC")
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
@@ -67,7 +65,7 @@ def _create_application(call: Call) -> Answer:
         client |= _compliance(application)
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
-    return {"applicationId": application.id, "creationDate": t.moment(application.created), chosen: client}
+    return {"applicationId": application.id, "creationDate": application.created, f"{kind}Configuration": client}
 
 
 @SERVICE.method("UpdateApplication")
@@ -80,13 +78,13 @@ def _update_application(call: Call) -> Answer:
         method = call.body["apiConfiguration"].get("authMethodType", WITH_SECRET[0])
     if application.kind == "oidc" and "oidcConfiguration" in call.body:
         oidc = oidc | call.body["oidcConfiguration"]
-        method = str(oidc.get("authMethodType", method))
+        method = oidc.get("authMethodType", method)
     if (name, method, oidc) == (application.name, application.auth_method, application.oidc):
         raise FailedPrecondition("No changes", "COMMAND-2m8vx")
     if name.lower() != application.name.lower():
         call.world.check_application_name(application.project_id, name)
     application.name, application.auth_method, application.oidc = name, method, oidc
-    return {"changeDate": t.moment(call.world.touch(application))}
+    return {"changeDate": call.world.touch(application)}
 
 
 @SERVICE.method("GenerateClientSecret")
@@ -94,22 +92,22 @@ def _generate_client_secret(call: Call) -> Answer:
     """Replace the secret, whatever the authentication method."""
     application = _existing(call, "project.app.write", "COMMAND-Kd92s")
     application.secret = new_secret()
-    return {"clientSecret": application.secret, "creationDate": t.moment(call.world.touch(application))}
+    return {"clientSecret": application.secret, "creationDate": call.world.touch(application)}
 
 
-for method, active, date, refusal in (  # while an application is off, its credentials are kept but refused
-    ("DeactivateApplication", False, "deactivationDate", ("Application is not active", "COMMAND-dsh35")),
-    ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
+for method, active, refusal in (  # while an application is off, its credentials are kept but refused
+    ("DeactivateApplication", False, ("Application is not active", "COMMAND-dsh35")),
+    ("ReactivateApplication", True, ("Application is not inactive", "COMMAND-1n8cM")),
 ):
     find = partial(_existing, permission="project.app.write", error_id="COMMAND-ov9d3")
-    SERVICE.method(method)(partial(switch, find, active, refusal, date=date))
+    SERVICE.method(method)(partial(switch, find, active, refusal))
 
 
 @SERVICE.method("DeleteApplication")
 def _delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     call.world.remove_application(_existing(call, "project.app.delete", "COMMAND-0po9s"))
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 @SERVICE.method("GetApplication")
@@ -121,10 +119,10 @@ def _get_application(call: Call) -> Answer:
 
 def _compliance(application: Application) -> Answer:
     """Return what OpenID Connect 1.0 does not allow, without the rules for the implicit flow (ZITADEL)."""
-    uris, grants = application.oidc_list("redirectUris"), application.oidc_list("grantTypes")
+    uris, grants = (application.oidc.get(name, []) for name in ("redirectUris", "grantTypes"))
     kinds = {grant.removeprefix("OIDC_GRANT_TYPE_") for grant in grants} or {"AUTHORIZATION_CODE"}
     by_code, by_device = "AUTHORIZATION_CODE" in kinds, "DEVICE_CODE" in kinds
-    kind = str(application.oidc.get("applicationType", "")).removeprefix("OIDC_APP_TYPE_") or "WEB"
+    kind = application.oidc.get("applicationType", "OIDC_APP_TYPE_WEB").removeprefix("OIDC_APP_TYPE_")
     http = [urlsplit(uri).netloc for uri in uris if uri.startswith("http://")]
     custom = any(not uri.startswith(("http://", "https://")) for uri in uris)
     has_secret = application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE"
@@ -146,22 +144,14 @@ def _compliance(application: Application) -> Answer:
 
 
 def show_application(_: World, application: Application) -> Answer:
-    """Show an application, without the words that are the first of their enumeration."""
-    is_api = application.kind == "api"
-    message = t.message_of(f"zitadel.application.v2.Create{'API' if is_api else 'OIDC'}ApplicationRequest")
-    settings = message.show(application.oidc | {"authMethodType": application.auth_method})
-    client = {"clientId": application.client_id}
-    configuration: Answer = {"apiConfiguration": client | settings}
-    if not is_api:
-        settings |= {"clockSkew": t.duration(settings.get("clockSkew", 0.0))}
-        configuration = {"oidcConfiguration": settings | client | _compliance(application)}
+    """Return an application as lists show it."""
+    settings: Answer = {"clientId": application.client_id, "authMethodType": application.auth_method}
+    if application.kind == "oidc":
+        settings |= {"clockSkew": 0.0} | application.oidc | _compliance(application)
     return {
+        **attributes(application),
         "applicationId": application.id,
-        **t.dates(application),
-        "state": f"APPLICATION_STATE_{application.state}",
-        "name": application.name,
-        **configuration,
-        "projectId": application.project_id,
+        f"{application.kind}Configuration": settings,
     }
 
 
@@ -169,15 +159,14 @@ Listing[Application](
     rows=lambda call: call.world.applications.values(),
     visible=readable("project.app.read", "project_id", "project.organization_id"),
     show=show_application,
-    result="applications",
-    filters={
-        "projectIdFilter": equal_filter("project_id", "projectId"),
-        "nameFilter": match_filter("name", "name"),
-        "stateFilter": lambda _, a, state: state == f"APPLICATION_STATE_{a.state}",
-        "clientIdFilter": equal_filter("client_id", "clientId"),
-        "entityIdFilter": lambda *_: False,  # of SAML applications alone
-        "typeFilter": lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}",
-    },
+    filters=filters_of(
+        projectIdFilter="project_id",
+        nameFilter="name",
+        stateFilter=lambda _, row: f"APPLICATION_STATE_{row.state}",
+        clientIdFilter="client_id",
+        entityIdFilter=lambda *_: None,  # of SAML applications alone
+        typeFilter=lambda _, application: f"APPLICATION_TYPE_{application.kind.upper()}",
+    ),
 ).serve(SERVICE, "ListApplications")
 
 
@@ -192,11 +181,6 @@ def check_expiry(call: Call) -> float:
     return expires
 
 
-def in_base64(key_file: str) -> str:
-    """Return a key file as the API shows it, once."""
-    return base64.b64encode(key_file.encode()).decode()
-
-
 @SERVICE.method("CreateApplicationKey")
 def _create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
@@ -207,8 +191,8 @@ def _create_application_key(call: Call) -> Answer:
     expires = check_expiry(call)
     private, public = new_key_pair()
     key = call.world.add_key(application, public, expires)
-    content = application_key_file(application, key, private)
-    return {"keyId": key.id, "creationDate": t.moment(key.created), "keyDetails": in_base64(content)}
+    content = key_file(application, key, private).encode()
+    return {"keyId": key.id, "creationDate": key.created, "keyDetails": content}
 
 
 @SERVICE.method("GetApplicationKey")
@@ -217,7 +201,7 @@ def _get_application_key(call: Call) -> Answer:
     application = existing(next((a for a in call.world.applications.values() if key_id in a.keys), None), unknown)
     _need(call, "project.app.read", application)
     key = application.keys[key_id]
-    return {"keyId": key.id, "creationDate": t.moment(key.created), "expirationDate": t.moment(key.expires)}
+    return {"keyId": key.id, "creationDate": key.created, "expirationDate": key.expires}
 
 
 @SERVICE.method("DeleteApplicationKey")
@@ -225,7 +209,7 @@ def _delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Application key not found", "COMMAND-4m77G")
     existing(permitted_application(call, "project.app.write", unknown).keys.pop(call.body["keyId"], None), unknown)
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 Listing[PublicKey](
@@ -233,18 +217,15 @@ Listing[PublicKey](
     visible=readable("project.app.read", "application.project_id", "application.project.organization_id"),
     show=row_of(
         keyId="id",
-        applicationId="application_id",
         projectId="application.project_id",
-        creationDate=time_of("created"),
         organizationId="application.project.organization_id",
-        expirationDate=time_of("expires"),
+        expirationDate="expires",
     ),
-    result="keys",
-    filters={
-        "applicationIdFilter": equal_filter("application_id", "applicationId"),
-        "projectIdFilter": equal_filter("application.project_id", "projectId"),
-        "organizationIdFilter": equal_filter("application.project.organization_id", "organizationId"),
-    },
+    filters=filters_of(
+        applicationIdFilter="application_id",
+        projectIdFilter="application.project_id",
+        organizationIdFilter="application.project.organization_id",
+    ),
     columns={
         "PROJECT_ID": "application.project_id",
         "ORGANIZATION_ID": "application.project.organization_id",

@@ -22,35 +22,26 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
 
 
-# users and projects as parts of other rows
-show_project = lists.row_of(id="id", name="name", organizationId="organization_id")
-show_user = lists.row_of(
-    id="id",
-    preferredLoginName="username",
-    displayName=lambda _, user: "" if user.machine else user.name,
-    organizationId="organization_id",
-)
+# users as parts of other rows
+show_user = lists.row_of(preferredLoginName="username", displayName=lambda _, user: "" if user.machine else user.name)
 
 
 def show_organization(world: World, organization_id: str) -> Answer:
     """Return an organization as a part of other rows."""
     organization = world.organizations.get(organization_id)
-    return t.without_defaults({"id": organization_id, "name": organization.name if organization else ""})
+    return {"id": organization_id, "name": organization.name if organization else ""}
 
 
 def _show(world: World, authorization: Authorization) -> Answer:
     project = world.projects[authorization.project_id]
     roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
-    row: Answer = {
-        "id": authorization.id,
-        **t.dates(authorization),
-        "project": show_project(world, project),
+    return {
+        **t.attributes(authorization),
+        "project": t.attributes(project),
         "organization": show_organization(world, authorization.organization_id),
         "user": show_user(world, world.users[authorization.user_id]),
-        "state": f"STATE_{authorization.state}",
-        "roles": [t.without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
+        "roles": [t.attributes(role) | {"key": role.id} for role in roles],
     }
-    return t.without_defaults(row)
 
 
 def _check_roles(world: World, project_id: str, organization_id: str, role_keys: list[str]) -> None:
@@ -77,7 +68,7 @@ def _create_authorization(call: Call) -> Answer:
     _check_roles(call.world, project_id, organization_id, role_keys)
     call.need("user.grant.write", organization_id, project_id)
     authorization = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
-    return {"id": authorization.id, "creationDate": t.moment(authorization.created)}
+    return {"id": authorization.id, "creationDate": authorization.created}
 
 
 def _existing(call: Call, error_id: str) -> Authorization:
@@ -92,7 +83,7 @@ def _update_authorization(call: Call) -> Answer:
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
     _check_roles(call.world, authorization.project_id, authorization.organization_id, role_keys)
-    return {"changeDate": t.moment(call.change(authorization, role_keys=role_keys))}
+    return {"changeDate": call.change(authorization, role_keys=role_keys)}
 
 
 for name, active, unknown in (  # with its roles in the claims
@@ -109,26 +100,24 @@ def _delete_authorization(call: Call) -> Answer:
     if authorization:
         call.need("user.grant.delete", authorization.organization_id, authorization.project_id)
         call.world.remove_authorization(authorization)
-    when = call.world.removed.get(call.body["id"])
-    return {"deletionDate": t.moment(when) if when else t.NO_TIME}
+    return {"deletionDate": call.world.removed.get(call.body["id"], t.NO_TIME)}
 
 
 lists.Listing[Authorization](
     rows=lambda call: call.world.authorizations.values(),
     visible=lambda call, a: a.user_id == call.caller.id or call.may("user.grant.read", a.organization_id, a.project_id),
     show=_show,
-    result="authorizations",
-    filters={
-        "authorizationIds": lists.ids_filter("id"),
-        "organizationId": lists.equal_filter("organization_id"),
-        "state": lists.equal_filter(lists.state_of("STATE"), "state"),
-        "inUserIds": lists.ids_filter("user_id"),
-        "userOrganizationId": lists.equal_filter("user.organization_id"),
-        "userPreferredLoginName": lists.match_filter("user.username", "loginName"),
-        "projectId": lists.equal_filter("project_id"),
-        "projectName": lists.match_filter("project.name", "name"),
-        "roleKey": lists.match_filter("role_keys", "key"),
-    },
+    filters=lists.filters_of(
+        authorizationIds="id",
+        organizationId="organization_id",
+        state=lambda _, row: f"STATE_{row.state}",
+        inUserIds="user_id",
+        userOrganizationId="user.organization_id",
+        userPreferredLoginName="user.username",
+        projectId="project_id",
+        projectName="project.name",
+        roleKey="role_keys",
+    ),
     columns={"USER_ORGANIZATION_ID": "user.organization_id"},
 ).serve(SERVICE, "ListAuthorizations")
 
@@ -194,7 +183,7 @@ def _create_administrator(call: Call) -> Answer:
         raise no_project()
     if resource.held_by(call.body["userId"]) in call.world.administrators:
         raise AlreadyExists(*_EXISTS[resource.kind])
-    return {"creationDate": t.moment(call.world.add_administrator(call.body["userId"], resource, roles).created)}
+    return {"creationDate": call.world.add_administrator(call.body["userId"], resource, roles).created}
 
 
 @INTERNAL.method("UpdateAdministrator")
@@ -205,7 +194,7 @@ def _update_administrator(call: Call) -> Answer:
     roles = _roles(call, resource.kind, *refusals)
     unknown = NotFound("Errors.NotFound", unknown_user)
     administrator = existing(call.world.administrators.get(resource.held_by(call.body["userId"])), unknown)
-    return {"changeDate": t.moment(call.change(administrator, roles=roles))}
+    return {"changeDate": call.change(administrator, roles=roles)}
 
 
 @INTERNAL.method("DeleteAdministrator")
@@ -214,18 +203,16 @@ def _delete_administrator(call: Call) -> Answer:
     id = _permitted_resource(call, "delete").held_by(call.body.get("userId", ""))
     if call.world.administrators.pop(id, None):
         call.world.removed[id] = call.world.now()
-    when = call.world.removed.get(id)
-    return {"deletionDate": t.moment(when)} if when else {}
+    return {"deletionDate": call.world.removed.get(id)}
 
 
 def _show_administrator(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
-    owner = show_project(world, world.projects[id]) if kind == "project" else show_organization(world, id)
+    owner = t.attributes(world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
-        **t.dates(administrator),
+        **t.attributes(administrator),
         "user": show_user(world, world.users[administrator.user_id]),
         kind: True if kind == "instance" else owner,
-        "roles": list(administrator.roles),
     }
 
 
@@ -239,9 +226,8 @@ lists.Listing[Administrator](
     rows=lambda call: call.world.administrators.values(),
     visible=_visible,
     show=_show_administrator,
-    result="administrators",
-    filters={
-        "inUserIdsFilter": lists.ids_filter("user_id"),
+    filters=lists.filters_of(inUserIdsFilter="user_id")
+    | {
         "resource": lambda _, administrator, f: administrator.resource == _resource(f),
         "role": lambda _, administrator, f: f["roleKey"] in administrator.roles,
     },

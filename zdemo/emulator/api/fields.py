@@ -1,19 +1,19 @@
 """Requests by the table of ZITADEL's messages: fields as protobuf's JSON has them, rules of protoc-gen-validate."""
 
 import base64
+import dataclasses
 import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from zdemo.emulator.api_errors import ZitadelError
-from zdemo.emulator.entities import NEVER, Entity
+from zdemo.emulator.entities import EPOCH, NEVER, Entity, moment
 from zdemo.emulator.messages.table import FieldRow, field_rows, words_of
 
 ABSENT: Any = object()
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
@@ -31,13 +31,6 @@ class InvalidError(Exception):
 # --- JSON as protobuf reads and writes it ---
 
 
-def moment(seconds: float) -> str:
-    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
-    when = EPOCH + timedelta(seconds=min(seconds, NEVER))
-    digits = "microseconds" if when.microsecond % 1000 else "milliseconds" if when.microsecond else "seconds"
-    return when.isoformat(timespec=digits).replace("+00:00", "Z")
-
-
 def seconds_of(text: str) -> float:
     """Return the epoch seconds of an RFC 3339 time. Raises ValueError for others, also outside the years 1 to 9999."""
     if not RFC3339.fullmatch(text):
@@ -48,19 +41,22 @@ def seconds_of(text: str) -> float:
     return min(seconds, NEVER)
 
 
-def dates(entity: Entity) -> dict[str, str]:
-    """Return when an object was created, and when it last changed, as most rows begin."""
-    return {"creationDate": moment(entity.created), "changeDate": moment(entity.changed)}
+def attributes(entity: Entity) -> dict[str, Any]:
+    """Return the attributes of an object by the names that messages have for them, without secrets."""
+    named = {camel(field.name): getattr(entity, field.name) for field in dataclasses.fields(entity) if field.repr}
+    return named | {"creationDate": entity.created, "changeDate": entity.changed, "state": getattr(entity, "state", "")}
 
 
-def duration(seconds: float) -> str:
-    """Return a duration as text, such as ``1.500s``."""
-    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s"
+def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> dict[str, Any]:
+    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
+    answer = {"sequence": entity.sequence, date: entity.changed, "resourceOwner": organization_id}
+    return answer | ({"creationDate": entity.created} if created else {})
 
 
-def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields without those that protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
-    return {name: value for name, value in fields.items() if value not in (None, False, "", [])}
+@cache
+def camel(name: str) -> str:
+    """Return the name that JSON has for a field."""
+    return re.sub("_(.)", lambda letter: letter[1].upper(), name)
 
 
 # --- reading JSON, and the rules of fields ---
@@ -121,14 +117,17 @@ READERS: dict[str, tuple[Callable[[Any], Any], Any]] = {  # and what an absent f
     "uint64": (partial(_unsigned, 64), 0),
     "google.protobuf.Timestamp": (seconds_of, ABSENT),
     "google.protobuf.Duration": (_seconds, ABSENT),
+    "google.protobuf.Struct": (partial(_typed, dict), ABSENT),
+}
+WRITERS: dict[str, Callable[[Any], Any]] = {  # of values that JSON has as texts
+    "bytes": lambda content: base64.b64encode(content).decode(),
+    "uint64": str,
+    "google.protobuf.Timestamp": moment,
+    "google.protobuf.Duration": lambda seconds: f"{seconds:.0f}s" if seconds == int(seconds) else f"{seconds:.3f}s",
 }
 
 
-class Rule(NamedTuple):
-    """A test of a value, and what is said of those that fail it."""
-
-    holds: Callable[[Any], object]
-    text: str
+Rule = tuple[Callable[[Any], object], str]  # a test of a value, and what is said of those that fail it
 
 
 def _storable(text: str) -> bool:
@@ -137,15 +136,14 @@ def _storable(text: str) -> bool:
     return True
 
 
-STORABLE = Rule(_storable, "")
-RULES = {  # the others have numbers, are for messages, or (``uri_ref``) have no effect
-    "email": Rule(
+RULES: dict[str, Rule] = {  # the others have numbers, are for messages, or (``uri_ref``) have no effect
+    "email": (
         re.compile(r"[^\s@]+@[^\s@]+").fullmatch,  # roughly ZITADEL's
         "value must be a valid email address | caused by: mail: missing '@' or angle-addr",
     ),
-    "true": Rule(lambda value: value is True, "value must equal true"),
-    "defined": Rule(lambda word: isinstance(word, str), "value must be one of the defined enum values"),
-    "positive": Rule(lambda seconds: seconds > 0, "value must be greater than 0s"),
+    "true": (lambda value: value is True, "value must equal true"),
+    "defined": (lambda word: isinstance(word, str), "value must be one of the defined enum values"),
+    "positive": (lambda seconds: seconds > 0, "value must be greater than 0s"),
 }
 
 
@@ -154,14 +152,14 @@ def _rule(rule: str, kind: str) -> Rule:
     least, _, most = rule.removeprefix("[]").partition("..")
     low, high = int(least or 0), int(most or sys.maxsize)
     if kind == "google.protobuf.Duration":
-        return Rule(lambda seconds: low <= seconds <= high, f"value must be inside range [{least}s, {most}s]")
+        return (lambda seconds: low <= seconds <= high, f"value must be inside range [{least}s, {most}s]")
     if rule.startswith("[]"):
-        return Rule(lambda items: len(items) <= high, f"value must contain no more than {most} item(s)")
+        return (lambda items: len(items) <= high, f"value must contain no more than {most} item(s)")
     unit = "runes" if kind == "string" else "bytes"
     limits = f"at least {least} {unit}" if least else f"at most {most} {unit}"
     if least and most:
         limits = f"{most} {unit}" if least == most else f"between {least} and {most} {unit}, inclusive"
-    return Rule(lambda value: low <= len(value) <= high, f"value length must be {limits}")
+    return (lambda value: low <= len(value) <= high, f"value length must be {limits}")
 
 
 # --- fields and messages ---
@@ -170,25 +168,43 @@ def _rule(rule: str, kind: str) -> Rule:
 class Field:
     """A field of a message; its rules are for each element if it is a list.
 
-    ``read`` returns the value in Python, or ``ABSENT``, and raises one of the errors that ``Message.read`` expects.
+    ``read`` returns values in Python, or ``ABSENT``, and raises one of the errors that ``Message.read`` expects.
     """
 
     def __init__(self, row: FieldRow) -> None:
-        self.row, self.name = row, re.sub("_(.)", lambda letter: letter[1].upper(), row.name)
-        words = {} if row.type in READERS else words_of(row.type)
+        self.row, self.name = row, camel(row.name)
+        words = self._words = {} if row.type in READERS else words_of(row.type)
         first = next(iter(words), ABSENT)
         self._is_message = not words and row.type not in READERS
-        read: Callable[[Any], Any]
-        read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
+        self._read, zero = READERS.get(row.type, (partial(_word, words, row.rules), first))
         if self._is_message:
-            read = lambda value: message_of(row.type).read(value)  # noqa: E731 - it can contain itself
-        labels: dict[str, Callable[[Any], Any]] = {"[]": partial(_list, read), "{}": partial(_map, read)}
-        self.read: Callable[[Any], Any] = labels.get(row.label, read)
+            self._read = lambda value: message_of(row.type).read(value)  # later, since it can contain itself
         self.zero = ABSENT if row.label or row.choice else zero  # what the rules see if the field is absent
-        known = RULES | {"set": Rule(lambda word: word != first, f"value must not be in list [{first}]")}
+        known = RULES | {"set": (lambda word: word != first, f"value must not be in list [{first}]")}
         rules = {name: known.get(name) or _rule(name, row.type) for name in row.rules if name in known or ".." in name}
+        self._write = WRITERS.get(row.type, lambda value: value)
         self._of_list = [rules.pop(name) for name in row.rules if name.startswith("[]")]
-        self._of_each = [STORABLE] * (row.type == "string") + list(rules.values())
+        self._of_each = [(_storable, "")] * (row.type == "string") + list(rules.values())
+
+    def read(self, value: Any) -> Any:
+        """Return a value of JSON in Python."""
+        return self._each(self._read, value)
+
+    def show(self, value: Any) -> Any:
+        """Return a value as JSON has it; a text is one already."""
+        return self._each(self._show, value)
+
+    def _each(self, convert: Callable[[Any], Any], value: Any) -> Any:
+        if self.row.label == "[]":
+            return [item for item in map(convert, _typed(list, value)) if item is not ABSENT]
+        return {_text(k): convert(v) for k, v in value.items()} if self.row.label == "{}" else convert(value)
+
+    def _show(self, value: Any) -> Any:
+        if self._is_message:
+            return message_of(self.row.type).show(value)
+        if isinstance(value, str):  # a word can lack the beginning that all words of the enumeration have
+            return next((word for word in self._words if word.endswith(f"_{value}")), value)
+        return self._write(value)
 
     def check(self, value: Any) -> None:
         """Raise ``InvalidError`` for the first rule that a value breaks, or ``ABSENT``."""
@@ -221,14 +237,6 @@ class Field:
                 raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
 
 
-def _list(read: Callable[[Any], Any], value: Any) -> list[Any]:
-    return [item for item in map(read, _typed(list, value)) if item is not ABSENT]
-
-
-def _map(read: Callable[[Any], Any], value: Any) -> dict[str, Any]:
-    return {_text(name): read(item) for name, item in value.items()}
-
-
 def _check(rules: list[Rule], value: Any) -> None:
     for holds, text in rules:
         if not holds(value):
@@ -255,7 +263,6 @@ class Message:
         if not isinstance(value, dict):
             raise UnreadableError("an object is expected")
         read: dict[str, Any] = {}
-        chosen = set[str]()
         for key, given in value.items():
             field = self._names.get(key)
             if field is None or given is None:
@@ -265,17 +272,17 @@ class Message:
             except (ArithmeticError, AttributeError, TypeError, ValueError):
                 raise UnreadableError(f"the value of {key} has the wrong type") from None
             if content is not ABSENT:
-                if choice := field.row.choice:
-                    if choice in chosen:
-                        raise UnreadableError(f"{key} excludes another field that is given")
-                    chosen.add(choice)
+                choice = self._choices[field.row.choice] if field.row.choice else []
+                if any(other.name in read for other in choice):
+                    raise UnreadableError(f"{key} excludes another field that is given")
                 read[field.name] = content
         return read
 
     def show(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of its fields, without those that protobuf's JSON leaves out."""
-        fields = {name: value for name, value in values.items() if name in self.fields}
-        return {name: value for name, value in fields.items() if value not in (None, [], self.fields[name].zero)}
+        """Return the values of its fields as JSON has them, without those that protobuf's JSON leaves out."""
+        given = {name: value for name, value in values.items() if name in self.fields and value not in (None, [])}
+        zeros = {name: self.fields[name].zero for name in given}
+        return {n: self.fields[n].show(v) for n, v in given.items() if zeros[n] is ABSENT or v not in ("", zeros[n])}
 
     def check(self, body: Mapping[str, Any]) -> None:
         """Raise ``InvalidError`` for the first field that breaks its rule, those that exclude each other at the end."""

@@ -4,7 +4,6 @@ import re
 import secrets
 import string
 
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 from zdemo.emulator.entities import User
@@ -33,7 +32,7 @@ def set_parts(user: User, parts: Answer) -> Answer:
             held = user.human.get(kind, {})
             same = held.get(kind) == sent.get(kind)
             verified = sent.get("isVerified") or (same and held.get("isVerified"))
-            user.human[kind] = t.without_defaults({kind: sent.get(kind), "isVerified": verified})
+            user.human[kind] = {kind: sent.get(kind), "isVerified": verified}
             if "returnCode" in sent and not same:
                 codes[f"{kind}Code"] = "".join(secrets.choice(CODE_CHARACTERS) for _ in range(CODE_LENGTH))
     return codes
@@ -76,25 +75,15 @@ def need_password(user: User, text: str) -> None:
     user.wrong_passwords = 0
 
 
-def show_human(user: User, v1: bool) -> Answer:
-    """Return the human parts of a user; the v1 API has other names, and leaves out what is empty."""
+def show_human(user: User) -> Answer:
+    """Return the human parts of a user."""
     profile, email, phone = (user.human.get(part, {}) for part in ("profile", "email", "phone"))
-    password = {
-        "passwordChangeRequired": user.password_change_required and not v1,
-        "passwordChanged": user.password and t.moment(user.password_changed or user.created),
-    }
-    verified, phone_verified = ("isEmailVerified", "isPhoneVerified") if v1 else ("isVerified", "isVerified")
-    names: Answer = {
-        "firstName" if v1 else "givenName": profile.get("givenName", ""),
-        "lastName" if v1 else "familyName": profile.get("familyName", ""),
-        "nickName": profile.get("nickName", ""),
-        "displayName": user.name,
-        "preferredLanguage": profile.get("preferredLanguage", "und"),
-        "gender": profile.get("gender", "" if v1 else "GENDER_UNSPECIFIED"),
-    }
+    defaults: Answer = {"nickName": "", "preferredLanguage": "und", "gender": "GENDER_UNSPECIFIED"}
+    names = {"displayName": user.name, "firstName": profile.get("givenName"), "lastName": profile.get("familyName")}
     return {
-        "profile": t.without_defaults(names) if v1 else names,
-        "email": t.without_defaults({"email": email.get("email"), verified: email.get("isVerified")}),
-        "phone": t.without_defaults({"phone": phone.get("phone"), phone_verified: phone.get("isVerified")}),
-        **t.without_defaults(password),
+        "profile": defaults | profile | names,
+        "email": email | {"isEmailVerified": email.get("isVerified")},
+        "phone": phone | {"isPhoneVerified": phone.get("isVerified")},
+        "passwordChangeRequired": user.password_change_required,
+        "passwordChanged": (user.password_changed or user.created) if user.password else None,
     }

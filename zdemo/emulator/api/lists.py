@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api import fields as t
@@ -16,7 +17,6 @@ Row = TypeVar("Row", bound=Entity)
 Getter = Callable[[World, Any], Any] | str  # a function of a row, or a path for ``value_of``
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
-V1 = "viewTimestamp"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 TESTS: dict[str, Callable[..., bool]] = {  # by the methods of filters, for texts and for times
@@ -47,22 +47,9 @@ def value_of(world: World, row: Any, get: Getter) -> Any:
     return getattr(row, name)
 
 
-def time_of(name: str) -> Getter:
-    """Return a getter for a time of a row, as text."""
-    return lambda _, row: t.moment(getattr(row, name))
-
-
-def state_of(prefix: str) -> Getter:
-    """Return a getter for the state of a row, as ZITADEL's word with this prefix."""
-    return lambda _, row: f"{prefix}_{row.state}"
-
-
 def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
-    """Return a function that shows these values of an object, without those that protobuf's JSON leaves out."""
-    return lambda world, row: t.without_defaults({name: value_of(world, row, get) for name, get in values.items()})
-
-
-DATES = {"creationDate": time_of("created"), "changeDate": time_of("changed")}  # the first values of most rows
+    """Return a function that shows an object: its attributes, and these values."""
+    return lambda world, row: t.attributes(row) | {name: value_of(world, row, get) for name, get in values.items()}
 
 
 def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
@@ -88,19 +75,17 @@ def is_match(value: Any, wanted: Any, method: str | None) -> bool:
     return TESTS[word](value, wanted)
 
 
-def match_filter(of: Getter, field: str, absent: Any = "") -> Test:
-    """Return the test of a filter ``{field, method}``, for a text or a time of a row."""
-    return lambda world, row, f: is_match(value_of(world, row, of), f.get(field, absent), f.get("method"))
+def _fits(get: Getter, world: World, row: Any, content: Any) -> bool:
+    """Return whether a value of a row is what a filter wants: a value, alone or with a ``method``, or one of a list."""
+    fields = content if isinstance(content, dict) else {"": content}
+    value, method = value_of(world, row, get), fields.get("method")
+    wanted = next((wanted for name, wanted in fields.items() if name != "method"), 0.0 if type(value) is float else "")
+    return value in wanted if isinstance(wanted, list) else is_match(value, wanted, method)
 
 
-def equal_filter(of: Getter, field: str = "id") -> Test:
-    """Return the test of a filter ``{field}``, for a value of a row."""
-    return lambda world, row, f: value_of(world, row, of) == f.get(field)
-
-
-def ids_filter(of: Getter, field: str = "ids") -> Test:
-    """Return the test of a filter ``{ids}``, for an ID of a row, which must be one of them."""
-    return lambda world, row, f: value_of(world, row, of) in f.get(field, ())
+def filters_of(**values: Getter) -> dict[str, Test]:
+    """Return filters by the values of rows that they look at."""
+    return {name: partial(_fits, get) for name, get in values.items()}
 
 
 # --- the two forms of lists ---
@@ -110,17 +95,15 @@ def ids_filter(of: Getter, field: str = "ids") -> Test:
 class Listing(Generic[Row]):
     """A ``List...`` method as data; ``columns`` has the values of sorting columns whose names differ from the word.
 
-    In the older form, requests have ``query`` and ``queries``, answers ``details`` with the time by the name ``older``,
-    pages all rows without a limit, and totals only what the caller can see, unless it ``counts_all``.
+    In the older form, requests have ``query`` and ``queries``, answers ``details``, pages all rows without a limit, and
+    totals only what the caller can see, unless it ``counts_all``.
     """
 
     rows: Callable[[Call], Iterable[Row]]
     show: Callable[[World, Row], Answer]
     visible: Callable[[Call, Row], bool] = lambda *_: True
-    filters: Mapping[str, Test]
+    filters: Mapping[str, Test] = field(default_factory=dict)
     columns: Mapping[str, Getter] = field(default_factory=dict)
-    result: str = "result"
-    older: str = ""
     counts_all: bool = False
 
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
@@ -134,27 +117,27 @@ class Listing(Generic[Row]):
         service.method(name, permission=permission)(self.answer)
 
     def answer(self, call: Call) -> Answer:
-        """Return the answer of the method."""
-        names = ("query", "queries") if self.older else ("pagination", "filters")
+        """Return the answer of the method, whose messages say which form it has."""
+        fields = call.method.response.fields
+        older = "details" in fields
+        names = ("query", "queries") if older else ("pagination", "filters")
         page, filters = (call.body.get(name, {}) for name in names)
         rows = [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
-        limit = page.get("limit", 0) or (len(rows) if self.older else DEFAULT_LIMIT)
-        if limit > MAX_LIMIT and not self.older:
+        limit = page.get("limit", 0) or (len(rows) if older else DEFAULT_LIMIT)
+        if limit > MAX_LIMIT and not older:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
-        if self.older and not self.counts_all:
+        if older and not self.counts_all:
             rows = [row for row in rows if self.visible(call, row)]
         offset = page.get("offset", 0)
-        cut = self._sorted(call, rows, page)[offset : offset + limit]
-        total = {"totalResult": str(len(rows))} if cut else {}
-        visible = [self.show(call.world, row) for row in cut if self.visible(call, row)]
-        result = {self.result: visible} if visible else {}
-        if not self.older:
-            return {"pagination": {**total, "appliedLimit": str(limit)}, **result}
-        return {"details": {**total, self.older: t.moment(call.world.now())}, **result}
-
-    def _sorted(self, call: Call, rows: list[Row], page: Mapping[str, Any]) -> list[Row]:
-        """Return the rows in the order of the request, else the newest first, or last in v1, which has no order."""
+        ascending = page.get("asc", ".v1." in call.method.name)  # v1 has no order by default
         word = PREFIX.sub("", call.body.get("sortingColumn", ""))
         by = self.columns.get(word) or COLUMNS.get(word, word.lower())
-        key = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
-        return [rows[place] for _, place in sorted(key, reverse=not page.get("asc", self.older == V1))]
+        order = [(value_of(call.world, row, by), place) for place, row in enumerate(rows)]
+        cut = [rows[place] for _, place in sorted(order, reverse=not ascending)][offset : offset + limit]
+        now, total = call.world.now(), len(rows) if cut else 0
+        result = next(name for name, field in fields.items() if field.row.label == "[]")
+        return {
+            "pagination": {"totalResult": total, "appliedLimit": limit},
+            "details": {"totalResult": total, "timestamp": now, "viewTimestamp": now},
+            result: [self.show(call.world, row) for row in cut if self.visible(call, row)],
+        }

@@ -1,13 +1,11 @@
 """For login pages of one's own: zitadel.session.v2.SessionService and zitadel.oidc.v2.OIDCService."""
 
-import base64
-
 from zdemo.emulator import sessions
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.humans import need_password
 from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api.users import details, unknown_user
+from zdemo.emulator.api.users import unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.incoming.reasons import Why
@@ -16,8 +14,6 @@ from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, sealed
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.session.v2.SessionService")
-
-_OTHER_CHECKS = ("webAuthN", "idpIntent", "totp", "otpSms", "otpEmail", "recoveryCode")
 
 
 @SERVICE.method("CreateSession")
@@ -45,13 +41,16 @@ def _set_session(call: Call) -> Answer:
     if held is None:
         sessions.keep_session(call.world, session)
     call.world.touch(session)
-    return {"details": details(session, call.world.id), "sessionToken": sessions.new_session_token(call.world, session)}
+    return {
+        "details": details(session, call.world.id),
+        "sessionToken": sessions.new_session_token(call.world, session),
+    }
 
 
 def _user_to_check(call: Call) -> User | None:
     """Return the user whom the request names, who is active. Raises ZitadelError."""
     checks = call.body.get("checks", {})
-    if not checks.keys().isdisjoint(_OTHER_CHECKS) or "challenges" in call.body:
+    if checks.keys() - {"user", "password"} or "challenges" in call.body:
         raise FailedPrecondition("the zdemo emulator checks users and passwords only")
     if "user" not in checks:
         return None
@@ -123,17 +122,18 @@ def _delete_session(call: Call) -> Answer:
 
 def _show(world: World, session: LoginSession) -> Answer:
     user = world.users.get(session.user_id)
-    answer: Answer = {"id": session.id, **t.dates(session), "sequence": str(session.sequence)}
+    factors = None
     if user and session.user_checked:
-        factor = {"verifiedAt": t.moment(session.user_checked), "id": user.id, "loginName": user.username}
+        factor = {"verifiedAt": session.user_checked, "id": user.id, "loginName": user.username}
         factor |= {"displayName": "" if user.machine else user.name, "organizationId": user.organization_id}
-        password = {"password": {"verifiedAt": t.moment(session.password_checked)}} if session.password_checked else {}
-        answer["factors"] = {"user": t.without_defaults(factor), **password}
-    if session.metadata:
-        answer["metadata"] = {name: base64.b64encode(value).decode() for name, value in session.metadata.items()}
-    if session.user_agent:
-        answer["userAgent"] = session.user_agent
-    return answer | ({"expirationDate": t.moment(session.expires)} if session.expires != NEVER else {})
+        factors = {"user": factor, "password": session.password_checked and {"verifiedAt": session.password_checked}}
+    return {
+        **attributes(session),
+        "factors": factors,
+        "metadata": session.metadata or None,
+        "userAgent": session.user_agent or None,
+        "expirationDate": session.expires if session.expires != NEVER else None,
+    }
 
 
 def _sees(call: Call, session: LoginSession) -> bool:
@@ -157,13 +157,7 @@ lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
-    filters={
-        "idsQuery": lists.ids_filter("id"),
-        "userIdQuery": lists.equal_filter("user_id"),
-        "creatorQuery": lists.equal_filter("creator"),
-    },
-    result="sessions",
-    older="timestamp",
+    filters=lists.filters_of(idsQuery="id", userIdQuery="user_id", creatorQuery="creator"),
     counts_all=True,
 ).serve(SERVICE, "ListSessions")
 
@@ -191,17 +185,13 @@ def _get_auth_request(call: Call) -> Answer:
         raise NotFound("Auth Request does not exist", "QUERY-Thee9")
     call.need("session.read", call.world.id)
     answer = {
-        "id": request.id,
-        "creationDate": t.moment(request.created),
-        "clientId": request.client_id,
+        **attributes(request),
         "scope": request.scopes,
-        "redirectUri": request.redirect_uri,
         "prompt": [f"PROMPT_{word.upper()}" for word in request.prompt.split() if word in _PROMPTS],
         "uiLocales": request.ui_locales.split(),
-        "loginHint": request.login_hint,
-        "maxAge": None if request.max_age is None else f"{request.max_age}s",
+        "loginHint": request.login_hint or None,
     }
-    return {"authRequest": t.without_defaults(answer)}
+    return {"authRequest": answer}
 
 
 @OIDC.method("CreateCallback")
@@ -237,7 +227,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
     answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
         answer |= {"appName": application.name, "projectName": call.world.projects[application.project_id].name}
-    return {"deviceAuthorizationRequest": t.without_defaults(answer)}
+    return {"deviceAuthorizationRequest": answer}
 
 
 @OIDC.method("AuthorizeOrDenyDeviceAuthorization")

@@ -1,9 +1,8 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings,webkey}.v2."""
 
-from zdemo.emulator.api.fields import NO_TIME, dates, moment
-from zdemo.emulator.api.lists import Listing, equal_filter, match_filter, state_of
+from zdemo.emulator.api.fields import NO_TIME, attributes, details
+from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.service import Answer, Call, Service
-from zdemo.emulator.api.users import details
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.oidc import ABILITIES
@@ -11,22 +10,11 @@ from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
-STATE = "ORGANIZATION_STATE"
-FILTERS = {
-    "nameQuery": match_filter("name", "name"),
-    "domainQuery": match_filter("primary_domain", "domain"),
-    "idQuery": equal_filter("id"),
-}
+FILTERS = filters_of(nameQuery="name", domainQuery="primary_domain", idQuery="id")
 
 
 def _show(_: World, organization: Organization) -> Answer:
-    return {
-        "id": organization.id,
-        "details": details(organization, organization.id, created=True),
-        "state": f"{STATE}_{organization.state}",
-        "name": organization.name,
-        "primaryDomain": organization.primary_domain,
-    }
+    return {**attributes(organization), "details": details(organization, organization.id, created=True)}
 
 
 Listing[Organization](
@@ -34,11 +22,8 @@ Listing[Organization](
     visible=lambda call, organization: call.may("org.read", organization.id),
     show=_show,
     filters=FILTERS
-    | {
-        "stateQuery": equal_filter(state_of(STATE), "state"),
-        "defaultQuery": lambda world, organization, _: organization is world.default_organization,
-    },
-    older="timestamp",
+    | filters_of(stateQuery=lambda _, row: f"ORGANIZATION_STATE_{row.state}")
+    | {"defaultQuery": lambda world, organization, _: organization is world.default_organization},
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations")
 
@@ -57,7 +42,7 @@ def _update_organization(call: Call) -> Answer:
     call.need("org.write", organization.id)
     if organization.name == call.body["name"]:
         raise FailedPrecondition("Organisation not changed", "ORG-4VSdf")
-    return {"changeDate": moment(call.world.rename_organization(organization, call.body["name"]))}
+    return {"changeDate": call.world.rename_organization(organization, call.body["name"])}
 
 
 @SERVICE.method("DeleteOrganization")
@@ -68,7 +53,7 @@ def _delete_organization(call: Call) -> Answer:
         return {"deletionDate": NO_TIME}
     call.need("org.delete", organization.id)
     call.world.remove_organization(organization)
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 # --- the instance's features and settings ---
@@ -80,7 +65,7 @@ FLAGS += ("permissionCheckV2", "consoleUseV2UserApi")
 
 
 def _instance_details(call: Call) -> Answer:
-    return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
+    return {"sequence": 1, "changeDate": call.world.now(), "resourceOwner": call.world.id}
 
 
 @FEATURES.method("GetInstanceFeatures")
@@ -132,7 +117,7 @@ KEY_KINDS: dict[str, tuple[str, dict[str, str]]] = {
 def _create_web_key(call: Call) -> Answer:
     """Publish a new key, which does not sign yet."""
     key = add_signing_key(call.world, KEY_KINDS[next(iter(call.body), "rsa")][0])
-    return {"id": key.id, "creationDate": moment(key.created)}
+    return {"id": key.id, "creationDate": key.created}
 
 
 @WEB_KEYS.method("ListWebKeys", permission="iam.web_key.read")
@@ -140,14 +125,14 @@ def _list_web_keys(call: Call) -> Answer:
     by_algorithm = {algorithm: {kind: words} for kind, (algorithm, words) in KEY_KINDS.items()}
     keys = list(signing_keys(call.world).values())
     states = ["ACTIVE", *("INITIAL" if key.sequence == 1 else "INACTIVE" for key in keys[1:])]
-    rows = [{"id": k.id, **dates(k), **by_algorithm[k.algorithm]} for k in keys]
-    return {"webKeys": [row | {"state": f"STATE_{state}"} for row, state in zip(rows, states, strict=True)]}
+    rows = [{**attributes(k), **by_algorithm[k.algorithm]} for k in keys]
+    return {"webKeys": [row | {"state": state} for row, state in zip(rows, states, strict=True)]}
 
 
 @WEB_KEYS.method("ActivateWebKey", permission="iam.web_key.write")
 def _activate_web_key(call: Call) -> Answer:
     key = existing(signing_keys(call.world).get(call.body["id"]), NotFound("Web key not found", "COMMAND-teiG3"))
-    return {"changeDate": moment(activate(call.world, key))}
+    return {"changeDate": activate(call.world, key)}
 
 
 @WEB_KEYS.method("DeleteWebKey", permission="iam.web_key.delete")
@@ -158,4 +143,4 @@ def _delete_web_key(call: Call) -> Answer:
         raise FailedPrecondition("Cannot delete active web key", "COMMAND-Chai1")
     if world.signing_keys.pop(id, None):
         world.removed[id] = world.now()
-    return {"deletionDate": moment(world.removed[id])} if id in world.removed else {}
+    return {"deletionDate": world.removed.get(id)}

@@ -3,7 +3,6 @@
 from functools import partial
 from itertools import chain
 
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import lists
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, ZitadelError, existing
@@ -12,12 +11,11 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
-NOTHING = "PRIVATE_LABELING_SETTING_UNSPECIFIED"
 FLAGS = {
-    "projectRoleAssertion": "role_assertion",
+    "projectRoleAssertion": "project_role_assertion",
     "authorizationRequired": "authorization_required",
     "projectAccessRequired": "project_access_required",
-    "privateLabelingSetting": "private_labeling",
+    "privateLabelingSetting": "private_labeling_setting",
 }
 
 
@@ -40,7 +38,7 @@ def _create_project(call: Call) -> Answer:
     project = call.world.add_project(body["organizationId"], body["name"], id=body.get("projectId"))
     for name in FLAGS.keys() & body.keys():
         setattr(project, FLAGS[name], body[name])
-    return {"projectId": project.id, "creationDate": t.moment(project.created)}
+    return {"projectId": project.id, "creationDate": project.created}
 
 
 @SERVICE.method("UpdateProject")
@@ -50,7 +48,7 @@ def _update_project(call: Call) -> Answer:
     values = {attribute: call.body[name] for name, attribute in {"name": "name", **FLAGS}.items() if name in call.body}
     if values.get("name", project.name).lower() != project.name.lower():
         call.world.check_project_name(project.organization_id, values["name"])
-    return {"changeDate": t.moment(call.change(project, **values))}
+    return {"changeDate": call.change(project, **values)}
 
 
 for name, active, unknown, refusal in (  # while a project is off, its applications cannot introspect
@@ -68,25 +66,15 @@ def _delete_project(call: Call) -> Answer:
     if project:
         call.need("project.delete", project.organization_id, project.id)
         call.world.remove_project(project)
-    when = call.world.removed.get(call.body["projectId"])
-    return {"deletionDate": t.moment(when)} if when else {}
+    return {"deletionDate": call.world.removed.get(call.body["projectId"])}
 
 
-_PROJECT: dict[str, lists.Getter] = {
-    "projectId": "project_id",
-    "organizationId": "project.organization_id",
-    **lists.DATES,
-    "name": "project.name",
-    "state": lambda world, row: f"PROJECT_STATE_{world.projects[row.project_id].state}",
-    **{name: f"project.{attribute}" for name, attribute in FLAGS.items()},
-    "privateLabelingSetting": lambda world, row: world.projects[row.project_id].private_labeling.removeprefix(NOTHING),
-}
 GRANTED: dict[str, lists.Getter] = {
     "grantedOrganizationId": "granted_organization_id",
     "grantedOrganizationName": lambda world, grant: world.organizations[grant.granted_organization_id].name,
 }
-_show_project = lists.row_of(**_PROJECT)
-_show_granted = lists.row_of(**_PROJECT, **GRANTED, grantedState=lists.state_of("GRANTED_PROJECT_STATE"))
+_show_project = lists.row_of(projectId="id")
+_show_granted = lists.row_of(**GRANTED, grantedState="state")
 _sees_project = lists.readable("project.read", "id", "organization_id")
 _sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
 
@@ -106,16 +94,17 @@ def _is_of_organization(world: World, row: ProjectRow, content: Answer) -> bool:
     return (owned and kind != "GRANTED") or (granted and kind != "OWNED")
 
 
+def _show_row(world: World, row: ProjectRow) -> Answer:
+    project = _show_project(world, world.projects[row.project_id])
+    return project if isinstance(row, Project) else project | _show_granted(world, row) | {"state": project["state"]}
+
+
 lists.Listing[ProjectRow](
     rows=lambda call: chain.from_iterable((p, *p.grants.values()) for p in call.world.projects.values()),
     visible=lambda call, row: (_sees_project if isinstance(row, Project) else _sees_grant)(call, row),
-    show=lambda world, row: (_show_project if isinstance(row, Project) else _show_granted)(world, row),
-    result="projects",
-    filters={
-        "projectNameFilter": lists.match_filter("project.name", "projectName"),
-        "inProjectIdsFilter": lists.ids_filter("project_id"),
-        "organizationIdFilter": _is_of_organization,
-    },
+    show=_show_row,
+    filters=lists.filters_of(projectNameFilter="project.name", inProjectIdsFilter="project_id")
+    | {"organizationIdFilter": _is_of_organization},
     columns={"ID": "project_id", "NAME": "project.name"},
 ).serve(SERVICE, "ListProjects", permission="project.read")
 
@@ -129,7 +118,7 @@ def _add_project_role(call: Call) -> Answer:
     project = permitted_project(call, "project.role.write", no_project())
     body = call.body
     role = call.world.add_role(project, body["roleKey"], body["displayName"], body.get("group", ""))
-    return {"creationDate": t.moment(role.created)}
+    return {"creationDate": role.created}
 
 
 @SERVICE.method("UpdateProjectRole")
@@ -138,7 +127,7 @@ def _update_project_role(call: Call) -> Answer:
     project = permitted_project(call, "project.role.write", no_project())
     role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
     changed = call.change(role, display_name=call.body.get("displayName", ""), group=call.body.get("group", ""))
-    return {"changeDate": t.moment(changed)}
+    return {"changeDate": changed}
 
 
 @SERVICE.method("RemoveProjectRole")
@@ -150,18 +139,14 @@ def _remove_project_role(call: Call) -> Answer:
     if call.body["roleKey"] in project.roles:
         call.need("project.role.delete", project.organization_id, project.id)
         call.world.remove_role(project, call.body["roleKey"])
-    return {"removalDate": t.moment(call.world.now())}
+    return {"removalDate": call.world.now()}
 
 
 lists.Listing[Role](
     rows=lambda call: getattr(call.world.projects.get(call.body["projectId"]), "roles", {}).values(),
     visible=lists.readable("project.grant.read", "id", "project.organization_id"),  # sic: not for one project (ZITADEL)
-    show=lists.row_of(projectId="project_id", key="id", **lists.DATES, displayName="display_name", group="group"),
-    result="projectRoles",
-    filters={
-        "roleKeyFilter": lists.match_filter("id", "key"),
-        "displayNameFilter": lists.match_filter("display_name", "displayName"),
-    },
+    show=lists.row_of(key="id"),
+    filters=lists.filters_of(roleKeyFilter="id", displayNameFilter="display_name"),
     columns={"KEY": "id"},
 ).serve(SERVICE, "ListProjectRoles", permission="project.role.read")
 
@@ -191,7 +176,7 @@ def _create_project_grant(call: Call) -> Answer:
     role_keys = _granted_roles(call, project)
     if granted == project.organization_id:
         raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
-    return {"creationDate": t.moment(call.world.add_project_grant(project, granted, role_keys).created)}
+    return {"creationDate": call.world.add_project_grant(project, granted, role_keys).created}
 
 
 @SERVICE.method("UpdateProjectGrant")
@@ -200,7 +185,7 @@ def _update_project_grant(call: Call) -> Answer:
     role_keys = _granted_roles(call, call.world.projects[grant.project_id])
     if set(role_keys) != set(grant.role_keys):
         call.world.set_granted_roles(grant, role_keys)
-    return {"changeDate": t.moment(grant.changed)}
+    return {"changeDate": grant.changed}
 
 
 for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
@@ -215,7 +200,7 @@ def _delete_project_grant(call: Call) -> Answer:
         return {}
     call.need("project.grant.delete", project.organization_id, project.id)
     call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 lists.Listing[ProjectGrant](
@@ -223,18 +208,14 @@ lists.Listing[ProjectGrant](
     visible=_sees_grant,
     show=lists.row_of(
         organizationId="project.organization_id",
-        **lists.DATES,
         **GRANTED,
         grantedRoleKeys="role_keys",
-        projectId="project_id",
         projectName="project.name",
-        state=lists.state_of("PROJECT_GRANT_STATE"),
     ),
-    result="projectGrants",
-    filters={
-        "projectNameFilter": lists.match_filter("project.name", "projectName"),
-        "inProjectIdsFilter": lists.ids_filter("project_id"),
-        "organizationIdFilter": lists.equal_filter("project.organization_id"),
-        "grantedOrganizationIdFilter": lists.equal_filter("granted_organization_id"),
-    },
+    filters=lists.filters_of(
+        projectNameFilter="project.name",
+        inProjectIdsFilter="project_id",
+        organizationIdFilter="project.organization_id",
+        grantedOrganizationIdFilter="granted_organization_id",
+    ),
 ).serve(SERVICE, "ListProjectGrants")

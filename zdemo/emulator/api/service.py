@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import InvalidError, Message, moment
+from zdemo.emulator.api.fields import InvalidError, Message, details
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
@@ -29,6 +29,7 @@ class Call:
     caller: User
     organization_id: str
     body: dict[str, Any]
+    method: "Method"
 
     def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
         """Return whether the caller has a permission in an organization or for this one project."""
@@ -88,6 +89,11 @@ class Method:
         """The message of its requests."""
         return Message(self.row.request)
 
+    @cached_property
+    def response(self) -> Message:
+        """The message of its answers, which gives the values of ``answer`` the forms that JSON has."""
+        return Message(self.row.answer)
+
 
 SERVICES: dict[str, "Service"] = {}
 
@@ -112,14 +118,13 @@ class Service:
         return declare
 
 
-def switch(
-    find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call, *, date: str = "changeDate"
-) -> Answer:
+def switch(find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None, call: Call) -> Answer:
     """Activate or deactivate an object, and return when; without a change, raise ``refusal`` if there is one."""
     entity = find(call)
     if refusal and entity.active == active:
         raise FailedPrecondition(*refusal)
-    return {date: moment(call.change(entity, active=active))}
+    dates = dict.fromkeys(("changeDate", "deactivationDate", "reactivationDate"), call.change(entity, active=active))
+    return {"details": details(entity, call.organization_id), **dates}
 
 
 def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
@@ -128,7 +133,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
         raise no_organization(reason="x-zitadel-orgid names no organization")
-    call = Call(world, caller, organization_id or caller.organization_id, body)
+    call = Call(world, caller, organization_id or caller.organization_id, body, method)
     call.enter(method.permission or method.row.permission, method.row.project)
     try:
         method.request.check(body)
@@ -136,7 +141,7 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
         raise InvalidArgument(str(reason)) from None
     except RecursionError:
         raise InvalidArgument("nested too deeply") from None
-    return method.answer(call)
+    return method.response.show(method.answer(call))
 
 
 def _authenticated(world: World, header: str | None) -> User:

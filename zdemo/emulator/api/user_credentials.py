@@ -3,14 +3,13 @@
 from contextlib import suppress
 from functools import partial
 
-from zdemo.emulator.api.applications import check_expiry, in_base64
-from zdemo.emulator.api.fields import moment
-from zdemo.emulator.api.lists import DATES, Listing, equal_filter, match_filter, row_of, time_of
+from zdemo.emulator.api.applications import check_expiry
+from zdemo.emulator.api.lists import Listing, filters_of, row_of
 from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api.users import SERVICE, permitted_user, sees
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
-from zdemo.emulator.token_texts import new_key_pair, new_secret, user_key_file
+from zdemo.emulator.token_texts import key_file, new_key_pair, new_secret
 
 NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
 
@@ -30,7 +29,7 @@ def _service_user(call: Call, *refusal: str) -> User:
 def _add_secret(call: Call) -> Answer:
     user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
-    return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
+    return {"creationDate": call.world.touch(user), "clientSecret": user.secret}
 
 
 @SERVICE.method("RemoveSecret")
@@ -40,7 +39,7 @@ def _remove_secret(call: Call) -> Answer:
     if user.secret is None:
         raise FailedPrecondition("Secret doesn't exist", "COMMAND-coi82n")
     user.secret = None
-    return {"deletionDate": moment(call.world.touch(user))}
+    return {"deletionDate": call.world.touch(user)}
 
 
 @SERVICE.method("AddKey")
@@ -51,10 +50,8 @@ def _add_key(call: Call) -> Answer:
     user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
     private, public = ("", given) if given else new_key_pair()
     key = call.world.add_key(user, public, expires)
-    answer = {"creationDate": moment(key.created), "keyId": key.id}
-    if private:
-        answer["keyContent"] = in_base64(user_key_file(user, key, private, moment(expires)))
-    return answer
+    content = key_file(user, key, private).encode() if private else b""
+    return {"creationDate": key.created, "keyId": key.id, "keyContent": content}
 
 
 def _pem(content: bytes) -> str:
@@ -74,7 +71,7 @@ def _remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
     unknown = NotFound("Machine key not found", "COMMAND-4m77G")
     existing(_user(call, unknown).keys.pop(call.body["keyId"], None), unknown)
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 @SERVICE.method("AddPersonalAccessToken")
@@ -84,7 +81,7 @@ def _add_personal_access_token(call: Call) -> Answer:
     if not user.machine:
         raise FailedPrecondition("Not allowed for this user type", "COMMAND-Df2f1")
     pat = call.world.add_pat(user, expires, by=call.caller.id)
-    return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
+    return {"creationDate": pat.created, "tokenId": pat.id, "token": pat.token}
 
 
 @SERVICE.method("RemovePersonalAccessToken")
@@ -93,7 +90,7 @@ def _remove_personal_access_token(call: Call) -> Answer:
     user = _user(call, unknown)
     existing(user.pats.get(call.body["tokenId"]), unknown)
     call.world.remove_pat(user, call.body["tokenId"], by=call.caller.id)
-    return {"deletionDate": moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 def _rows(attribute: str, call: Call) -> list[PublicKey | PersonalAccessToken]:
@@ -104,16 +101,13 @@ for attribute, names, by_id in (("keys", "Keys", "keyIdFilter"), ("pats", "Perso
     Listing(
         rows=partial(_rows, attribute),
         visible=lambda call, row: sees(call, call.world.users[row.user_id]),
-        show=row_of(
-            **DATES, id="id", userId="user_id", organizationId="user.organization_id", expirationDate=time_of("expires")
+        show=row_of(organizationId="user.organization_id", expirationDate="expires"),
+        filters=filters_of(
+            **{by_id: "id"},
+            userIdFilter="user_id",
+            organizationIdFilter="user.organization_id",
+            createdDateFilter="created",
+            expirationDateFilter="expires",
         ),
-        result="result",
-        filters={
-            by_id: equal_filter("id"),
-            "userIdFilter": equal_filter("user_id"),
-            "organizationIdFilter": equal_filter("user.organization_id"),
-            "createdDateFilter": match_filter("created", "timestamp", 0.0),
-            "expirationDateFilter": match_filter("expires", "timestamp", 0.0),
-        },
         columns={"ORGANIZATION_ID": "user.organization_id"},
     ).serve(SERVICE, f"List{names}")

@@ -1,14 +1,13 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
-import base64
 from collections.abc import Sequence
 from functools import partial
 
-from zdemo.emulator.api import fields as t
 from zdemo.emulator.api import humans, lists
+from zdemo.emulator.api.fields import attributes, details
 from zdemo.emulator.api.service import Answer, Call, Service, no_organization
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, Unimplemented, ZitadelError, existing
-from zdemo.emulator.entities import Entity, Metadata, User
+from zdemo.emulator.entities import Metadata, User
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService")
@@ -16,28 +15,19 @@ JWT = "ACCESS_TOKEN_TYPE_JWT"
 unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
-def details(entity: Entity, organization_id: str, *, created: bool = False, date: str = "changeDate") -> Answer:
-    """Return the ``details`` object of the older messages; ``date`` names the time of the change."""
-    dates = t.dates(entity) if created else {date: t.moment(entity.changed)}
-    return {"sequence": str(entity.sequence), **dates, "resourceOwner": organization_id}
-
-
-def show_user(_: World, user: User, *, v1: bool = False) -> Answer:
-    """Return a user as lists show it; the v1 API has other names for some fields."""
-    machine = {
-        "name": user.name,
-        "description": user.description,
-        "hasSecret": user.secret is not None,
-        "accessTokenType": JWT if user.jwt_access_tokens else "",
-    }
+def show_user(_: World, user: User) -> Answer:
+    """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
+    row, secret = attributes(user), user.secret is not None
+    machine = row | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else ""}
     return {
-        "id" if v1 else "userId": user.id,
+        **row,
+        "userId": user.id,
         "details": details(user, user.organization_id, created=True),
-        "state": f"USER_STATE_{user.state}",
-        "userName" if v1 else "username": user.username,
+        "userName": user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": t.without_defaults(machine)} if user.machine else {"human": humans.show_human(user, v1)}),
+        "machine": machine if user.machine else None,
+        "human": None if user.machine else humans.show_human(user),
     }
 
 
@@ -65,13 +55,12 @@ def _create_user(call: Call) -> Answer:
         user = call.world.add_user(home, body.get("username"), name, id=body.get("userId"), by=call.caller.id)
         _set_machine(user, body["machine"])
         _set_metadata(call, user)
-    return {"id": user.id, "creationDate": t.moment(user.created), **codes}
+    return {"id": user.id, "creationDate": user.created, **codes}
 
 
 def _set_machine(user: User, machine: Answer) -> None:
-    """Replace what a service account has by what the request has."""
-    user.name, user.description = machine["name"], machine.get("description", "")
-    user.jwt_access_tokens = machine.get("accessTokenType") == JWT
+    user.name, user.description = machine.get("name", user.name), machine.get("description", user.description)
+    user.jwt_access_tokens = machine.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
 
 
 @SERVICE.method("AddHumanUser")
@@ -107,7 +96,7 @@ def _update_user(call: Call) -> Answer:
     if "machine" not in body and "human" not in body:
         raise Unimplemented("user type is not implemented", "")
     user, codes = _update(call, body.get("machine"), body.get("human", {}))
-    return {"changeDate": t.moment(user.changed), **codes}
+    return {"changeDate": user.changed, **codes}
 
 
 @SERVICE.method("UpdateHumanUser")
@@ -133,8 +122,7 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
     if machine is None:
         codes = humans.set_parts(user, human)
     else:
-        held = {"name": user.name, "description": user.description}
-        _set_machine(user, held | {"accessTokenType": JWT if user.jwt_access_tokens else ""} | machine)
+        _set_machine(user, machine)
     _set_metadata(call, user)
     if (show_user(call.world, user), user.password) != before:
         call.world.touch(user)
@@ -165,7 +153,7 @@ def _user_with_metadata(call: Call, entries: str) -> User:
 @SERVICE.method("SetUserMetadata")
 def _set_user_metadata(call: Call) -> Answer:
     _set_metadata(call, _user_with_metadata(call, "metadata"))
-    return {"setDate": t.moment(call.world.now())}
+    return {"setDate": call.world.now()}
 
 
 @SERVICE.method("DeleteUserMetadata")
@@ -176,7 +164,7 @@ def _delete_user_metadata(call: Call) -> Answer:
         raise NotFound("One or more keys do not exist", "META-2nnds")
     for key in call.body["keys"]:
         user.metadata.pop(key, None)
-    return {"deletionDate": t.moment(call.world.now())}
+    return {"deletionDate": call.world.now()}
 
 
 def sees(call: Call, user: User) -> bool:
@@ -187,9 +175,8 @@ def sees(call: Call, user: User) -> bool:
 lists.Listing[Metadata](
     rows=lambda call: getattr(call.world.users.get(call.body["userId"]), "metadata", {}).values(),
     visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
-    show=lists.row_of(**lists.DATES, key="id", value=lambda _, entry: base64.b64encode(entry.value).decode()),
-    result="metadata",
-    filters={"keyFilter": lists.match_filter("id", "key")},
+    show=lists.row_of(key="id"),
+    filters=lists.filters_of(keyFilter="id"),
 ).serve(SERVICE, "ListUserMetadata")
 
 
@@ -229,15 +216,17 @@ USERS: lists.Listing[User] = lists.Listing(
     rows=lambda call: call.world.users.values(),
     visible=sees,
     show=show_user,
-    filters={
-        "userNameQuery": lists.match_filter("username", "userName"),
-        "loginNameQuery": lists.match_filter("username", "loginName"),
-        "displayNameQuery": lists.match_filter("name", "displayName"),
-        "emailQuery": lists.match_filter(_human("email", "email"), "emailAddress"),
-        "typeQuery": lists.equal_filter(lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN", "type"),
-        "stateQuery": lists.equal_filter(lists.state_of("USER_STATE"), "state"),
-        "inUserIdsQuery": lists.ids_filter("id", "userIds"),
-        "organizationIdQuery": lists.equal_filter("organization_id", "organizationId"),
+    filters=lists.filters_of(
+        userNameQuery="username",
+        loginNameQuery="username",
+        displayNameQuery="name",
+        emailQuery=_human("email", "email"),
+        typeQuery=lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN",
+        stateQuery=lambda _, row: f"USER_STATE_{row.state}",
+        inUserIdsQuery="id",
+        organizationIdQuery="organization_id",
+    )
+    | {
         "andQuery": lambda world, user, f: all(USERS.passes(world, user, query) for query in f.get("queries", ())),
         "orQuery": lambda world, user, f: any(USERS.passes(world, user, query) for query in f.get("queries", ())),
         "notQuery": lambda world, user, f: not USERS.passes(world, user, f.get("query", {})),
@@ -251,7 +240,6 @@ USERS: lists.Listing[User] = lists.Listing(
         "EMAIL": _human("email", "email"),
         "TYPE": "machine",
     },
-    older="timestamp",
 )
 USERS.serve(SERVICE, "ListUsers")
 

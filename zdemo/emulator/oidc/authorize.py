@@ -37,9 +37,8 @@ def authorize(world: World, form: Form) -> Response:
     if user and user in sessions.people_of(world, asked):
         note(user=user.username)
         return redirect(sessions.callback_with_code(world, asked, sessions.add_session(world, user)))
-    own = _login_version(application).get("loginV2")
-    base = own.get("baseUri") if isinstance(own, dict) else None
-    page = f"{str(base or LOGIN_V2).rstrip('/')}/login?authRequest="
+    base = application.oidc.get("loginVersion", {}).get("loginV2", {}).get("baseUri") or LOGIN_V2
+    page = f"{base.rstrip('/')}/login?authRequest="
     return redirect((page if asked.id.startswith("V2_") else f"{LOGIN_V1}?authRequestID=") + asked.id)
 
 
@@ -49,11 +48,6 @@ def _is_script() -> bool:
         return request.headers.get("Sec-Fetch-Mode") != "navigate"
     other_host = request.headers.get("Host") != current_origin().requested_host  # DNS rebinding, with a forged header
     return other_host or "Origin" in request.headers
-
-
-def _login_version(application: Application) -> dict[str, Any]:
-    version = application.oidc.get("loginVersion")
-    return version if isinstance(version, dict) else {}
 
 
 def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
@@ -78,15 +72,15 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
     check_redirect_uri(application, redirect_uri)
     if not form.last("response_type"):
         raise OAuthError("invalid_request", f"The response type is missing in your request. {ASK}")
-    if form.last("response_type") != "code" or CODE not in (application.oidc_list("responseTypes") or [CODE]):
+    if form.last("response_type") != "code" or CODE not in (application.oidc.get("responseTypes") or [CODE]):
         what = "The requested response type is missing in the client configuration."
         raise OAuthError("unauthorized_client", f"{what} {ASK}")
     project = world.projects[application.project_id]
-    if project.role_assertion and not any(scope.startswith(ROLE_SCOPE_PREFIX) for scope in scopes):
+    if project.project_role_assertion and not any(scope.startswith(ROLE_SCOPE_PREFIX) for scope in scopes):
         scopes += [ROLE_SCOPE_PREFIX + key for key in project.roles]
     texts: dict[str, Any] = {name: form.last(name) for name in COPIED}
     return application, AuthRequest(
-        id=("" if "loginV1" in _login_version(application) else "V2_") + world.new_id(),
+        id=("" if "loginV1" in application.oidc.get("loginVersion", {}) else "V2_") + world.new_id(),
         created=world.now(),
         client_id=application.client_id,
         redirect_uri=redirect_uri,
@@ -105,7 +99,7 @@ def _checked(world: World, form: Form) -> tuple[Application, AuthRequest]:
 def check_redirect_uri(application: Application, uri: str) -> None:
     """Raise OAuthError if no code may be sent to this URI (ZITADEL)."""
     what, reason, scheme = "", "", uri.partition(":")[0].lower()
-    if not is_registered(application, application.oidc_list("redirectUris"), uri):
+    if not is_registered(application, application.oidc.get("redirectUris", []), uri):
         what = "The requested redirect_uri is missing in the client configuration."
         reason = f"{uri} is not among its redirectUris: {application.redirect_uris or 'none'}"
     elif scheme == "http" and not application.oidc.get("developmentMode"):
@@ -155,7 +149,7 @@ def end_session(world: World, form: Form) -> Response:
         application, why_not = find_active(world, client_id)
         if application is None or application.kind != "oidc":
             raise OAuthError("invalid_request", "Errors.App.NotFound", reason=why_not or NOT_OIDC)
-        if wanted and not is_registered(application, application.oidc_list("postLogoutRedirectUris"), wanted):
+        if wanted and not is_registered(application, application.oidc.get("postLogoutRedirectUris", []), wanted):
             raise OAuthError("invalid_request", "post_logout_redirect_uri invalid")
         location = wanted or location
     session_id, browser = claims.get("sid"), sessions.browser_of(request)

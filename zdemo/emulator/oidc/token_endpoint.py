@@ -41,7 +41,7 @@ def token(world: World, form: Form) -> Response:
     if grant not in _OF_APPLICATIONS:
         raise OAuthError("unsupported_grant_type", f"{grant} not supported")
     application = oidc_client(world, form)
-    held = application.oidc_list("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
+    held = application.oidc.get("grantTypes") or ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"]
     if f"OIDC_GRANT_TYPE_{grant.rpartition(':')[2].replace('-', '_').upper()}" not in held:
         raise OAuthError("unauthorized_client", f'grant_type "{grant}" not allowed')
     answer, *required = _OF_APPLICATIONS[grant]

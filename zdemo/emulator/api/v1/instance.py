@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from zdemo.emulator.api.fields import moment
-from zdemo.emulator.api.lists import V1, Listing, equal_filter, state_of
+from zdemo.emulator.api.fields import attributes, details
+from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.organizations import FILTERS
-from zdemo.emulator.api.service import Answer, Call, Refusal, Service, no_organization, switch
-from zdemo.emulator.api.users import details, show_user, unknown_user
+from zdemo.emulator.api.service import Answer, Call, Service, no_organization, switch
+from zdemo.emulator.api.users import show_user, unknown_user
 from zdemo.emulator.api.v1.kinds import ORGANIZATION
 from zdemo.emulator.api.v1.management_methods import SERVICE as MANAGEMENT
 from zdemo.emulator.api_errors import NotFound, existing
-from zdemo.emulator.entities import Administrator, Event, Organization
+from zdemo.emulator.entities import Administrator, Event, Organization, moment
 from zdemo.emulator.rights import permissions
 from zdemo.emulator.world import World
 
@@ -22,21 +22,20 @@ AUTH, ADMIN = Service("zitadel.auth.v1.AuthService"), Service("zitadel.admin.v1.
 def _get_user_by_login_name(call: Call) -> Answer:
     """Show a user of any organization, found without regard to case."""
     user = existing(call.world.user_named(call.body["loginName"]), unknown_user())
-    return {"user": show_user(call.world, user, v1=True)}
+    return {"user": show_user(call.world, user)}
 
 
 @AUTH.method("GetMyUser")
 def _get_my_user(call: Call) -> Answer:
-    return {"user": show_user(call.world, call.caller, v1=True)}
+    return {"user": show_user(call.world, call.caller)}
 
 
 def _show_membership(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
     administered = world.projects.get(id) or world.organizations.get(id)
     return {
-        "userId": administrator.user_id,
+        **attributes(administrator),
         "details": details(administrator, world.organization_of(administrator.resource) or world.id, created=True),
-        "roles": list(administrator.roles),
         "displayName": administered.name if administered else "ZITADEL",
         **({"iam": True} if kind == "instance" else {f"{kind.removesuffix('anization')}Id": id}),
     }
@@ -45,15 +44,12 @@ def _show_membership(world: World, administrator: Administrator) -> Answer:
 Listing[Administrator](
     rows=lambda call: [a for a in call.world.administrators.values() if a.user_id == call.caller.id],
     show=_show_membership,
-    filters={},
-    older=V1,
 ).serve(AUTH, "ListMyMemberships")
 
 
 @AUTH.method("ListMyZitadelPermissions")
 def _list_my_permissions(call: Call) -> Answer:
-    held = permissions(call.world, call.caller, call.organization_id)
-    return {"result": held} if held else {}
+    return {"result": permissions(call.world, call.caller, call.organization_id)}
 
 
 @MANAGEMENT.method("GetIAM")
@@ -66,17 +62,11 @@ def _organization(call: Call) -> Organization:
     return existing(call.world.organizations.get(call.organization_id), no_organization())
 
 
-def _switch(active: bool, refusal: Refusal, call: Call) -> Answer:
-    """Switch the organization on or off; while it is off, its applications cannot introspect."""
-    switch(_organization, active, refusal, call)
-    return {"details": details(_organization(call), call.organization_id)}
-
-
-for name, active, refusal in (
+for name, active, refusal in (  # while an organization is off, its applications cannot introspect
     ("Deactivate", False, ("Organisation is already deactivated", "EVENT-Dbs2g")),
     ("Reactivate", True, ("Organisation is already active", "EVENT-bfnrh")),
 ):
-    MANAGEMENT.method(f"{name}Org")(partial(_switch, active, refusal))
+    MANAGEMENT.method(f"{name}Org")(partial(switch, _organization, active, refusal))
 
 
 @ADMIN.method("GetDefaultOrg")
@@ -90,8 +80,7 @@ def _get_org(call: Call) -> Answer:
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     show=ORGANIZATION.show,
-    filters=FILTERS | {"stateQuery": equal_filter(state_of("ORG_STATE"), "state")},
-    older=V1,
+    filters=FILTERS | filters_of(stateQuery=lambda _, row: f"ORG_STATE_{row.state}"),
 ).serve(ADMIN, "ListOrgs")
 
 
@@ -112,7 +101,7 @@ def _list_events(call: Call) -> Answer:
     if not body.get("asc"):
         events.reverse()
     limit = min(body.get("limit", 0) or MAX_EVENTS, MAX_EVENTS)
-    return {"events": [_show_event(call, event) for event in events[:limit]]} if events else {}
+    return {"events": [_show_event(call, event) for event in events[:limit]]}
 
 
 def _show_event(call: Call, event: Event) -> Answer:
@@ -126,8 +115,8 @@ def _show_event(call: Call, event: Event) -> Answer:
             "service": "zitadel",
         },
         "aggregate": {"id": event.aggregate_id, "type": {"type": "user"}, "resourceOwner": event.organization_id},
-        "sequence": str(event.sequence),
-        "creationDate": moment(event.created),
-        **({"payload": payload} if payload else {}),
+        "sequence": event.sequence,
+        "creationDate": event.created,
+        "payload": payload or None,
         "type": {"type": event.type},
     }

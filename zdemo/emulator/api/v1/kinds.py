@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
-from zdemo.emulator.api.fields import message_of
-from zdemo.emulator.api.lists import row_of, time_of
+from zdemo.emulator.api.fields import attributes, details
+from zdemo.emulator.api.lists import row_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
 from zdemo.emulator.entities import NEVER, Application, Authorization, Resource
@@ -46,17 +45,16 @@ def organization_of(world: World, entity: Any) -> str:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: the service of v2 that manages it, and its message in v1.
+    """A kind of object, and the service of v2 that manages it.
 
     ``owner`` is v2's name for the ID of what is in an organization: the object, or what it is a part of, where ``find``
-    finds it by the fields of a request. ``values`` returns what the message has besides attributes of the same names.
+    finds it by the fields of a request. ``values`` returns what the message has besides ``details``.
     """
 
     service: Service
-    message: str
     owner: str
     find: Find = lambda _, owner, __: owner
-    values: Callable[[World, Any], Answer] = lambda *_: {}
+    values: Callable[[World, Any], Answer] = lambda _, entity: attributes(entity)
 
     def fields(self, call: Call) -> Answer:
         """Return the fields of a request by v2's names, with what absent ones mean."""
@@ -80,13 +78,8 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        message = message_of(self.message)
-        fields = {name: field.row for name, field in message.fields.items() if not field.row.choice}
-        values = {name: getattr(entity, row.name, None) for name, row in fields.items()}
-        if "state" in message.fields:
-            values["state"] = message.fields["state"].zero.replace("UNSPECIFIED", entity.state)
-        values["details"] = users.details(entity, organization_of(world, entity), created=True)
-        return message.show(values | self.values(world, entity))
+        owner = organization_of(world, entity)
+        return {"details": details(entity, owner, created=True), **self.values(world, entity)}
 
 
 def _application(world: World, project: Any, fields: Answer) -> Any:
@@ -107,18 +100,20 @@ def _project_grant(_: World, project: Any, fields: Answer) -> Any:
 def _configuration(world: World, application: Application) -> Answer:
     answer = applications.show_application(world, application)
     if application.kind == "api":
-        return {"apiConfig": answer["apiConfiguration"]}
-    uris = [urlsplit(uri) for uri in application.oidc_list("redirectUris")]
-    origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc_list("additionalOrigins")
-    return {"oidcConfig": in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}}
+        return answer | {"apiConfig": answer["apiConfiguration"]}
+    uris = [urlsplit(uri) for uri in application.oidc.get("redirectUris", [])]
+    origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc.get("additionalOrigins", [])
+    configuration = in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}
+    return answer | {"oidcConfig": configuration}
 
 
 def _user_grant(world: World, authorization: Authorization) -> Answer:
-    user = users.show_user(world, world.users[authorization.user_id], v1=True)
-    human, project = user.get("human", {}), world.projects[authorization.project_id]
+    user = users.show_user(world, world.users[authorization.user_id])
+    human, project = user["human"] or {}, world.projects[authorization.project_id]
     owner, grant = world.organizations[authorization.organization_id], project.grants.get(authorization.organization_id)
     organization = {"Id": owner.id, "Name": owner.name, "Domain": owner.primary_domain}
     return {
+        **attributes(authorization),
         "userName": user["userName"],
         "preferredLoginName": user["preferredLoginName"],
         "userType": "TYPE_HUMAN" if human else "TYPE_MACHINE",
@@ -130,7 +125,7 @@ def _user_grant(world: World, authorization: Authorization) -> Answer:
     }
 
 
-_key = row_of(type=lambda *_: "KEY_TYPE_JSON", expirationDate=time_of("expires"))
+_key = row_of(type=lambda *_: "KEY_TYPE_JSON", expirationDate="expires")
 _granted_project = row_of(
     grantId="id",
     grantedOrgId="granted_organization_id",
@@ -150,19 +145,15 @@ def _administrator(world: World, organization: Any, fields: Answer) -> Any:
     return world.administrators.get(Resource("organization", organization.id).held_by(fields["userId"]))
 
 
-ORGANIZATION = Kind(organizations.SERVICE, "zitadel.org.v1.Org", "organizationId")
-ORGANIZATION_MEMBER = Kind(authorizations.INTERNAL, "", "organizationId", _administrator)
-PROJECT = Kind(projects.SERVICE, "zitadel.project.v1.Project", "projectId", values=row_of(**in_v1(projects.FLAGS)))
-ROLE = Kind(projects.SERVICE, "zitadel.project.v1.Role", "projectId", _part("roles", "roleKey"), row_of(key="id"))
-PROJECT_GRANT = Kind(
-    projects.SERVICE, "zitadel.project.v1.GrantedProject", "projectId", _project_grant, _granted_project
-)
-APPLICATION = Kind(applications.SERVICE, "zitadel.app.v1.App", "projectId", _application, _configuration)
-APPLICATION_KEY = Kind(applications.SERVICE, "zitadel.authn.v1.Key", "projectId", _application_key, _key)
-USER = Kind(users.SERVICE, "zitadel.user.v1.User", "userId", values=partial(users.show_user, v1=True))
+ORGANIZATION = Kind(organizations.SERVICE, "organizationId")
+ORGANIZATION_MEMBER = Kind(authorizations.INTERNAL, "organizationId", _administrator)
+PROJECT = Kind(projects.SERVICE, "projectId", values=row_of(**in_v1(projects.FLAGS)))
+ROLE = Kind(projects.SERVICE, "projectId", _part("roles", "roleKey"), row_of(key="id"))
+PROJECT_GRANT = Kind(projects.SERVICE, "projectId", _project_grant, _granted_project)
+APPLICATION = Kind(applications.SERVICE, "projectId", _application, _configuration)
+APPLICATION_KEY = Kind(applications.SERVICE, "projectId", _application_key, _key)
+USER = Kind(users.SERVICE, "userId", values=users.show_user)
 MACHINE = replace(USER, find=lambda _, user, __: user if user.machine else None)
-USER_KEY = Kind(users.SERVICE, "zitadel.authn.v1.Key", "userId", _part("keys", "keyId"), _key)
-PERSONAL_ACCESS_TOKEN = Kind(
-    users.SERVICE, "zitadel.user.v1.PersonalAccessToken", "userId", _part("pats", "tokenId"), _key
-)
-USER_GRANT = Kind(authorizations.SERVICE, "zitadel.user.v1.UserGrant", "id", values=_user_grant)
+USER_KEY = Kind(users.SERVICE, "userId", _part("keys", "keyId"), _key)
+PERSONAL_ACCESS_TOKEN = Kind(users.SERVICE, "userId", _part("pats", "tokenId"), _key)
+USER_GRANT = Kind(authorizations.SERVICE, "id", values=_user_grant)

@@ -12,20 +12,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from zdemo.emulator.api.fields import message_of
-from zdemo.emulator.api.lists import V1, Listing, is_match, value_of
+from zdemo.emulator.api.fields import details, message_of
+from zdemo.emulator.api.lists import Listing, filters_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
-from zdemo.emulator.api.users import details
 from zdemo.emulator.api.v1 import kinds
 from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1, organization_of
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
-from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.management.v1.ManagementService")
 
 
 def _oidc(fields: Answer) -> Answer:
-    return message_of("zitadel.application.v2.CreateOIDCApplicationRequest").show(fields)
+    known = message_of("zitadel.application.v2.CreateOIDCApplicationRequest").fields
+    return {name: value for name, value in fields.items() if name in known and value != []}
 
 
 BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need besides, of the request and the object
@@ -60,12 +59,12 @@ def _change(name: str, kind: Kind, by: str, refusals: Mapping[str, Refusal], dat
     answer = {"clientId": getattr(entity, "username", "")} | in_v1(done) | ids
     answer |= done.get("apiConfiguration", {}) | in_v1(done.get("oidcConfiguration", {}))
     answer["details"] = details(entity, call.organization_id, date=date)
-    return message_of(SERVICE.methods[name].row.answer).show(answer)
+    return answer
 
 
-def _get(name: str, kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
+def _get(kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
     entity = kind.existing(call, kind.fields(call), refusals["unknown"], refusals.get("elsewhere"))
-    return {next(iter(message_of(SERVICE.methods[name].row.answer).fields)): kind.show(call.world, entity)}
+    return {next(iter(call.method.response.fields)): kind.show(call.world, entity)}
 
 
 def _rows(objects: str, call: Call) -> Any:
@@ -73,16 +72,11 @@ def _rows(objects: str, call: Call) -> Any:
     return getattr(project if hasattr(project, objects) else call.world, objects, {}).values()
 
 
-def _is_visible(name: str, call: Call, row: Any) -> bool:
+def _is_visible(call: Call, row: Any) -> bool:
     """Return whether a row is in the call's organization, and in a project that the caller may see and asks for."""
     owner, asked_for = organization_of(call.world, row), call.body.get("projectId", row.project_id)
-    may = call.may(SERVICE.methods[name].row.permission, owner, row.project_id)
+    may = call.may(call.method.row.permission, owner, row.project_id)
     return may and (owner, row.project_id) == (call.organization_id, asked_for)
-
-
-def _filter(path: str, world: World, row: Any, query: Answer) -> bool:
-    wanted = next((value for name, value in query.items() if name != "method"), "")
-    return is_match(value_of(world, row, path), wanted, query.get("method"))
 
 
 def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
@@ -90,15 +84,14 @@ def _declare(name: str, kind: Kind, by: str, more: dict[str, str]) -> None:
     if name.startswith("List"):
         Listing[Any](
             rows=partial(_rows, by),
-            visible=partial(_is_visible, name),
+            visible=_is_visible,
             show=kind.show,
-            filters={query: partial(_filter, path) for query, path in more.items()},
-            older=V1,
+            filters=filters_of(**more),
         ).serve(SERVICE, name)
         return
     refusals = {case: (text, id[:-1]) for case, error in more.items() for text, id in [error.rsplit(" (", 1)]}
     SERVICE.method(name)(
-        partial(_get, name, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
+        partial(_get, kind, refusals) if by == "-" else partial(_change, name, kind, by, refusals, date)
     )
 
 
@@ -116,12 +109,13 @@ def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
     application = APPLICATION.existing(call, fields, ("Application doesn't exist", "COMMAND-2n8uU"))
     if application.kind != kind.lower():
         raise InvalidArgument(*wrong_kind)
-    before = APPLICATION.show(call.world, application)
+    answer_of = SERVICE.methods["GetAppByID"].response.show
+    before = answer_of({"app": APPLICATION.show(call.world, application)})
     if kind == "OIDC":
         kept = {name: value for name, value in application.oidc.items() if isinstance(value, list)}
         application.oidc = kept | _oidc(fields)
     application.auth_method = fields.get("authMethodType", f"{kind}_AUTH_METHOD_TYPE_BASIC")
-    if APPLICATION.show(call.world, application) == before:
+    if answer_of({"app": APPLICATION.show(call.world, application)}) == before:
         raise FailedPrecondition("No changes", "COMMAND-1m88i")
     call.world.touch(application)
     return {"details": details(application, call.organization_id)}
