@@ -75,6 +75,13 @@ def test_verbose_shows_the_exchange_with_the_token_masked_and_the_body_once(shel
     assert READER.pat not in ran.all
 
 
+def test_the_corrected_url_has_its_path(shell: Shell) -> None:
+    with upstream(ACTIVE) as api:
+        wrong = f"{api.url}/a/b".replace("http://", "https://")
+        assert f"use {api.url}/a/b as the URL" in shell("call", wrong).err
+        assert f"--api={api.url}/a/b" in shell("doctor", "--api", wrong).out
+
+
 @pytest.mark.parametrize(("expected", "code"), [("401", 0), ("403", 1)])
 def test_expect_turns_the_question_into_whether_this_status_comes(shell: Shell, expected: str, code: int) -> None:
     ran = shell("call", "scoped", "--pat", VISITOR.pat, "--expect", expected)

@@ -69,6 +69,7 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
     assert "\x1b[1" in bare("--help", FORCE_COLOR="1").out
 
 
+DOCTOR = "zdemo doctor --api http://a/b"
 ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
 
 
@@ -91,14 +92,19 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         (f"introspect {'aB3x' * 20}", "unexpected argument: …", "did you mean zdemo introspect --pat?"),
         ("serve --emulator 5001", "unexpected argument: 5001", "did you mean zdemo serve --emulator --port 5001?"),
         ("call POST /a", "unexpected argument: /a", "did you mean zdemo call /a -X POST?"),
-        ("call --pat scoped", "missing argument: ROUTE", "an option took scoped: is a variable in front of it empty?"),
+        ("call --pat scoped", "missing argument: ROUTE", "--pat took scoped: is a variable in front of it empty?"),
+        ("introspect --require a --require b", "--require is given twice", "leave out one of them"),
+        ("--show-completion tcsh", "--show-completion takes no value", "run it alone, in the shell that you mean"),
+        ("emulator --", "the command behind -- is missing", "is a variable there empty?"),
+        ("verify http://a/b", "zdemo verify starts the API itself, and this is not a command: http://a/b", DOCTOR),
+        ("doctor --api /a", "--api names no host", "give an address, for example http://127.0.0.1:5000/a"),
         ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
         ("serve -p 15050", "no such option: -p", "zdemo serve --help"),
         ("call private-scoped", "unknown route: private-scoped", "did you mean scoped?"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),
-        ("call http://me:word@[::1]/", "the URL contains a user name or password", "use http://[::1] in the URL"),
+        ("call http://me:word@[::1]/", "the URL contains a user name or password", "use http://[::1]/ as the URL"),
         ("call messages", f"unknown route: messages {ROUTES}", "zdemo call /messages"),
         ("call localhost:1/x", f"unknown route: localhost:1/x {ROUTES}", "zdemo call http://localhost:1/x"),
         ("call :1/x", f"unknown route: :1/x {ROUTES}", "zdemo call http://localhost:1/x"),

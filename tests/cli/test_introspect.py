@@ -84,6 +84,12 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
     assert (ran.code, ran.document["finding"], "is not a ZITADEL" in ran.err) == (4, "zitadel.other_server", True)
 
 
+def test_a_timeout_that_is_too_short_is_named(shell: Shell) -> None:
+    ran = shell("introspect", ZDEMO_TIMEOUT="0.001")
+    assert (ran.code, "within 0.001 s\nfix           raise ZDEMO_TIMEOUT" in ran.out) == (4, True)
+    assert "ZDEMO_TIMEOUT" in shell("doctor", ZDEMO_TIMEOUT="0.001").out  # a warning or, on a busy machine, the cause
+
+
 @pytest.mark.parametrize(
     ("env", "arguments", "code"),
     [

@@ -95,6 +95,8 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ("grant visitor read:messages,admin --create-role", "no role", "one role at a time, first read:messages\n"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
         ("grant visitor write:x", "no role", "zdemo role grant --create-role visitor write:x\n"),
+        ("grant visitor ORG_OWNER", "no role ORG_OWNER", "a role of ZITADEL's administrators"),
+        ("list read:messages", "no user read:messages", "read:messages names a role"),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words: str, error: str, hint: str) -> None:

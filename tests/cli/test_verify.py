@@ -92,7 +92,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (
             ("--path", "/m", "--role", "reader", "--", "http://127.0.0.1:5000"),
             "zdemo verify starts the API itself, and this is not a command: http://127.0.0.1:5000",
-            "zdemo verify --path /messages -- flask",
+            "zdemo doctor --api http://127.0.0.1:5000",
         ),
         (
             ("--path", "/m", "flask", "--app", "x"),

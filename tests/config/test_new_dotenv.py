@@ -1,11 +1,15 @@
 """The emulator's public values: how they are recognized, and where they are used."""
 
+from pathlib import Path
+
 import pytest
 
 from zdemo.config.dotenv_file import Dotenv
-from zdemo.config.new_dotenv import are_emulators, emulator_text, skeleton, usable_at
+from zdemo.config.environment import EXPORTED, Environment
+from zdemo.config.new_dotenv import emulator_in, emulator_text, usable_at, with_env_file
 from zdemo.config.variables import SECRETS, is_public
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, VISITOR
+from zdemo.errors.steps import Command, in_words
 
 SETTINGS = Dotenv(emulator_text()).values
 OWN = dict.fromkeys(SECRETS, "own")
@@ -24,9 +28,20 @@ def test_public_values_are_for_this_machine(address: str) -> None:
         assert usable_at(other, "a person's own") == "a person's own"
 
 
-def test_settings_are_the_emulators_by_address_and_a_secret() -> None:
+def test_settings_are_the_emulators_by_address_and_a_secret_in_the_file() -> None:
+    def address(changes: dict[str, str], exported: dict[str, str] | None = None) -> str:
+        path = Path(".env")
+        return emulator_in(Environment({EXPORTED: exported or {}, str(path): SETTINGS | changes}, file=path))
+
     for changes in ({}, {"ZITADEL_DOMAIN": "http://LOCALHOST:8485/"}, {"PAT": "own", "CLIENT_SECRET": "own"}):
-        assert are_emulators(SETTINGS | changes)
+        assert address(changes) == (SETTINGS | changes)["ZITADEL_DOMAIN"]
     for changes in ({"ZITADEL_DOMAIN": "http://localhost:8080"}, {"ZITADEL_DOMAIN": "https://x.example"}, OWN):
-        assert not are_emulators(SETTINGS | changes)
-    assert not are_emulators(Dotenv(skeleton()).values)
+        assert address(changes) == ""
+    assert address({}, {"ZITADEL_DOMAIN": "http://localhost:8485"}) == ""
+
+
+def test_setup_is_told_that_the_emulator_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "my.env"
+    path.write_text(emulator_text())
+    step = in_words(with_env_file(Command("setup", option="--admin-pat"), path))
+    assert step == f"zdemo setup --domain http://localhost:8484 --env-file {path}"

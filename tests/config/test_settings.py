@@ -123,6 +123,7 @@ def test_a_resource_needs_a_project_and_403() -> None:
     assert problems_of(Settings.from_env, GOOD | given | {"ZDEMO_ROLE_DENIED_STATUS": "401"}) == (conflict,)
     missing = "ZITADEL_PROJECT_ID is not set: a protected resource (ZDEMO_RESOURCE) admits only tokens of its project"
     assert problems_of(Settings.from_env, GOOD | given | {"ZITADEL_PROJECT_ID": " "}) == (missing,)
+    assert missing in problems_of(UserSettings.from_env, GOOD | given | {"ZITADEL_PROJECT_ID": " "})
     in_the_open = {"ZDEMO_RESOURCE": "http://mcp:8000", "ZDEMO_ALLOW_HTTP": "1"}
     assert settings_with(**given | in_the_open).resource == "http://mcp:8000"
 
@@ -148,20 +149,24 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://zita del.example", "is not an address: …", ADDRESS),
     ("https://", "is not an address: …", ADDRESS),
     ("http://localhost:808O", "is not an address: …", ADDRESS),
-    ("http://localhost:80800/ui", "is not an address: …", ADDRESS),
+    ("http://localhost:80800/ui", "has a port above 65535: …", ADDRESS),
     ("http://::1:8080", "is not an address: …", ADDRESS),
     ("ftp://localhost", "is not an address: …", ADDRESS),
-    ("http:/localhost:8080", "is not an address: …", ADDRESS),
+    ("http:/localhost:8080", "is not an address: …", "http://localhost:8080"),
+    ("http//localhost:8080;", "is not an address: …", "http://localhost:8080"),
+    ("http://https//zitadel.example", "is not an address: …", "https://zitadel.example"),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
 ]
-UNEXPANDED = ("$SECRET", "${SECRET}", "%SECRET%")
+EXPANDS = "is the name of a variable, or a command, instead of its value"
+UNEXPANDED = ("$SECRET", "${SECRET}", "%SECRET%", "$(cat secret)")
 OTHERS: list[tuple[str, str, str, str]] = [
     ("ZITADEL_INTERNAL_URL", "https://a:b@zitadel:8080", "contains a user name or password", "https://zitadel:8080"),
     ("CLIENT_ID", "'312909'", "has quotes around it: …", "312909"),
     ("CLIENT_SECRET", "abc def", "has a space inside", CORRECT),
-    *(("CLIENT_SECRET", text, "is the name of a variable instead of its value", VALUE_ITSELF) for text in UNEXPANDED),
+    ("CLIENT_SECRET", "abc# x", "has a space inside", "put a space in front of #, which then begins a comment"),
+    *(("CLIENT_SECRET", text, EXPANDS, VALUE_ITSELF) for text in UNEXPANDED),
     ("ZDEMO_CACHE_TTL", "86401", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_TTL", "nan", f"{NUMBER}: …", CORRECT),
     ("ZDEMO_CACHE_SIZE", "0", f"{WHOLE}: …", CORRECT),

@@ -1,6 +1,7 @@
 """An API's answer: what it explains alone, and compared with what ZITADEL says here."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,7 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
         (replace(call(401, "Bearer"), method=Method.PUT), None, "zdemo call scoped -X PUT --pat"),
         (call(405, allow="POST, HEAD", route=MESSAGES), "token", "zdemo call /messages -X HEAD"),
         (replace(call(405, allow="GET"), method=Method.POST), "token", "zdemo call scoped"),
+        (call(405, allow="OPTIONS, POST"), "token", ""),
         (
             call(404, route=other_route("/api/privat", typed="/api/privat?a=b")),
             "token",
@@ -119,7 +121,7 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
 )
 def test_the_step_is_the_command_that_helps(what: Call, token: str | None, command: str) -> None:
     finding = diagnose(BY_ANSWER, ApiCase(call=what, token=token))
-    assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command]
+    assert [in_words(step) for step in finding.fix if isinstance(step, Command)] == [command] * bool(command)
 
 
 @pytest.mark.parametrize(("route", "first"), [(MESSAGES, "another method"), (Route.SCOPED, "another web server")])
@@ -137,6 +139,9 @@ def test_a_misspelled_variable_is_renamed_first() -> None:
     environment = Environment({"the environment": {"ZITADEL_PAT": "x"}})
     finding = diagnose(BY_ANSWER, ApiCase(call=call(401, "Bearer"), environment=environment))
     assert in_words(finding.fix[0]) == "rename ZITADEL_PAT to PAT in the environment"
+    nearby = Environment({}, nearby=Path("../.env"))
+    (step,) = diagnose(BY_ANSWER, ApiCase(call=call(401, "Bearer"), environment=nearby)).otherwise
+    assert in_words(step) == "add --env-file ../.env, or set PAT in the environment or in .env"
 
 
 def test_what_stands_before_the_api_keeps_the_path_of_the_address() -> None:

@@ -71,6 +71,7 @@ def jwt_of(kid: str = "k", alg: str = "RS256", **claims: Any) -> str:
     [
         (f"Bearer {PAT}", "token.pasted", CERTAIN),
         (PAT[:-1], "token.cut", LIKELY),
+        (f"{PAT}x", "token.cut", OPEN),
         (jwt_of()[:-1], "token.cut", CERTAIN),
         (READER.pat, "token.emulators", CERTAIN),
         (PAT + PAT, "token.doubled", CERTAIN),

@@ -33,6 +33,8 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", True),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),
+        ({"PAT": PAT, "ZDEMO_VISITOR_PAT": PAT}, "one user has the role", False),
+        ({"ZDEMO_VISITOR_PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),
         ({"ZITADEL_KEY_FILE": "key.json", "CLIENT_SECRET": SECRET}, "key file is used", False),
     ],
 )

@@ -15,7 +15,8 @@ from tests.support.processes import ROOT, run_program
 from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.entry import WITH_OPTIONAL_VALUE
-from zdemo.errors.steps import Command, Shell, in_words, with_env_file
+from zdemo.config.new_dotenv import with_env_file
+from zdemo.errors.steps import Command, Shell, in_words
 
 PROGRAM: Any = get_command(app)
 ANY = "1"  # stands for a value that is known at run time only: a number is also a name

@@ -72,6 +72,8 @@ def test_settings_can_be_variables() -> None:
     assert missing.value.hint.startswith("add them to the mapping of settings, which replaces the environment")
     with pytest.raises(SettingsError, match=r"ZITADEL_DOMAIN is not set.*\(DOMAIN is set instead"):
         settings_of({"DOMAIN": "http://localhost:8484", "CLIENT_ID": "1", "CLIENT_SECRET": "x"}, logger)
+    with pytest.raises(SettingsError, match=r"\(zdemo does not read CLIENT_SECRET_FILE\)"):
+        settings_of({**environment_of(settings), "CLIENT_SECRET": "", "CLIENT_SECRET_FILE": "x"}, logger)
     for given, what in (({"ZDEMO_TIMEOUT": 5}, "int in ZDEMO_TIMEOUT"), ("my-api.env", "str")):
         with pytest.raises(GuardError, match=f"a mapping of texts, not {what}\n"):
             settings_of(given, logger)  # type: ignore[arg-type]

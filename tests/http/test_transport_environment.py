@@ -78,13 +78,15 @@ def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Cert
         assert send({name: str(certificates.bundle)}, to(up.url)) == 200
 
 
-@pytest.mark.parametrize("content", [b"", b"\x30\x82\x01\x0a\xff"])
-def test_an_unusable_ca_bundle_is_a_settings_error(content: bytes, certificates: Certificates, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\x30\x82\x01\x0a\xff", None])
+def test_an_unusable_ca_bundle_is_named(content: bytes | None, certificates: Certificates, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
-    bundle.write_bytes(content)
+    if content is not None:
+        bundle.write_bytes(content)
     with upstream(ACTIVE, tls=certificates.good()) as up, pytest.raises(SettingsError) as failed:
         send({"REQUESTS_CA_BUNDLE": str(bundle)}, to(up.url))
     assert failed.value.message.startswith("REQUESTS_CA_BUNDLE names a file")
+    assert ("does not exist" in failed.value.message) == (content is None)
     assert failed.value.message.endswith(f": {bundle}")
 
 

@@ -177,9 +177,9 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
         (f"Basic {'word ' * 4000}{OPAQUE}", "Basic …", "Authorization does not begin with Bearer"),
         ("Basic aHVudGVyMg==", "Basic …", "Authorization does not begin with Bearer"),
         (f'Bearer "{OPAQUE}"', "Bearer …", "the token has quotes around it"),
-        ("Bearer $TOKEN", "Bearer …", "the token is the name of a variable instead of its value"),
-        ("Bearer [object Object]", "Bearer …", "the token is null, undefined or the like"),
-        ("Bearer null", "Bearer (too short to show a part of it)", "the token is null, undefined or the like"),
+        ("Bearer $TOKEN", "Bearer …", "the token is the name of a variable, or a command, instead of its value"),
+        ("Bearer [object Object]", "Bearer …", "the token is a word for no value, such as null"),
+        ("Bearer null", "Bearer (too short to show a part of it)", "the token is a word for no value, such as null"),
     ],
 )
 def test_a_token_sent_in_a_wrong_way_is_named_and_hidden(api: TracedApi, sent: str, line: str, sentence: str) -> None:

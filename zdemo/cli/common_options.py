@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +14,6 @@ import typer
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, option_of
 from zdemo.errors import SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import SetVariable
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
@@ -60,11 +58,12 @@ def split_url(text: str) -> tuple[str, str]:
 def check_address(option: str, text: str, environment: Mapping[str, str], *, path: str = "") -> str:
     """Return the origin of an API that an option gives, with a ``path``; the hint is the corrected address."""
     from zdemo.config.environment import COMMAND_LINE, Environment  # here, because help checks nothing
+    from zdemo.config.names import with_path
     from zdemo.config.settings import API_URL, ClientSettings
     from zdemo.config.variables import DEFAULT_API_URL
 
     if not text.strip():
-        raise UsageError(f"{option} is empty", hint=f"give an address, for example {DEFAULT_API_URL}")
+        raise UsageError(f"{option} names no host", hint=f"give an address, for example {DEFAULT_API_URL}{path}")
     layers = {COMMAND_LINE: {API_URL: text}, "": {"ZDEMO_ALLOW_HTTP": environment.get("ZDEMO_ALLOW_HTTP", "")}}
     try:
         return ClientSettings.from_env(Environment(layers, options={API_URL: option})).api_url
@@ -72,11 +71,7 @@ def check_address(option: str, text: str, environment: Mapping[str, str], *, pat
         problems = [problem for problem in error.problems if API_URL in problem.names]
         if not problems:  # a setting is wrong, not the option
             raise
-        hint = [
-            replace(s, value=s.value + path) if isinstance(s, SetVariable) and s.name == option else s
-            for s in error.steps
-        ]
-        raise UsageError("; ".join(map(str, problems)), hint=hint) from None
+        raise UsageError("; ".join(map(str, problems)), hint=with_path(error.steps, option, path)) from None
 
 
 def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:

@@ -16,8 +16,8 @@ from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError
-from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, ZdemoError
-from zdemo.errors.steps import with_env_file
+from zdemo.config.new_dotenv import with_env_file
+from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values
 
 WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
@@ -72,10 +72,10 @@ def _secret_words(argument: str) -> Iterable[str]:
     if not could_be_secret(IN_BRACES.sub("", argument)):
         return ()
     # messages escape what cannot be printed, and name a path without // and ./
-    printed = "".join(c if c.isprintable() else "=" for c in argument).split("=")
-    parts = filter(could_be_secret, re.split(r"[/:\s'\"]", argument))
+    printed = [] if argument.isprintable() else "".join(c if c.isprintable() else "=" for c in argument).split("=")
+    parts = filter(could_be_secret, (*argument.split("=", 1), *re.split(r"[/:\s'\"]", argument)))
     # steps quote an argument for the shell, which changes a quote inside it
-    return (argument, shlex.quote(argument).strip("'"), *argument.split("=", 1), *printed, *parts)
+    return (argument, shlex.quote(argument).strip("'"), *printed, *parts)
 
 
 def _null(mode: int) -> TextIO:
@@ -87,6 +87,8 @@ def _run(screen: Screen, arguments: Sequence[str]) -> int:
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
     if "--" not in arguments and arguments[-1:] and arguments[-1] in WITH_OPTIONAL_VALUE:
         arguments[-1] += f"={ASK}"  # Typer has no optional values
+    if arguments[1:] and arguments[0].endswith("-completion"):  # Typer would ignore the name of another shell
+        raise UsageError(f"{arguments[0]} takes no value", hint="run it alone, in the shell that you mean")
     try:
         result = program(args=arguments, prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError:  # without a command, Typer has shown the help

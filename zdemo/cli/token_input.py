@@ -71,8 +71,7 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
         except ValueError as error:
             raise MissingTokenError(f"the {what} {error}", hint="give it as UTF-8") from None
     if token is not None and not token.strip():
-        instead = f", or leave out {option}" if option.startswith("-") else ""
-        raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}{instead}")
+        raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}")
     return token
 
 
@@ -131,7 +130,7 @@ def with_admin(
         from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
         from zdemo.diagnosis.evidence import OWN_API_SCOPE
 
-        settings = UserSettings.from_env(environment.giving(USER_KEY_FILE, "--admin-key", admin_key))
+        settings = UserSettings.from_env(environment.without(RESOURCE).giving(USER_KEY_FILE, "--admin-key", admin_key))
         others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
         for warning in (known for known in settings.warnings if known not in others):  # those the command tells
             screen.warn(warning.in_full)

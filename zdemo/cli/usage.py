@@ -27,7 +27,7 @@ from zdemo.config.variables import variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
-from zdemo.text.masking import could_be_secret, holds_token
+from zdemo.text.masking import holds_token
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
 EXAMPLES = "Examples:\n"
@@ -92,6 +92,10 @@ class _Helped:
         """Parse words. Raises UsageError for wrong ones, whose message repeats them: the screen hides secrets in it."""
         typed = tuple(args)
         try:
+            order = self.make_parser(ctx).parse_args(args=[*args])[2]  # type: ignore[attr-defined]  # Typer's
+            twice = [p for p in order if order.count(p) > 1 and not (p.multiple or p.is_flag)]
+            if twice and not ctx.resilient_parsing:  # Click would drop the first value without a word
+                raise UsageError(f"{max(twice[0].opts, key=len)} is given twice", hint="leave out one of them")
             left: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # Typer's
         except CommandLineError as error:
             if type(error).__name__ == "NoArgsIsHelpError":  # which has shown the help
@@ -115,14 +119,16 @@ class HelpedCommand(_Helped, TyperCommand):
             own, behind_dashes = own + behind_dashes, []
         ctx.allow_interspersed_args = False  # the first word that is not an option begins the other command line
         left = super().parse_args(ctx, [*own])
-        if (extra := ctx.params[program]) or misplaced:
+        if args[-1:] == ["--"] and not behind_dashes:
+            raise UsageError("the command behind -- is missing", hint="is a variable there empty?")
+        if ((extra := ctx.params[program]) and "://" not in extra[0]) or misplaced:  # an address, the command refuses
             message = f"an option stands behind --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
             hint = "put -- in front of the command to run"
             if "--" in args and not misplaced:
                 raise UsageError(message, hint=hint)
             ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
             raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
-        ctx.params[program] = behind_dashes
+        ctx.params[program] = behind_dashes or extra
         return left
 
 
@@ -163,8 +169,9 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
     if value is None or value == ():
         if param.required:
-            taken = [text for text in ctx.params.values() if type(text) is str and not could_be_secret(text)]
-            hint = f"an option took {taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
+            names = {p.name: max(p.opts, key=len) for p in ctx.command.params}
+            taken = [f"{names[name]} took {text}" for name, text in ctx.params.items() if type(text) is str]
+            hint = f"{taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
             raise UsageError(f"missing argument: {param.metavar}", hint=hint)
         value = () if param.multiple or param.nargs == -1 else None
     elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):

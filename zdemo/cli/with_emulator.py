@@ -53,8 +53,8 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
 
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
-            hint = "for example: --external-domain zitadel:8484"
-            raise UsageError(f"invalid value for --external-domain: {domain} (NAME or NAME:PORT)", hint=hint)
+            hint = "give NAME or NAME:PORT, for example zitadel:8484"
+            raise UsageError(f"invalid value for --external-domain (ZDEMO_EXTERNAL_DOMAIN): {domain}", hint=hint)
     if seed is None:
         start = random_start() if port == 0 else known_start()
     else:

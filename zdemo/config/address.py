@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.parsers import InvalidValue
+from zdemo.config.parsers import InvalidValue, corrected
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Shell, UnsetVariable
-from zdemo.serving.loopback import is_loopback_address
+from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
@@ -47,6 +47,10 @@ def without_default_port(address: str) -> str:
 
 def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False) -> str:
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
+    meant = re.sub(r"(?i)\A(?:https?://)?(https?)(?!://)[:/]+(?=[a-z])", r"\1://", text.strip("<>,;"))
+    if meant != text:
+        right = corrected(meant, lambda text: origin(text, allow_http=allow_http, example=example, with_path=with_path))
+        raise InvalidValue("is not an address", corrected=right)
     scheme, _, rest = text.rpartition("://")
     scheme = scheme.lower()
     try:
@@ -56,7 +60,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         host, port, parts = "", None, urlsplit("")
     if scheme not in ("", "http", "https") or not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
         echo = "" if re.search(NOT_A_PORT, rest) else None
-        raise InvalidValue("is not an address", echo=echo, fix=f"give scheme, host and port, for example {example}")
+        what = f"has a port above {HIGHEST_PORT}" if re.search(r"\w:\d{5,}(/|$)", rest) else "is not an address"
+        raise InvalidValue(what, echo=echo, fix=f"give scheme, host and port, for example {example}")
     here = is_loopback(host)
     is_plain = scheme == "http" and not here and not allow_http
     likely = "https" if is_plain else scheme or ("http" if here else "https")

@@ -11,6 +11,7 @@ EXPORTED = "the environment"
 GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
+NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -26,7 +27,7 @@ class Environment(Mapping[str, str]):
     ``layers`` are named by their places, the strongest first; blank values count as not set. The place of variables
     from ``file``, the ``.env`` that was read, is its path. ``options`` has the option for each variable that the
     command line can give. ``repeated`` has the lines of the variables that ``file`` sets more than once. ``folder``:
-    the ``.env`` is a folder. ``can_init``: there is no ``.env`` yet.
+    the ``.env`` is a folder. ``nearby``: there is none, but this may be meant.
 
     ``shadowed`` has the places whose values do not count, because a stronger place has others. ``hidden`` has those
     values that the process's environment hides; what an option or ``zdemo emulator`` hides is not among them: it was
@@ -38,7 +39,7 @@ class Environment(Mapping[str, str]):
     file: Path | None = None
     folder: Path | None = None
     repeated: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    can_init: bool = False
+    nearby: Path | None = None
     shadowed: dict[str, str] = field(init=False, default_factory=dict)
     hidden: dict[str, str] = field(init=False, default_factory=dict)
     _places: dict[str, str] = field(init=False, default_factory=dict)
@@ -113,7 +114,7 @@ def read_environment(
         {COMMAND_LINE: given, EXPORTED: dict(os.environ), str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
-        can_init=not os.path.lexists(path),
+        nearby=None if os.path.lexists(path) else next(filter(Path.is_file, map(Path, NEARBY)), None),
         repeated=repeated,
         folder=path if is_folder else None,
     )

@@ -60,7 +60,7 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
     try:
         content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
-        raise InvalidValue("names a file that does not exist", echo=str(path), fix="correct the path") from None
+        raise InvalidValue("names a file that does not exist", echo=str(path)) from None
     except NotAFileError as error:
         raise InvalidValue(f"names {error.strerror}", echo=str(path), fix="give a key file") from None
     except OSError as error:
@@ -79,7 +79,8 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
     except ValueError as error:
         raise InvalidValue(f"names a file that {error}", fix="save it as UTF-8") from None
     if not isinstance(values, dict):
-        what = f"names a file that is {'not a JSON object, or cut off' if content.strip() else 'empty'}"
+        form = "a PEM, not ZITADEL's JSON" if content[:5] == b"-----" else "not a JSON object, or cut off"
+        what = f"names a file that is {form if content.strip() else 'empty'}"
         raise InvalidValue(what, fix=f"copy the whole file again, or {kind.new_key}")
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind

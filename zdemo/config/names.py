@@ -7,7 +7,7 @@ from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
-from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, UnsetVariable
+from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, Step, UnsetVariable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
@@ -18,7 +18,12 @@ THE_URL = "the URL"  # stands for a setting where the address was typed as an ar
 
 def assignment(setting: str, value: str) -> SetVariable:
     """Return the step that gives a setting a value."""
-    return SetVariable(setting, value, f"use {value} in {setting}" if setting == THE_URL else "")
+    return SetVariable(setting, value, f"use {value} as {setting}" if setting == THE_URL else "")
+
+
+def with_path(steps: Iterable[Step], name: str, end: str) -> tuple[Step, ...]:
+    """Return steps, with a path at the end of each address that they give a setting."""
+    return tuple(assignment(name, s.value + end) if isinstance(s, SetVariable) and s.name == name else s for s in steps)
 
 
 def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:

@@ -3,20 +3,20 @@
 Only a skeleton that nobody changed is ever replaced. The emulator's secrets are public, and used on this machine alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from zdemo.config.address import ADMIN_PAT, ISSUER, is_local
-from zdemo.config.environment import GIVEN, KEY_FILE, Environment, is_setting
+from zdemo.config.address import ADMIN_PAT, ISSUER, admin_option, is_local
+from zdemo.config.environment import GIVEN, KEY_FILE, Environment, is_setting, read_environment
 from zdemo.config.file_io import read_file
 from zdemo.config.variables import EMULATOR_PORT, SECRETS, VARIABLES, Variable, dotenv_text, is_public
 from zdemo.errors import SettingsError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, GrantRole, Step
 
 ZITADELS_PORT = 8080
 TO_BE_EQUAL = (ISSUER, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", ADMIN_PAT)
-NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 INIT_EMULATOR = Command("init --emulator", uses_settings=False, does="writes a .env with the emulator's settings")
 INIT = Command("init", uses_settings=False, does="writes a .env to fill in")
 
@@ -50,11 +50,11 @@ def completion(environment: Environment, names: Sequence[str], *, by_name: bool 
     what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
     if GIVEN in environment.layers:
         return (f"add {what} to {GIVEN}, which replaces the environment and .env",)
-    if environment.can_init and (other := next(filter(Path.is_file, map(Path, NEARBY)), None)):
-        return (f"add --env-file {other}, or set {what} in the environment or in .env",)
+    if environment.nearby:
+        return (f"add --env-file {environment.nearby}, or set {what} in the environment or in .env",)
     setting = f"set {what} in the environment or in {environment.file or '.env'}"
     with_own = any(map(is_setting, environment))  # the emulator's would not fit to these
-    if environment.can_init:
+    if environment.file is None and environment.folder is None:
         return setting, INIT if with_own else INIT_EMULATOR
     if with_own or environment.file != DEFAULT_ENV_FILE or not is_skeleton(environment.file):
         return (setting,)  # zdemo init refuses
@@ -102,8 +102,20 @@ def usable_at(address: str, value: str) -> str:
     return "" if is_public(value) and not is_local(address) else value
 
 
-def are_emulators(settings: Mapping[str, str]) -> bool:
-    """Return whether settings have an address of this machine, not ZITADEL's port, and an emulator's secret."""
-    address = settings.get(ISSUER, "")
-    is_here = is_local(address) and f":{ZITADELS_PORT}" not in address
-    return is_here and any(is_public(settings.get(name, "")) for name in SECRETS)
+def emulator_in(environment: Environment) -> str:
+    """Return the address that ``.env`` gives, if it is of this machine, not ZITADEL's port, and an emulator's."""
+    file, address = str(environment.file), environment.get(ISSUER, "").strip()
+    is_here = environment.source(ISSUER) == file and is_local(address) and f":{ZITADELS_PORT}" not in address
+    return address if is_here and any(is_public(environment.layers[file].get(name, "")) for name in SECRETS) else ""
+
+
+def with_env_file(step: Step, path: Path | None) -> Step:
+    """Return a step whose commands work with this ``.env``; for an emulator's, setup must be told that it is meant."""
+    if isinstance(step, Command) and step.text == "setup":
+        with suppress(SettingsError):
+            if emulator := emulator_in(environment := read_environment(path)):
+                does = "creates what is missing" if step.option else step.does
+                step = replace(step, text=f"setup --domain {emulator}", option=admin_option(environment), does=does)
+    if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
+        return replace(step, env_file=step.env_file or (path if path != DEFAULT_ENV_FILE else None))
+    return step

@@ -23,9 +23,9 @@ EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
 PLACEHOLDER = re.compile(r"(?i)(https?://)?<[^<>:]+>.*|your[-_ ].*|change[-_ ]?me|x{3,8}|…|\.{3}")
 MASKED = "is what CI systems show instead of a secret"
-VARIABLE = r"\$\{?\w+\}?|%\w+%"  # as a shell would expand it
-IS_NAME = "is the name of a variable instead of its value"
-VALUE_ITSELF = "put the value itself there: neither .env nor single quotes expand a variable"
+VARIABLE = r"\$\{?\w+\}?|\$\(.*\)|%\w+%"  # as a shell would expand it
+IS_NAME = "is the name of a variable, or a command, instead of its value"
+VALUE_ITSELF = "put the value itself there: neither .env nor single quotes expand anything"
 CACHE_URL = "ZDEMO_CACHE_URL"
 EXAMPLE_STORE = "redis://localhost:6379"
 STORE_OPTIONS = {"redis": set[str](), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
@@ -125,7 +125,8 @@ def credential(text: str) -> str:
         bare = text[scheme.end() :].strip()
         raise InvalidValue(f"has {scheme[1]} in front of it", corrected=corrected(bare, credential))
     if any(c.isspace() for c in text):
-        raise InvalidValue("has a space inside")
+        comment = "put a space in front of #, which then begins a comment" if "# " in text else ""
+        raise InvalidValue("has a space inside", fix=comment)
     return text
 
 

@@ -61,8 +61,10 @@ class _Reader:
         if twice := next((p for p in hiding_problems(self.environment) if name in p.names), None):
             self.problems.append(replace(twice, kind=ProblemKind.MISSING))
             return ""
-        steps = tuple(rename_steps(self.environment, name))
-        instead = f" ({steps[0].name} is set instead)" if steps else ""
+        renames = rename_steps(self.environment, name)
+        steps, instead = tuple[Step, ...](renames), f" ({renames[0].name} is set instead)" if renames else ""
+        if (file := f"{name}_FILE") in self.environment:
+            steps, instead = (f"put the content of that file in {name}",), f" (zdemo does not read {file})"
         text = f"{name} is not set: {BY_NAME[name].missing}{instead}"
         self.problems.append(Problem(text=text, kind=ProblemKind.MISSING, names=(name,), steps=steps))
         return ""
@@ -237,6 +239,7 @@ class UserSettings(ZitadelSettings):
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: SigningKey | None = None
+    resource: str | None = None
     environment: Environment = field(default_factory=lambda: Environment({}), repr=False)  # the source of all values
 
     @classmethod
@@ -245,6 +248,8 @@ class UserSettings(ZitadelSettings):
         values = super()._read(reader, *warnings, warning) | {"key": key, "environment": reader.environment}
         if USER_KEY_FILE not in reader.environment:
             values |= {"client_id": reader.required(USER_ID), "client_secret": reader.required(USER_SECRET)}
+        if values["resource"]:
+            reader.problems += _resource_problems(reader.environment)
         return values
 
 

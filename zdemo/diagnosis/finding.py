@@ -8,8 +8,9 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Repair, Step, changed, repair_in, with_env_file
+from zdemo.errors.steps import Repair, Step, changed, repair_in
 
 LONGEST_QUOTE = 120  # characters of a text that came over the network
 LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word

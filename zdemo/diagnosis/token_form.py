@@ -20,7 +20,7 @@ JWE_PARTS = 5  # RFC 7516 §3.1
 JWE_SHAPES = ((142, 50), (120, 83))  # of a PAT and an access token: characters of the header and of the content
 JWE_TAG = 22  # characters of its last part; key and IV have 43 and 16
 SIGNATURES = {"R": (342, 512, 683), "P": (342, 512, 683), "E": (86, 128, 176)}  # characters, by the first of ``alg``
-OPAQUE_LENGTH = 104  # of the older form: 16 bytes of IV and what is sealed, base64url without padding
+PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # of the older form: 16 bytes of IV and what is sealed, base64url without padding
 LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
 SECRET_LENGTH = 64
@@ -49,7 +49,7 @@ NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to p
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
-NO_VALUE = PasteError("is null, undefined or the like", "check in the caller's code why it has no token there")
+NO_VALUE = PasteError("is a word for no value, such as null", "check in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError(
     "is the path of a file instead of its content",

@@ -110,15 +110,6 @@ def repair_in(steps: Iterable[Step]) -> Repair | None:
     return None
 
 
-def with_env_file(step: Step, path: Path | None) -> Step:
-    """Return a step whose commands use this ``.env``, unless they name one; ``None`` and ``.env`` need no option."""
-    if path in (None, DEFAULT_ENV_FILE) or getattr(step, "env_file", None):
-        return step
-    if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
-        return replace(step, env_file=path)
-    return step
-
-
 def changed(step: Step, change: Callable[[str], str]) -> Step:
     """Return a step with all its texts changed."""
     if isinstance(step, str):

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zdemo.config.address import is_local, without_default_port
+from zdemo.config.names import THE_URL, with_path
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.config.variables import DEFAULT_API_URL
 from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
@@ -102,8 +103,8 @@ class Call:
 
     @property
     def below(self) -> str:
-        """The path in the API's address, below which its routes are."""
-        return urlsplit(self.answer.url).path.removesuffix(self.path)
+        """The path in the API's address, below which its routes are; all of it where a URL was typed."""
+        return urlsplit(self.answer.url).path.removesuffix("" if self.setting == THE_URL else self.path)
 
     @property
     def command(self) -> Command:
@@ -163,6 +164,7 @@ def call_api(
             answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
     except ConnectionFailed as failure:
         if failure.kind is not FailureKind.REFUSED:
+            failure.steps = with_path(failure.steps, THE_URL, route.path)
             raise
         what = f"{settings.api_url} refuses connections: the API is not running there"
         port = urlsplit(settings.api_url).port

@@ -164,7 +164,7 @@ def failed(
         "port": port,
         "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
-        "seconds": round(seconds, 1) or seconds,
+        "seconds": round(seconds, 1) or max(round(seconds, 3), 0.001),
         "proxy": f" {proxy_host}" if proxy_host else "",
         "login": "refuses the user name and password" if "@" in proxy else "requires a user name and password",
         "through": f", through the proxy {proxy_host} port {proxy_port}," if proxy_host else "",
@@ -185,6 +185,8 @@ def failed(
     if scheme := OTHER_SCHEME.get(kind):
         certain = parts.port is not None and (scheme == "https" or here)
         steps = address_steps(setting, scheme, host, port, parts.path, certain=certain)
+    elif kind is FailureKind.TIMEOUT and phase is not Phase.NAME and seconds < 0.1:  # too short for most servers
+        steps = ("raise ZDEMO_TIMEOUT",)
     elif kind is FailureKind.CERTIFICATE_UNTRUSTED:
         steps = trust or how_to_trust(0, None)
     elif kind is FailureKind.PROXY_REFUSED and variables:

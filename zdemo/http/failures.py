@@ -125,7 +125,8 @@ def explained(
     if ca_bundle and any(map(_is_about_bundle, errors)):
         name = ca_bundle.variable
         path = f": {ca_bundle.path}" if os.path.exists(ca_bundle.path) or not could_be_secret(ca_bundle.path) else ""
-        what = f"{name} names a file that cannot be read as PEM certificates{path}"
+        why = "cannot be read as PEM certificates" if os.path.exists(ca_bundle.path) else "does not exist"
+        what = f"{name} names a file that {why}{path}"
         return SettingsError([what], hint=("correct the path", UnsetVariable(name, does="or use the usual CAs")))
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
     kind, silent = _kind(errors), "it does not answer"

@@ -13,6 +13,7 @@ from typing import Any
 
 from zdemo.config.address import admin_option
 from zdemo.config.environment import Environment
+from zdemo.config.new_dotenv import with_env_file
 from zdemo.config.settings import APP_CLIENT_ID, ClientSettings, LoginSettings
 from zdemo.config.variables import BY_NAME
 from zdemo.diagnosis.ask.explain import explain
@@ -37,7 +38,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.errors.response import GATEWAY_STATUSES, Response
-from zdemo.errors.steps import Command, with_env_file
+from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, Method, OtherRoute, call_api, other_route, parse_challenge
 from zdemo.http.example_api import Route
 from zdemo.page.access import PAGE_HEADER, mark_of

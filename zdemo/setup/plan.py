@@ -11,7 +11,7 @@ from zdemo.errors import ZdemoError
 from zdemo.errors.steps import Command, Step
 from zdemo.setup.current import CredentialState, CurrentState, CurrentUser
 from zdemo.zitadel.management import BIGGER_ROLE
-from zdemo.zitadel.records import Application, Auth, Project, User, moment_of
+from zdemo.zitadel.records import NATIVE, NO_SECRET, Application, Auth, Project, User, moment_of
 
 NOTHING_CHANGED = "nothing was changed"
 
@@ -245,8 +245,8 @@ Conflict = tuple[str, tuple[Step, ...]]
 
 def _conflicts(current: CurrentState) -> Iterator[Conflict]:
     options, role = current.options, current.options.role
-    if current.login_app and not current.login_app.is_for_people:
-        what = f"the application {current.login_app.name} exists, and people cannot log in to it from a terminal"
+    if (app := current.login_app) and (app.kind, app.method) != (NATIVE, NO_SECRET):
+        what = f"the application {app.name} exists, and people cannot log in to it from a terminal"
         yield what, ("rename it, or set its type to Native and its authentication method to None",)
     rows: tuple[tuple[str, Project | Application | User | None, str, str], ...] = (
         ("project", current.project, options.project_name, "--project-name"),

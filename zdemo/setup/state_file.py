@@ -191,7 +191,7 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check folder and permissions") from None
     import msgspec  # here, because most commands find no state file
 
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+from zdemo.config.names import with_path
 from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
@@ -79,6 +80,7 @@ def _reachable(target: Target) -> Finding:
     """The URL answers."""
     reply = target.bare
     if reply.failure:
+        reply.failure.steps = with_path(reply.failure.steps, OPTION, "" if target.api.path == "/" else target.api.path)
         return failed_with(reply.failure)
     answers = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
     if target.moved:

@@ -127,11 +127,6 @@ class Application:
         """Return how an API application authenticates."""
         return Auth.KEY if self.method == KEY_METHOD else Auth.BASIC
 
-    @property
-    def is_for_people(self) -> bool:
-        """Return whether people can log in to it from a program on any port of their machine."""
-        return (self.kind, self.method) == (NATIVE, NO_SECRET)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Organization:

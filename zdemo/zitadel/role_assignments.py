@@ -96,6 +96,8 @@ def require_user(client: ManagementClient, project_id: str, name: str) -> User:
         similar = resources.list_similar_users(client, name)
         near = did_you_mean(name, [text for user in similar for text in (user.username, user.login_name)])
         hint = f"did you mean {near}?" if near else hint
+    if name in (project_id, *resources.list_roles(client, project_id)):
+        hint = Command("role list", does=f"shows users: {name} names a role, or the project")
     raise ZdemoError(f"there is no user {name}", hint=hint)
 
 
@@ -123,6 +125,8 @@ def _assignments_of(
             hint = (f"give the role's key alone, not its scope: {role.removeprefix(ROLE_SCOPE)}",)
         if near in role.split(","):
             hint = (f"give one role at a time, first {near}",)
+        if role in ("IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"):
+            hint = (f"{role} is a role of ZITADEL's administrators: make the user one there",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, project_id, name)
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)

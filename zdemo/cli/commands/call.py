@@ -116,7 +116,7 @@ def call(  # the options
 
     def checked(environment: Environment) -> ClientSettings:
         if address is not None:
-            check_address(named, address, environment)
+            check_address(named, address, environment, path=endpoint.path if named == THE_URL else "")
         return ClientSettings.from_env(environment)
 
     variable, option = token_input.TOKENS[caller or "reader"], {API_URL: (named, address)}

@@ -15,11 +15,11 @@ from zdemo.cli.usage import check_needs, flag, option
 from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file, replace_file
 from zdemo.config.names import hiding_problems
-from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton
+from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton, with_env_file
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_words, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_words
 from zdemo.text.masking import without_tokens
 from zdemo.text.printable import printable
 

@@ -17,6 +17,7 @@ from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.usage import OUTPUT_GROUP, flag, option, verbose_flag
 from zdemo.config.names import rename_steps
+from zdemo.config.new_dotenv import completion
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.evidence import active_token, refusal_of
@@ -74,8 +75,8 @@ def introspect(
     token_input.tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        hint = rename_steps(environment, "PAT") or "give one with --pat, or set PAT in .env"
-        missing = MissingTokenError("no token to ask about", hint=hint)
+        hint = rename_steps(environment, "PAT") or ("give one with --pat", *completion(environment, ["PAT"]))
+        missing = MissingTokenError("no token to ask about: PAT is not set", hint=hint)
         missing.finding = EMPTY
         raise missing
     if require == "" and not quiet:

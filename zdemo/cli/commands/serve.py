@@ -25,14 +25,14 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import check_excludes, check_needs, flag, option
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.new_dotenv import emulator_settings
+from zdemo.config.new_dotenv import emulator_settings, with_env_file
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines
 from zdemo.http.example_api import FORWARD_AUTH_PATHS
 from zdemo.serving.loopback import names_loopback
 

@@ -21,12 +21,12 @@ from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.file_io import open_to_others
 from zdemo.config.names import hiding_problems
-from zdemo.config.new_dotenv import are_emulators, usable_at
+from zdemo.config.new_dotenv import emulator_in, usable_at, with_env_file
 from zdemo.config.parsers import EXAMPLE_DOMAIN
 from zdemo.config.settings import AdminSettings
 from zdemo.config.variables import is_public
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
-from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, with_env_file
+from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step
 from zdemo.http.example_api import ROLE
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
@@ -144,9 +144,8 @@ def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, 
     """
     environment = _layers(files, domain, "--domain")
     token_input.hide_secrets(screen, environment)
-    is_from_file = environment.source(ISSUER) == str(files.path)
-    if is_from_file and not files.state.zitadel and are_emulators(files.values):
-        emulator, what = environment[ISSUER], f"{files.path} has the emulator's settings"
+    if not files.state.zitadel and (emulator := emulator_in(environment)):
+        what = f"{files.path} has the emulator's settings"
         if not asks:
             hint = f"add --domain, for example --domain {EXAMPLE_DOMAIN}, or for the emulator --domain {emulator}"
             raise UsageError(f"{what}, so it is not clear which ZITADEL to set up", hint=hint)

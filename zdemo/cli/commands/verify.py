@@ -167,13 +167,13 @@ def _check(target: GradedApi) -> None:
             _, meant = split_url(text) if ":" in text else ("", f"/{text}")  # a URL, or an address without http://
             example = f"{name} {meant if re.fullmatch(PATH, meant) else '/messages'}"
             raise UsageError(f"{name} is not a path: {text}", hint=f"for example {example}")
+    if "://" in (target.command or [""])[0]:
+        what = f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}"
+        raise UsageError(what, hint=Command("doctor --api", (target.command[0],), does="checks an API that runs"))
     if not target.path:
         raise UsageError("--path is missing: which path requires a token?", hint=EXAMPLE)
     if not target.command:
         raise UsageError("the command that starts the API is missing", hint=EXAMPLE)
-    if "://" in target.command[0]:
-        what = f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}"
-        raise UsageError(what, hint=EXAMPLE)
     is_here = False  # the emulator listens on IPv4's loopback
     with suppress(OSError, UnicodeError):
         is_here = is_loopback(socket.gethostbyname(target.external_domain))

@@ -164,7 +164,7 @@ class Facts:
             if running and not wait(running.values(), timeout=self._seconds_left() / 2).not_done:
                 break
             requests = {probe: self.requests.pop(probe) for probe in wave if probe in self.requests}
-            if self._seconds_left() > LEAST_REQUEST_SECONDS:
+            if self._seconds_left() > LEAST_REQUEST_SECONDS or not self.known.replies:  # the first one names the cause
                 running |= {probe: self._pool.submit(request) for probe, request in requests.items()}
             else:
                 late.update(requests)

@@ -57,6 +57,8 @@ def _connect(context: DoctorContext) -> Finding:
         return finding_for_error(reply) if is_refused else passed(f"port {port} accepts connections")
     where = _from_internal_url(context)
     what = f"{parts.hostname}:{port} answers in {reply.seconds * 1000:.0f} ms{where}"
+    if context.settings and reply.seconds > context.settings.timeout_seconds:
+        return warned(late := f"{what}: longer than ZDEMO_TIMEOUT", "raise ZDEMO_TIMEOUT", brief=late)
     return passed(f"port {port} answers{where}", brief=what)
 
 

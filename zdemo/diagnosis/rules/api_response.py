@@ -9,6 +9,7 @@ from functools import cached_property
 
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, did_you_mean, rename_steps
+from zdemo.config.new_dotenv import completion
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
@@ -204,7 +205,8 @@ def _no_token(case: ApiCase) -> Finding:
     option = f"{case.call.command.option} --pat".strip()
     ask = replace(case.call.command, option=option, does="asks for the token")
     cause, rename = "this route requires a token, and none was sent", rename_steps(case.environment, "PAT")
-    return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=("or set PAT in .env",))
+    otherwise = completion(case.environment, ["PAT"], by_name=True)
+    return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=otherwise)
 
 
 def _refused_elsewhere(case: ApiCase) -> Finding | None:
@@ -238,7 +240,7 @@ def _invalid_request(_case: ApiCase) -> Finding:
 @rule(when=lambda case: case.status == 405)
 def _method_not_allowed(case: ApiCase) -> Finding:
     words = re.findall(r"[A-Z]{1,20}", case.answer.headers.get("allow", "")[:200])  # RFC 9110 §15.5.6
-    safe = next((m for m in Method if m in words and m.is_safe and m is not case.call.method), None)
+    safe = next((m for m in (Method.GET, Method.HEAD) if m in words and m is not case.call.method), None)
     other = "use a method that the API's documentation names: -X METHOD"
     fix = replace(case.call, method=safe).command if safe else other
     allows = f"; it allows {', '.join(words)}" if words else ""

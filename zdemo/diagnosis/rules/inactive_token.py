@@ -10,7 +10,7 @@ from zdemo.diagnosis.rules.emulators_reason import emulators_own
 from zdemo.diagnosis.rules.rejected_client import USE_EMULATOR
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.rules.unusable_response import database_away
-from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
+from zdemo.diagnosis.token_form import COPY, LENGTHS, PAT_LENGTH, SECRET_LENGTH, SEND_ANOTHER, TokenKind, paste_problem
 from zdemo.diagnosis.wording import Lines, clock_words, described, health_lines, shown_list
 from zdemo.errors.steps import Command, SetVariable, Shell, Step
 from zdemo.zitadel.introspection_answer import audience_scope, project_behind
@@ -193,7 +193,7 @@ def _ended(case: TokenCase) -> Finding:
 
 @rule(when=_of(TokenKind.UNUSUAL))
 def _unusual(case: TokenCase) -> Finding:
-    is_jwe = "." in case.token  # a piece of one has another form
+    is_jwe = "." in case.token or 0 < case.form.length - PAT_LENGTH < 4  # or longer than an older PAT: no piece of one
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
     whole = 'it is whole, but not valid: its user has an ID chosen by hand (with a ":" in that ID, it never works)'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()

@@ -29,6 +29,8 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", False),
     ("PAT", ADMIN_PAT, "one is a caller's, the other an administrator's", False),
+    ("PAT", "ZDEMO_VISITOR_PAT", "one user has the role, the other does not", False),
+    ("ZDEMO_VISITOR_PAT", ADMIN_PAT, "one is a caller's, the other an administrator's", False),
 )
 FORMS = {"CLIENT_ID": (PAT, SECRET), "CLIENT_SECRET": (PAT,), ADMIN_PAT: (SECRET, TokenKind.ID_NUMBER)}  # impossible
 COPY_SECRET = SetVariable("CLIENT_SECRET", advice="copy CLIENT_SECRET again from where it is kept (64 characters)")
