@@ -51,13 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run two workers per processor with ``-n auto``, and let idle ones take over: many tests wait for a server.
+    """Run a worker more than there are processors with ``-n auto``, and let idle ones take over: many tests wait.
 
-    Thorough tests have one each: their servers and browsers use the processors, too.
+    Thorough tests have a processor each: their servers and browsers use it, too.
     """
     if config.option.dist == "no":
         config.option.dist = "worksteal"
-    return (1 if config.option.markexpr == "thorough" else 2) * (os.cpu_count() or 1)
+    return (os.cpu_count() or 1) + (config.option.markexpr != "thorough")
 
 
 def _import_share() -> None:

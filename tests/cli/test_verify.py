@@ -56,7 +56,7 @@ app.post("/mcp")(lambda: {})
 app.run(port=int(sys.argv[1]))
 """
 ASKED = [case for case in CASES if case.group not in (Group.MCP, Group.PROXY)]
-SECONDS = re.compile(r" +\d+\.\d s$", re.MULTILINE)  # how long a run took
+VARYING = re.compile(r" +\d+\.\d s$|(?<=introspections: )\d\d$", re.MULTILINE)  # on a busy machine: time, and a race
 SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
 FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "3")
 
@@ -286,7 +286,7 @@ def test_the_guard_in_one_file_has_the_weakness_that_the_page_shows(bare: Shell)
     shutil.copy(EXAMPLE, bare.folder)
     words = shlex.split(command.line.removeprefix("zdemo "))
     ran = bare(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
-    assert (ran.code, SECONDS.sub("", ran.out)) == (1, SECONDS.sub("", command.output)), ran.all
+    assert (ran.code, VARYING.sub("", ran.out)) == (1, VARYING.sub("", command.output)), ran.all
 
 
 @pytest.mark.thorough
