@@ -100,7 +100,7 @@ class Words(NamedTuple):
     attributes: set[str]
     texts: set[str]
     functions: list[Function]
-    indexed: set[tuple[str, str]]  # functions, and calls of them of which a part is taken by its number
+    indexed: set[tuple[str, str]]  # functions, and calls of them with an index
 
 
 def function_of(module: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
@@ -212,7 +212,7 @@ def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
 NAMELESS = "one|found|shown|made|said"
 STORED = re.compile(
     rf"\b(?:{NAMELESS})\b(?!\.|\(| +(?!in\b|if\b|as\b)\w)"
-)  # as it may be, and not as in most sentences
+)  # as a variable, and not as in most sentences
 
 
 def test_a_variable_is_named_for_what_it_holds() -> None:

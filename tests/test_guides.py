@@ -113,8 +113,8 @@ def test_what_was_applied():
 
 
 @pytest.mark.thorough
-def test_the_command_of_the_terraform_guide_gives_the_tests_what_was_applied(tmp_path: Path) -> None:
-    """With no resources: the provider cannot be downloaded here."""
+def test_the_command_of_the_terraform_guide_gives_its_outputs_to_the_tests(tmp_path: Path) -> None:
+    """Without resources, since the provider cannot be downloaded here."""
     program = shutil.which("tofu") or shutil.which("terraform")
     if not program:
         pytest.skip("neither OpenTofu nor Terraform is installed")

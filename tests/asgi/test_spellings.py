@@ -68,7 +68,7 @@ WRAPPINGS: dict[str, Any] = {"": lambda guard: guard, "Depends": Depends, "Secur
 
 
 def pairs(*others: Any) -> list[Any]:
-    """Return each place with each of the others; all but the next of them for each place are thorough."""
+    """Return each place with each of the others. For each place, all but one pair are thorough."""
     combined = [(number, place, other) for number, place in enumerate(PLACES) for other in enumerate(others)]
     return [
         pytest.param(place, other, marks=[pytest.mark.thorough] * ((number - at) % len(others) > 0))

@@ -78,7 +78,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
     [
         ("cal scoped", "no such command: cal", "did you mean call?"),
         ("scoped", "no such command: scoped", "did you mean zdemo call scoped?"),
-        ("--json doctor", "no such option: --json", "zdemo --help\n  lists the commands: options stand behind them"),
+        ("--json doctor", "no such option: --json", "zdemo --help\n  lists the commands: options come after them"),
         ("call private --pta", "no such option: --pta", "did you mean --pat?"),
         ("call scoped -pat x", "no such option: -pat", "did you mean --pat?"),
         ("call private --url", "option --url needs a value", "zdemo call --help"),
@@ -95,7 +95,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call --pat scoped", "missing argument: ROUTE", "--pat took scoped: is a variable in front of it empty?"),
         ("introspect --require a --require b", "--require is given twice", "leave out one of them"),
         ("--show-completion tcsh", "--show-completion takes no value", "run it alone, in the shell that you mean"),
-        ("emulator --", "the command behind -- is missing", "is a variable there empty?"),
+        ("emulator --", "the command after -- is missing", "is a variable there empty?"),
         ("verify http://a/b", "zdemo verify starts the API itself, and this is not a command: http://a/b", DOCTOR),
         ("doctor --api /a", "--api names no host", "give an address, for example http://127.0.0.1:5000/a"),
         ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),

@@ -103,10 +103,10 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m", "--", "flask run"), "the command is in quotes: flask run", "write it so: -- flask run"),
         (
             ("--", "--path", "/m", "x", "-y"),
-            "an option stands behind --: --path",
+            "an option is after --: --path",
             "hint:  zdemo verify --path /m -- x -y",
         ),
-        (("--", "--path", "/m"), "an option stands behind --: --path", "hint:  zdemo verify --path /m"),
+        (("--", "--path", "/m"), "an option is after --: --path", "hint:  zdemo verify --path /m"),
         (("--path", "/m", "--", "cd x && y"), "the command is in quotes", "write it so: -- sh -c 'cd x && y'"),
         (("--path", "http://localhost:5000/m?x=1", "--", "true"), "--path is not a path", "for example --path /m?x=1"),
         (("--path", "localhost:5000/m", "--", "true"), "--path is not a path", "for example --path /m"),

@@ -28,7 +28,7 @@ def test_public_values_are_for_this_machine(address: str) -> None:
         assert usable_at(other, "a person's own") == "a person's own"
 
 
-def test_settings_are_the_emulators_by_address_and_a_secret_in_the_file() -> None:
+def test_address_and_a_secret_in_the_file_identify_an_emulator() -> None:
     def address(changes: dict[str, str], exported: dict[str, str] | None = None) -> str:
         path = Path(".env")
         return emulator_in(Environment({EXPORTED: exported or {}, str(path): SETTINGS | changes}, file=path))
@@ -40,7 +40,7 @@ def test_settings_are_the_emulators_by_address_and_a_secret_in_the_file() -> Non
     assert address({}, {"ZITADEL_DOMAIN": "http://localhost:8485"}) == ""
 
 
-def test_setup_is_told_that_the_emulator_is_meant(tmp_path: Path) -> None:
+def test_a_proposed_setup_has_the_emulators_address(tmp_path: Path) -> None:
     path = tmp_path / "my.env"
     path.write_text(emulator_text())
     step = in_words(with_env_file(Command("setup", option="--admin-pat"), path))

@@ -133,7 +133,7 @@ def test_the_values_of_an_answer_get_the_forms_of_json(
     assert [*deviations(message, answer)] == []
 
 
-def test_the_attributes_that_rows_show_have_no_secret() -> None:
+def test_rows_show_no_secret_attributes() -> None:
     user = User(
         id="1", created=0.0, organization_id="2", username="u", machine=True, name="U", secret="S", password="P"
     )

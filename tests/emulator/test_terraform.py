@@ -1,9 +1,9 @@
-"""What Terraform's provider sends at each step, in its order, and what it takes from the answers.
+"""What Terraform's provider sends in each step, in its order, and what it uses of the answers.
 
-The provider itself was not run here. It speaks gRPC; the same messages are sent by REST and Connect too. A line of
-``terraform.txt`` is a method, its request, and what is used of the answer, or the status of a refusal. There ``{name}``
-is a value of the configuration or of the state, to which the answer adds it if it is new; ``*`` stands for the members
-of an object, and ``...`` for any value.
+The provider itself was not run here. It speaks gRPC; the tests also send the messages by REST and Connect. A line of
+``terraform.txt`` has a method, its request, and the used part of the answer, or the status of a refusal. There,
+``{name}`` is a value of the configuration or of the state; a new name adds the value in the answer to the state. ``*``
+stands for the members of an object, and ``...`` for any value.
 """
 
 import json
@@ -28,7 +28,7 @@ STEPS = dict(part.split("\n", 1) for part in Path(__file__).with_name("terraform
 
 
 class ByGrpc(Api):
-    """The API by gRPC. Answers look as by HTTP."""
+    """The API by gRPC. Answers have the form of answers by HTTP."""
 
     def ask(self, method: str, /, **fields: Any) -> Answer:
         return self._call(connect_path(method)[1:], fields)
@@ -57,7 +57,7 @@ class ByGrpc(Api):
 
 
 def configuration(name: str, on: bool, skew: str, *roles: str) -> Values:
-    """The values of a configuration, among them lists of other length, and switches on or off."""
+    """Return the values of a configuration. The roles also decide the length of another list."""
     flags = ("projectRoleAssertion", "projectRoleCheck", "hasProjectCheck")
     labels = "PRIVATE_LABELING_SETTING_ENFORCE_PROJECT_RESOURCE_OWNER_POLICY"
     switches = ("devMode", "accessTokenRoleAssertion", "idTokenRoleAssertion", "idTokenUserinfoAssertion")
@@ -97,7 +97,7 @@ def filled(value: Any, state: Values) -> Any:
 
 
 def as_answered(value: Any) -> Any:
-    """Return what an answer has of values: it leaves out what is false or an empty list."""
+    """Return the values as answers have them: without false and empty lists."""
     if isinstance(value, dict):
         return {name: as_answered(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -106,14 +106,14 @@ def as_answered(value: Any) -> Any:
 
 
 class Terraform:
-    """The provider, with the values of a configuration, and what it remembers of the objects."""
+    """The provider; its state has the values of a configuration and the IDs of objects."""
 
     def __init__(self, api: Api) -> None:
         self.state: Values = {}
         self._api = api
 
     def take(self, step: str, *, gone: bool = False) -> None:
-        """Send what a step sends, and expect what it uses, or that all objects are gone."""
+        """Send the requests of a step, and expect the used parts of the answers, or that all objects are gone."""
         for line in STEPS[step].splitlines():
             method, request, expected = re.findall(r"(\S+) (.*) -> (.*)", line)[0]
             of_instance = method.startswith(("Admin/", "OrganizationService/"))
@@ -133,11 +133,11 @@ class Terraform:
 
 @pytest.fixture(params=[Api, ByGrpc])
 def terraform(request: pytest.FixtureRequest, near: Server) -> Terraform:
-    """The provider in front of an emulator of its own, for each way to send requests."""
+    """The provider with an emulator of its own, for each protocol."""
     return Terraform(request.param(near, ADMIN.pat))
 
 
-def test_terraform_makes_reads_changes_and_destroys_what_v1_manages(terraform: Terraform, near: Server) -> None:
+def test_terraform_creates_reads_changes_and_destroys_objects_of_v1(terraform: Terraform, near: Server) -> None:
     terraform.state |= configuration("shop", True, "1s", "read", "none")
     terraform.take("apply")
     Api(near, terraform.state["token"]).rest("GET", "/auth/v1/users/me").has(user={"id": terraform.state["user"]})
@@ -151,7 +151,7 @@ def test_terraform_makes_reads_changes_and_destroys_what_v1_manages(terraform: T
     terraform.take("organization", gone=True)
 
 
-def test_terraform_makes_reads_changes_and_destroys_what_v2_manages(terraform: Terraform) -> None:
+def test_terraform_creates_reads_changes_and_destroys_objects_of_v2(terraform: Terraform) -> None:
     terraform.state |= configuration("shop", True, "1s")
     for step in ("plan v2", "apply v2", "refresh v2"):
         terraform.take(step)

@@ -1,4 +1,4 @@
-"""v1 as Terraform's provider and zitadel-go call it: its errors, its lists, its views, and whose objects it sees."""
+"""v1 as Terraform's provider and zitadel-go call it: errors, lists, answers, organizations and rights."""
 
 import json
 import re
@@ -38,10 +38,10 @@ def refusals(section: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(("method", "request_", "status", "ids", "text"), refusals("missing"))
-def test_each_method_has_its_own_error_for_what_is_missing_or_of_another_organization(
+def test_each_method_has_its_own_error_for_objects_that_are_missing_or_of_another_organization(
     admin: Api, standing: Fresh, method: str, request_: str, status: str, ids: str, text: str
 ) -> None:
-    """The last field of the request names what is not there."""
+    """The last field of the request names the missing object."""
     fields, (missing, *elsewhere) = fill(json.loads(request_), standing), ids.split("/")
     admin.v1(method, **fields | {[*fields][-1]: NOBODY}).refused(int(status), text, id=missing)
     away = admin.within(standing.organization.id).v1(method, **fields)
@@ -53,13 +53,13 @@ def test_each_method_has_its_own_error_for_what_is_missing_or_of_another_organiz
 
 
 @pytest.mark.parametrize(("method", "request_", "status", "id", "text"), refusals("unfit"))
-def test_each_method_has_its_own_error_for_what_is_taken_unfit_or_unchanged(
+def test_each_method_has_its_own_error_for_values_that_are_taken_unfit_or_unchanged(
     admin: Api, standing: Fresh, method: str, request_: str, status: str, id: str, text: str
 ) -> None:
     admin.v1(method, **fill(json.loads(request_), standing)).refused(int(status), text, id=id)
 
 
-def test_what_is_created_belongs_to_the_organization_of_the_header(admin: Api, fresh: Fresh) -> None:
+def test_a_new_object_belongs_to_the_organization_of_the_header(admin: Api, fresh: Fresh) -> None:
     away, owner = admin.within(fresh.organization.id), {"resourceOwner": fresh.organization.id}
     id = away.v1("AddProject", name=fresh.name).only("id", details=CREATED | owner)["id"]
     away.v1("GetProjectByID", id=id).has(project={"details": FULL | owner})
@@ -71,7 +71,7 @@ def test_what_is_created_belongs_to_the_organization_of_the_header(admin: Api, f
     away.v1("RemoveOrg").only(details=DETAILS | owner)
 
 
-def test_a_change_that_changes_nothing_is_fine_for_projects_roles_and_project_grants(admin: Api, fresh: Fresh) -> None:
+def test_an_update_without_a_change_is_accepted_for_projects_roles_and_project_grants(admin: Api, fresh: Fresh) -> None:
     project, role = {"id": fresh.project.id}, {"projectId": fresh.project.id, "roleKey": "r"}
     grant = {"projectId": fresh.project.id, "grantedOrgId": fresh.organization.id, "roleKeys": ["r"]}
     id = admin.v1("AddProjectGrant", **grant).only("grantId", details=CREATED)["grantId"]
@@ -90,7 +90,7 @@ def test_a_change_that_changes_nothing_is_fine_for_projects_roles_and_project_gr
     assert numbers == sorted({*numbers})
 
 
-def test_a_list_counts_past_its_limit_and_says_when(admin: Api, fresh: Fresh) -> None:
+def test_a_list_counts_all_matches_and_names_its_time(admin: Api, fresh: Fresh) -> None:
     project, none = {"projectId": fresh.project.id}, only("viewTimestamp")
     two, wrong_case = only("viewTimestamp", totalResult="2"), {"keyQuery": {"key": "R"}}
     row = only("key", "displayName", details=FULL)
@@ -103,7 +103,7 @@ def test_a_list_counts_past_its_limit_and_says_when(admin: Api, fresh: Fresh) ->
     admin.v1("ListProjectRoles", **project, queries=[{}]).refused(400, broken)
 
 
-def test_lists_find_by_each_of_their_filters(admin: Api, fresh: Fresh) -> None:
+def test_each_filter_of_a_list_selects_rows(admin: Api, fresh: Fresh) -> None:
     project, app, organization, user = fresh.project, fresh.app, fresh.organization, fresh.user
     roles, any_case = ("ListProjectRoles", {"projectId": project.id}), "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"
     assert fresh.assignment
@@ -131,7 +131,7 @@ def test_lists_find_by_each_of_their_filters(admin: Api, fresh: Fresh) -> None:
         admin.v1(method, **fields, queries=[{f"{query}Query": other}]).has(result=None)
 
 
-def test_an_update_of_an_oidc_application_keeps_absent_lists_and_resets_all_else(admin: Api, fresh: Fresh) -> None:
+def test_an_update_of_an_oidc_application_keeps_absent_lists_and_resets_the_rest(admin: Api, fresh: Fresh) -> None:
     lists = {"redirectUris": ["https://a.example/in", "https://b.example"], "additionalOrigins": ["https://c.example"]}
     app = {"projectId": fresh.project.id, "name": "web", "clockSkew": "1s", "devMode": True, "appType": 0, **lists}
     ids = {"projectId": fresh.project.id, "appId": admin.v1("AddOIDCApp", **app).has("clientSecret")["appId"]}
@@ -151,12 +151,12 @@ def test_an_update_of_an_oidc_application_keeps_absent_lists_and_resets_all_else
     admin.v1("RegenerateOIDCClientSecret", **ids).only("clientSecret", details=DETAILS)
 
 
-def test_humans_have_v1s_names_and_lose_their_roles_with_a_project_grant(admin: Api, fresh: Fresh) -> None:
+def test_humans_have_the_fields_of_v1_and_lose_their_roles_with_a_project_grant(admin: Api, fresh: Fresh) -> None:
     human, away = fresh.human, admin.within(fresh.organization.id)
     phone = {"phone": {"phone": "+41791234567", "isVerified": True}}
     admin.users.UpdateUser(userId=human.id, human=phone).has()
-    shown_phone = only(phone="+41791234567", isPhoneVerified=True)
-    admin.v1("GetUserByID", id=human.id).has(user={"human": {"phone": shown_phone}})
+    v1_phone = only(phone="+41791234567", isPhoneVerified=True)
+    admin.v1("GetUserByID", id=human.id).has(user={"human": {"phone": v1_phone}})
     ids = {"projectId": fresh.project.id, "grantedOrgId": fresh.organization.id}
     through = admin.v1("AddProjectGrant", **ids, roleKeys=["r"])["grantId"]
     grant = {"userId": human.id, "projectId": fresh.project.id, "projectGrantId": through, "roleKeys": ["r"]}
@@ -168,7 +168,7 @@ def test_humans_have_v1s_names_and_lose_their_roles_with_a_project_grant(admin: 
     away.v1("GetUserGrantByID", **id).refused(404, id="QUERY-wIPkA")
 
 
-def test_an_owner_of_a_project_may_do_what_is_about_this_project(
+def test_a_project_owner_has_rights_in_this_project_alone(
     server: Server, workshop: Workshop, project: Project, other_app: App
 ) -> None:
     own = Api(server, workshop.administrator("PROJECT_OWNER", of=project).pat)
@@ -180,7 +180,7 @@ def test_an_owner_of_a_project_may_do_what_is_about_this_project(
     own.v1("Admin/GetDefaultOrg").refused(403, "No matching permissions found", id="AUTH-5mWD2")
 
 
-def test_without_a_role_even_oneself_is_not_shown(visitor: User, stranger: Api) -> None:
+def test_users_who_are_not_administrators_cannot_read_their_own_user(visitor: User, stranger: Api) -> None:
     stranger.v1("GetUserByID", id=visitor.id).refused(*NO_MEMBERSHIP)
     stranger.v1("AddPersonalAccessToken", userId=visitor.id).refused(*NO_MEMBERSHIP)
     stranger.v1("Admin/ListOrgs").refused(*NO_MEMBERSHIP)

@@ -41,7 +41,7 @@ def text_of(node: ast.expr | None) -> str:
 
 
 def steps() -> Iterator[tuple[str, Command | Shell]]:
-    """Yield each command that zdemo proposes, and the place that makes it of a text."""
+    """Yield each command that zdemo proposes, and its place in the code."""
     for path in sorted((ROOT / "zdemo").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         for call in ast.walk(ast.parse(text)) if re.search(r"\b(Command|Shell)\(", text) else ():
@@ -65,13 +65,13 @@ def words_of(line: str) -> list[str]:
 
 
 def is_of_a_command(line: str) -> bool:
-    """Return whether a line calls a command of zdemo that knows its options, or another program."""
+    """Return whether a line calls another program, or a command of zdemo with options that it has."""
     program, *arguments = words_of(line)
     if program != "zdemo":
         return program in OTHER_PROGRAMS
     if arguments[-1] in WITH_OPTIONAL_VALUE:
         arguments[-1] += f"={ASK}"
-    assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "what asks for a token stands at the end"
+    assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "an option that asks for a token must be the last one"
     context = PROGRAM.make_context("zdemo", arguments[:1])
     name, command, arguments = PROGRAM.resolve_command(context, arguments)
     while hasattr(command, "resolve_command"):
@@ -81,7 +81,7 @@ def is_of_a_command(line: str) -> bool:
     return True
 
 
-def test_a_line_to_paste_is_only_a_line_to_paste() -> None:
+def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
     lines = [
         (in_words(known), place, isinstance(step, Command))
         for place, step in steps()

@@ -242,7 +242,7 @@ def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(per
 
 
 @pytest.mark.thorough
-def test_a_change_that_the_page_was_told_of_is_not_called_another_if_a_look_shows_it_first(browser: Browser) -> None:
+def test_a_change_from_the_feed_is_not_called_a_change_elsewhere_if_the_state_shows_it_first(browser: Browser) -> None:
     with page_site(threads=64, ttl_seconds=1) as site, visit(browser, site.address) as person:
         looks: list[Route] = []
         person.page.route("**/-/state", lambda look: looks.append(look))  # noqa: PLW0108  # Playwright marks a function
@@ -250,7 +250,7 @@ def test_a_change_that_the_page_was_told_of_is_not_called_another_if_a_look_show
         person.sees(f"revoked {ROLE} from reader", in_part=FEED)
         with person.page.expect_request("**/-/state"):
             person.page.evaluate("dispatchEvent(new Event('focus'))")
-        looks[-1].continue_()  # and the one of that change, which came first, waits
+        looks[-1].continue_()  # the earlier request, for that change, waits
         person.sees("now only uses answers from after the change", in_part=CHANGES)
         person.page.unroute_all(behavior="ignoreErrors")
 

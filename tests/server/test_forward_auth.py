@@ -121,7 +121,7 @@ WAYS = {  # paths, and the roles that they need; None: 404
 
 @pytest.fixture(scope="module")
 def apis() -> Iterator[list[Endpoint]]:
-    """The app on each kind of server."""
+    """The app as each kind of server calls it."""
     with ExitStack() as stack:
         servers = (as_it_is, without_raw_path, with_resolved_path)
         yield [stack.enter_context(answering(READER, server)) for server in servers]

@@ -53,7 +53,7 @@ def fed(up: Upstream) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def hasty(up: Upstream) -> Iterator[Api]:
-    """The example for a server that hangs; others may take longer on a busy machine."""
+    """The example with a short timeout, for a server that hangs. Other servers may be slow on a busy machine."""
     with one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_TIMEOUT="0.5") as running:
         yield running
 

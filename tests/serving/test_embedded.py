@@ -47,7 +47,7 @@ def test_it_serves_on_a_free_port_while_the_block_runs_and_on_the_same_one_again
         assert get(port) == b"/path None"
 
 
-def test_the_connection_of_a_client_that_speaks_http_2_is_handed_on_and_closed_then() -> None:
+def test_an_http_2_connection_is_passed_on_and_then_closed() -> None:
     reported = Queue[bytes]()
     with serving(hello, on_http2=lambda _, received: reported.put(received)) as port:
         assert exchange(port, PREFACE).status == 0

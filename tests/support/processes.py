@@ -96,7 +96,7 @@ def forker() -> Forker:
 
 @cache
 def runner() -> Forker:
-    """Return a process that does not fork, so that threads which wait for a silent server disturb no command."""
+    """Return a process that does not fork: threads that wait for a silent server would disturb a forked command."""
     return Forker(forks=False)
 
 

@@ -162,7 +162,7 @@ def connect_path(method: str) -> str:
 
 
 def v1_name(method: str) -> str:
-    """``AddProject`` -> ``zitadel.management.v1.ManagementService/AddProject``, and so on for ``Admin/GetOrgByID``."""
+    """Return the full name of a method of v1, such as ``AddProject`` or ``Admin/GetOrgByID``."""
     service, _, name = method.rpartition("/")
     service = service or "Management"
     return f"zitadel.{service.lower()}.v1.{service}Service/{name}"

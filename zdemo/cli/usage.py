@@ -120,9 +120,9 @@ class HelpedCommand(_Helped, TyperCommand):
         ctx.allow_interspersed_args = False  # the first word that is not an option begins the other command line
         left = super().parse_args(ctx, [*own])
         if args[-1:] == ["--"] and not behind_dashes:
-            raise UsageError("the command behind -- is missing", hint="is a variable there empty?")
+            raise UsageError("the command after -- is missing", hint="is a variable there empty?")
         if ((extra := ctx.params[program]) and "://" not in extra[0]) or misplaced:  # an address, the command refuses
-            message = f"an option stands behind --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
+            message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
             hint = "put -- in front of the command to run"
             if "--" in args and not misplaced:
                 raise UsageError(message, hint=hint)
@@ -272,7 +272,7 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         message = f"no such option: {typed}"
         meant = did_you_mean(f"--{typed.lstrip('-')}", options) if len(typed) > 2 else ""  # one letter is like many
         if hasattr(ctx.command, "commands"):
-            hint = replace(hint, does="lists the commands: options stand behind them")
+            hint = replace(hint, does="lists the commands: options come after them")
     elif extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")

@@ -22,7 +22,7 @@ def assignment(setting: str, value: str) -> SetVariable:
 
 
 def with_path(steps: Iterable[Step], name: str, end: str) -> tuple[Step, ...]:
-    """Return steps, with a path at the end of each address that they give a setting."""
+    """Return the steps with this path at the end of each address that they propose for a setting."""
     return tuple(assignment(name, s.value + end) if isinstance(s, SetVariable) and s.name == name else s for s in steps)
 
 

@@ -103,14 +103,14 @@ def usable_at(address: str, value: str) -> str:
 
 
 def emulator_in(environment: Environment) -> str:
-    """Return the address that ``.env`` gives, if it is of this machine, not ZITADEL's port, and an emulator's."""
+    """Return the address of the emulator on this machine to which ``.env`` belongs, or an empty text."""
     file, address = str(environment.file), environment.get(ISSUER, "").strip()
     is_here = environment.source(ISSUER) == file and is_local(address) and f":{ZITADELS_PORT}" not in address
     return address if is_here and any(is_public(environment.layers[file].get(name, "")) for name in SECRETS) else ""
 
 
 def with_env_file(step: Step, path: Path | None) -> Step:
-    """Return a step whose commands work with this ``.env``; for an emulator's, setup must be told that it is meant."""
+    """Return a step whose commands work with this ``.env``. If it is an emulator's, setup gets its address."""
     if isinstance(step, Command) and step.text == "setup":
         with suppress(SettingsError):
             if emulator := emulator_in(environment := read_environment(path)):

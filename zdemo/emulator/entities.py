@@ -31,7 +31,7 @@ def moment(seconds: float) -> str:
 
 
 def new_ids(now: Callable[[], float]) -> Iterator[str]:
-    """Yield IDs as ZITADEL's, with the time inside (sonyflake), which runs ahead of a clock that stands."""
+    """Yield IDs as ZITADEL does (sonyflake); the time in them runs ahead of a clock that stands still."""
     count, machine = 0, secrets.randbits(MACHINE_BITS)
     while True:  # in units of time and their sequences
         count = max(count + 1, int((now() - ID_EPOCH) * UNITS_PER_SECOND) * SEQUENCES_PER_UNIT)

@@ -163,6 +163,6 @@ def in_words(step: Step, blank: str = " ") -> str:
 def _of_zdemo(command: Command) -> str:
     names = [shlex.quote(name) for name in command.names]
     file = [f"--env-file {shlex.quote(str(command.env_file))}"] if command.env_file else []
-    if any(name.startswith("-") for name in command.names):  # no option can stand behind them
+    if any(name.startswith("-") for name in command.names):  # no option can follow them
         return " ".join(["zdemo", command.text, *file, "--", *names])
     return " ".join(["zdemo", command.text, *names, *file, *filter(None, [command.option])])

@@ -19,7 +19,7 @@ def hash_of(token: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Forget:
-    """What to forget, by one of the three. It holds the token's hash, never the token. Raises ValueError."""
+    """An order with one of the three. It holds the token's hash, never the token. Raises ValueError."""
 
     user_id: str | None = None
     token_hash: bytes | None = None

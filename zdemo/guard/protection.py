@@ -1,8 +1,8 @@
 """The introspector that protects: this API from a ZITADEL that hangs, and ZITADEL from this API.
 
-Around each introspection stand the breaker and the bulkhead, which limits how many are under way. The breaker comes
-first, since a probe of an outage must pass a bulkhead that is full of lost calls; and again after it, since the state
-may have changed while a caller waited. When an outage ends, the bulkhead forgets the calls from before. An unusable
+Each introspection passes the breaker and the bulkhead, which limits the number of open calls. The breaker comes first,
+since a probe of an outage must pass a bulkhead that is full of lost calls, and again after it, since the state may have
+changed while a caller waited. When an outage ends, the bulkhead forgets the calls from before. An unusable
 answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open breaker would hide
 behind a 503 what the operator has to correct.
 """

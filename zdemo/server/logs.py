@@ -48,7 +48,7 @@ def clock(form: str, convert: Callable[[float], time.struct_time]) -> Callable[[
 
 @dataclass(frozen=True)
 class RequestLog:
-    """A logger of requests: what the arguments of its records are, and how they become a line."""
+    """A log of requests: the name of its logger, the names of a record's arguments, and the function for a line."""
 
     name: str
     fields: tuple[str, ...]

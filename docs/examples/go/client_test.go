@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-func TestUserOfTheTest(t *testing.T) {
+func TestNewUser(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	target, err := instance(os.Getenv("ZITADEL_DOMAIN"))

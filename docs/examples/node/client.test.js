@@ -21,7 +21,7 @@ async function status(token) {
 before(() => new Promise((resolve) => api.listen(0, "127.0.0.1", resolve)));
 after(() => api.close());
 
-test("a user of the test", async () => {
+test("a new user passes with the role only", async () => {
   const { org } = await management.getMyOrg({});
   const machine = { case: "machine", value: { name: "Robot" } };
   const { id: userId } = await users.createUser({ organizationId: org.id, userType: machine });

@@ -1,4 +1,4 @@
-// Calls by zitadel-go's client, with the arguments port and token; each prints its outcome on a line.
+// Calls by zitadel-go's client. The arguments are port and token. Each call prints its outcome on a line.
 package main
 
 import (

@@ -22,7 +22,7 @@ END_STREAM, END_HEADERS = 1, 4
 
 
 class Client(AbstractContextManager["Client"]):
-    """A client with a connection of its own; it calls as the administrator, unless there is another token."""
+    """A client with a connection of its own. By default, it sends the administrator's token."""
 
     def __init__(self, port: int, token: str | None = ADMIN.pat, host: str = "localhost") -> None:
         self.channel: Any = grpc.insecure_channel(f"{host}:{port}", options=[("grpc.use_local_subchannel_pool", 1)])
@@ -38,19 +38,19 @@ class Client(AbstractContextManager["Client"]):
         return answer
 
     def ask(self, method: str, /, **fields: Any) -> Any:
-        """Call a method with fields as JSON has them, and return the answer so."""
+        """Call a method with the fields of JSON, and return the answer as JSON."""
         row = method_row(method)
         return json.loads(protobuf.json_of(row.answer, self.send(method, protobuf.bytes_of(row.request, fields))))
 
     def refused(self, method: str, message: bytes = b"", seconds: float = PATIENCE_SECONDS, **metadata: str) -> str:
-        """Return code and message of a call that must fail, and ° if it has no ``ErrorDetail``."""
+        """Return code and message of a call that must fail, and ° if there is no ``ErrorDetail``."""
         try:
             self.send(method, message, seconds, **metadata)
         except grpc.RpcError as error:
             ended: Any = error
             details = dict(ended.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
             return f"{ended.code().name} {ended.details()}{mark_of(details, ended.details())}"
-        raise AssertionError(f"{method} is answered")
+        raise AssertionError(f"{method} was not refused")
 
 
 def message(text: str) -> bytes:
@@ -59,7 +59,7 @@ def message(text: str) -> bytes:
 
 
 def mark_of(status: bytes, message: str) -> str:
-    """Return ° for no details; those that are there must have the ID and the text of the message."""
+    """Return ° for no details. Details must have the ID and the text of the message."""
     if not status:
         return "°"
     (detail,) = (wire(content) for content in wire(status)[3])
@@ -74,7 +74,7 @@ def frame(kind: int, flags: int, payload: bytes = b"", stream: int = 1) -> bytes
 
 
 def call(port: int, method: str, body: bytes, fields: dict[str, str] | None = None, *, ended: bool = True) -> bytes:
-    """Return the frames of a call as the administrator, from the preface on; the body is shorter than a window."""
+    """Return the preface and the frames of an administrator's call; the body is shorter than a window."""
     named = {":method": "POST", ":scheme": "http", ":path": f"/{method}", ":authority": f"localhost:{port}"}
     named |= {"te": "trailers", "content-type": "application/grpc", "authorization": f"Bearer {ADMIN.pat}"}
     block = b"".join(
@@ -91,7 +91,7 @@ def _text(value: str) -> bytes:
 
 
 def connected(port: int, content: bytes) -> socket.socket:
-    """Return a connection on which these bytes were sent."""
+    """Return a connection after these bytes were sent."""
     connection = socket.create_connection(("localhost", port), timeout=PATIENCE_SECONDS)
     connection.sendall(content)
     return connection

@@ -8,6 +8,6 @@ from zdemo.emulator import Emulator
 
 @pytest.fixture
 def client(own: Emulator) -> Iterator[Client]:
-    """Calls an emulator of this test alone, as the administrator."""
+    """A client of the test's own emulator, with the administrator's token."""
     with Client(own.port) as client:
         yield client

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("emulator_only")
 ADD = f"{USERS}/AddPersonalAccessToken"
 
 
-def test_an_answer_is_that_of_json_and_a_change_is_seen_there(near: Server, client: Client) -> None:
+def test_grpc_gives_the_answers_of_json_and_changes_the_same_objects(near: Server, client: Client) -> None:
     api = Api(near, ADMIN.pat)
     assert client.ask(GET, userId=READER.id) == api.users.GetUserByID(userId=READER.id).response.json()
     assert client.ask(MINE) == api.rest("GET", "/auth/v1/users/me").response.json()
@@ -50,7 +50,7 @@ def test_a_refusal_has_code_message_and_detail(
         assert client.refused(method, content) == status
 
 
-def test_metadata_choose_organization_and_instance(own: Emulator, client: Client) -> None:
+def test_metadata_select_organization_and_instance(own: Emulator, client: Client) -> None:
     assert client.refused(GET, x_zitadel_orgid=NOBODY) == "PERMISSION_DENIED Organisation doesn't exist (AUTH-Bs7Ds)"
     with Client(own.port, host="127.0.0.1") as stranger:
         assert stranger.refused(GET).startswith("NOT_FOUND unable to set instance using origin &{127.0.0.1:")
@@ -69,7 +69,7 @@ def test_a_call_is_recorded_as_a_request_and_its_answer_names_the_number(own: Em
     assert (headers["x-zdemo-request"], headers["x-zdemo-emulator"]) == (str(record.number), own.world.name)
 
 
-def test_the_clock_is_that_of_json(own: Emulator, client: Client) -> None:
+def test_grpc_uses_the_emulators_clock(own: Emulator, client: Client) -> None:
     soon = own.world.add_pat(own.world.users[ADMIN.id], own.world.now() + 60).token
     with Client(own.port, soon) as client:
         assert client.ask(MINE)["user"]["id"] == ADMIN.id
@@ -97,13 +97,13 @@ def test_reflection_describes_what_is_served(own: Emulator, version: str) -> Non
         assert pool.FindMethodByName(f"{USERS}.GetUserByID").input_type.name == "GetUserByIDRequest"
 
 
-def test_an_emulator_that_ends_ends_calls_and_threads() -> None:
+def test_the_end_of_an_emulator_ends_its_calls_and_threads() -> None:
     before = set(threading.enumerate())
     with emulate() as own, Client(own.port) as client:
         client.ask(MINE)
         own.faults.add(new_fault("hang"))
         hanging = client.channel.unary_unary(f"/{MINE}").future(b"", metadata=client.login)
-        eventually("it hangs", lambda: len(own.requests) == 2)
+        eventually("the call hangs", lambda: len(own.requests) == 2)
     assert hanging.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     eventually("all threads end", lambda: set(threading.enumerate()) <= before)
     with emulate(known_world(), port=own.port), Client(own.port) as client:

@@ -1,4 +1,4 @@
-"""The client of zitadel-go, as it is, with the version of the table of messages."""
+"""The unchanged client of zitadel-go, in the version from which the table of messages was written."""
 
 import re
 import shutil
@@ -19,9 +19,9 @@ Unimplemented unknown method GetOIDCInformation for service zitadel.management.v
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("emulator_only")
-def test_its_client_works_unchanged(tmp_path: Path) -> None:
+def test_the_client_of_zitadel_go_works(tmp_path: Path) -> None:
     if not shutil.which("go"):
-        pytest.skip("there is no Go")
+        pytest.skip("Go is not installed")
     _, _, module, version, *_ = TABLE.read_text(encoding="utf-8").split()
     shutil.copy(Path(__file__).with_name("client.go"), tmp_path)
     (tmp_path / "go.mod").write_text(f"module client\n\ngo 1.25.0\n\nrequire {module} {version}\n")
@@ -29,4 +29,4 @@ def test_its_client_works_unchanged(tmp_path: Path) -> None:
     run_online("go", "build", "-o", "client", ".", folder=tmp_path)
     with emulate() as emulator:
         out = run_online(tmp_path / "client", str(emulator.port), ADMIN.pat)
-    assert re.sub(" +", " ", out) == EXPECTED  # which protobuf varies
+    assert re.sub(" +", " ", out) == EXPECTED  # protobuf varies the number of spaces

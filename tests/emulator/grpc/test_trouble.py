@@ -1,4 +1,4 @@
-"""Faults, bad input and many streams: what a client by gRPC gets, what is recorded, and that others go on."""
+"""Faults, bad input and many streams: the client's answer, the records, and the other clients."""
 
 import gzip
 from contextlib import ExitStack
@@ -38,7 +38,7 @@ WORD = (
         ("redirect", "UNKNOWN unexpected HTTP status 302 Found°"),
     ],
 )
-def test_a_fault_is_a_status(own: Emulator, client: Client, kind: str, status: str) -> None:
+def test_a_fault_gives_a_status(own: Emulator, client: Client, kind: str, status: str) -> None:
     own.faults.add(new_fault(kind, times=1))
     assert client.refused(MINE).startswith(status)
     assert own.requests[-1].reason == f"fault: {kind}"
@@ -51,7 +51,7 @@ def test_a_late_answer_comes_whole_or_the_deadline_ends_the_call_alone(own: Emul
         assert client.send(MINE)
     own.faults.add(new_fault("hang", path=f"/{LIST}"))
     hanging = client.channel.unary_unary(f"/{LIST}").future(b"", metadata=client.login)
-    eventually("it hangs", lambda: len(own.requests) == 3)
+    eventually("the call hangs", lambda: len(own.requests) == 3)
     assert client.refused(LIST, seconds=0.3) == "DEADLINE_EXCEEDED Deadline Exceeded°"
     assert client.send(MINE), "on the same connection"
     assert not hanging.done()
@@ -72,11 +72,11 @@ def test_a_late_answer_comes_whole_or_the_deadline_ends_the_call_alone(own: Emul
     ],
     ids=["cut", "none", "large", "not gzip", "bomb", "timeout", "path"],
 )
-def test_what_no_client_sends_is_recorded_and_others_go_on(
+def test_a_broken_call_is_recorded_and_others_are_answered(
     own: Emulator, client: Client, body: bytes, fields: dict[str, str], reason: str
 ) -> None:
     with connected(own.port, call(own.port, GET, body, fields)):
-        eventually("it is recorded", lambda: len(own.requests) == 1)
+        eventually("the call is recorded", lambda: len(own.requests) == 1)
         assert own.requests[-1].reason == reason
         assert client.send(MINE)
 
@@ -107,11 +107,11 @@ def test_a_thousand_calls_at_once_are_answered_beside_http_1_1(near: Server, cli
     assert len({call.result() for call in calls}) == 1
 
 
-def test_clients_that_stall_hold_nobody_up(own: Emulator, near: Server, client: Client) -> None:
+def test_stalled_clients_do_not_delay_others(own: Emulator, near: Server, client: Client) -> None:
     whole = call(own.port, MINE, b"", ended=False)
-    with ExitStack() as open_ones:
+    with ExitStack() as connections:
         for start in (whole, whole[:16], whole[:24], whole[:16] + b"garbage") * 20:
-            open_ones.enter_context(connected(own.port, start))
+            connections.enter_context(connected(own.port, start))
         assert client.send(MINE)
         assert near.get("/debug/healthz").status_code == 200
     eventually("all are recorded", lambda: [record.reason for record in own.requests].count(LOST) == 20)

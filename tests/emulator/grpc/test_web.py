@@ -1,4 +1,4 @@
-"""gRPC-web, and Connect with protobuf: over HTTP/1.1, by their bytes and from a page in Chromium."""
+"""gRPC-web and Connect with protobuf over HTTP/1.1: their bytes, and calls from a page in Chromium."""
 
 import base64
 from typing import Any
@@ -33,7 +33,7 @@ def post(emulator: Emulator, path: str, media: str, body: bytes, **headers: str)
 @pytest.mark.parametrize(
     ("path", "media"), [(GET, WEB), (GET, f"{WEB}+proto"), (MINE, f"{WEB}-text"), (GET, "application/proto")]
 )
-def test_an_answer_is_a_message_and_in_grpc_web_a_status_behind_it(own: Emulator, path: str, media: str) -> None:
+def test_an_answer_is_a_message_and_in_grpc_web_a_status_follows(own: Emulator, path: str, media: str) -> None:
     body = framed(message_of(ADMIN.id) if path == GET else b"") if WEB in media else message_of(ADMIN.id)
     response = post(own, path, media, base64.b64encode(body) if "text" in media else body, Origin=PAGE)
     assert (response.status_code, response.headers["Content-Type"]) == (200, media)
@@ -75,7 +75,7 @@ def test_a_refusal_of_grpc_web_is_in_the_headers(
     assert response.headers["Access-Control-Expose-Headers"] == "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 
 
-def test_a_fault_is_a_status_of_grpc_web_or_a_page(own: Emulator) -> None:
+def test_a_fault_gives_a_status_of_grpc_web_or_a_page(own: Emulator) -> None:
     own.faults.add(new_fault("rate-limited", times=1))
     own.faults.add(new_fault("not-json", times=1))
     assert post(own, GET, WEB, framed(message_of(ADMIN.id))).headers["Grpc-Status"] == "8"

@@ -127,7 +127,7 @@ WRITERS: dict[str, Callable[[Any], Any]] = {  # of values that JSON has as texts
 }
 
 
-Rule = tuple[Callable[[Any], object], str]  # a test of a value, and what is said of those that fail it
+Rule = tuple[Callable[[Any], object], str]  # a test of a value, and the error text
 
 
 def _storable(text: str) -> bool:
@@ -187,11 +187,11 @@ class Field:
         self._of_each = [(_storable, "")] * (row.type == "string") + list(rules.values())
 
     def read(self, value: Any) -> Any:
-        """Return a value of JSON in Python."""
+        """Return the Python value of a JSON value."""
         return self._each(self._read, value)
 
     def show(self, value: Any) -> Any:
-        """Return a value as JSON has it; a text is one already."""
+        """Return the JSON form of a value; a text has it already."""
         return self._each(self._show, value)
 
     def _each(self, convert: Callable[[Any], Any], value: Any) -> Any:

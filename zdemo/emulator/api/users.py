@@ -16,7 +16,7 @@ unknown_user = partial(NotFound, "User could not be found", "QUERY-Dfbg2")
 
 
 def show_user(_: World, user: User) -> Answer:
-    """Return a user as lists show it, with what v1 calls otherwise by both names: the message has one of them."""
+    """Return a user as lists show it, with both names where v1 has its own: a message has one of them."""
     row, secret = attributes(user), user.secret is not None
     machine = row | {"hasSecret": secret, "accessTokenType": JWT if user.jwt_access_tokens else ""}
     return {

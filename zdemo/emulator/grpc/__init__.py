@@ -1,1 +1,1 @@
-"""gRPC beside HTTP/1.1 on the emulator's one port, and messages in protobuf over HTTP/1.1."""
+"""gRPC on the emulator's port, and messages in protobuf over HTTP/1.1."""

@@ -1,4 +1,4 @@
-"""A server of grpcio: it gets the bytes of clients through connections on loopback, and asks the application."""
+"""A grpcio server behind the emulator's port: it gets the bytes of clients over loopback, and asks the application."""
 
 import socket
 import threading
@@ -30,7 +30,7 @@ CODES = {str(code.value[0]): code for code in grpc.StatusCode}
 
 @contextmanager
 def grpc_server(app: App) -> Iterator[Callable[[socket.socket, bytes], None]]:
-    """Run a server; yield what serves a client to its end, and gets its connection and what was read from it."""
+    """Run a server; yield a function that serves a client, given its connection and the bytes already read from it."""
     with ThreadPoolExecutor(MOST_CALLS) as threads:
         server = grpc.server(threads, [_Calls(app)], options=OPTIONS)
         port = server.add_insecure_port(f"{LOOPBACK}:0")
@@ -42,18 +42,18 @@ def grpc_server(app: App) -> Iterator[Callable[[socket.socket, bytes], None]]:
 
 
 def _serve(port: int, client: socket.socket, received: bytes) -> None:
-    """Carry bytes both ways until one side ends."""
+    """Copy bytes in both directions until one side ends."""
     with socket.create_connection((LOOPBACK, port)) as server:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answers = threading.Thread(target=_carry, args=(server, client), daemon=True)
+        answers = threading.Thread(target=_copy, args=(server, client), daemon=True)
         answers.start()
         server.sendall(received)
-        _carry(client, server)
+        _copy(client, server)
         answers.join()
 
 
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    """Carry bytes until the source ends, and make what carries them the other way end too."""
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy bytes until the source ends, then end the copying in the other direction too."""
     with suppress(OSError):
         while piece := source.recv(65_536):
             target.sendall(piece)
@@ -62,15 +62,15 @@ def _carry(source: socket.socket, target: socket.socket) -> None:
 
 
 class _Calls(grpc.GenericRpcHandler):
-    """Answers health and reflection, and lets the application answer all other calls."""
+    """The handlers of health and reflection; the application answers all other calls."""
 
     def __init__(self, app: App) -> None:
-        self._app, self._about = app, _about()
+        self._app, self._own = app, _own_handlers()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return what answers a method: as one for a stream of messages, it sees also calls without any."""
+        """Return the handler of a method. It takes a stream of messages, so that it also sees calls without any."""
         path = handler_call_details.method
-        return self._about.get(path) or grpc.stream_unary_rpc_method_handler(partial(self._answer, path))
+        return self._own.get(path) or grpc.stream_unary_rpc_method_handler(partial(self._answer, path))
 
     def _answer(self, path: str, messages: Iterator[bytes], call: Any) -> bytes:
         def body() -> Iterator[bytes]:
@@ -83,7 +83,7 @@ class _Calls(grpc.GenericRpcHandler):
         fields = [(key, value) for key, value in call.invocation_metadata() if isinstance(value, str)]
         environ = create_environ(path, f"http://{host}/", method="POST", headers=fields, content_type=GRPC)
         environ["wsgi.input"] = SimpleNamespace(read=lambda _: next(message, b""))
-        seen, ignored = lambda *_: b"-" * call.is_active(), lambda *_: None  # for faults, the call is the connection
+        seen, ignored = lambda *_: b"-" * call.is_active(), lambda *_: None  # faults act on the call as on a connection
         environ[SOCKET] = SimpleNamespace(recv=seen, setsockopt=ignored, close=ignored)
         try:
             content, status, headers = run_wsgi_app(self._app, environ, buffered=True)
@@ -98,14 +98,14 @@ class _Calls(grpc.GenericRpcHandler):
         return b"".join(content)
 
 
-def _about() -> dict[str, Any]:
-    """Return the handlers of health, and of reflection of what is served, by their paths."""
-    known = {b"", *(field(1, name) for name in SERVICES)}  # the messages that name them
+def _own_handlers() -> dict[str, Any]:
+    """Return the handlers of health and reflection by their paths."""
+    known = {b"", *(field(1, name) for name in SERVICES)}  # the requests that name a service
 
     def check(message: bytes, call: grpc.ServicerContext) -> bytes:
         if message not in known:
             call.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
-        return b"\x08\x01"  # it serves
+        return b"\x08\x01"  # SERVING
 
     reflection = grpc.stream_stream_rpc_method_handler(
         ReflectionServicer(SERVICES, pool()).ServerReflectionInfo,

@@ -1,6 +1,6 @@
-"""Messages in protobuf: those of gRPC-web and Connect by HTTP/1.1, and those that ``server`` gets by HTTP/2.
+"""Protobuf in front of an application that speaks JSON: gRPC-web and Connect over HTTP/1.1, gRPC from ``server``.
 
-The unchanged application gets and gives JSON. Its status is the one in the records.
+The records of requests have the application's HTTP status.
 """
 
 import json
@@ -30,7 +30,7 @@ EXPOSED = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 
 
 def with_protobuf(app: App) -> App:
-    """Return an application that takes messages in protobuf too, if the extra is installed."""
+    """Return an application that also accepts messages in protobuf, if the extra is installed."""
 
     def answer(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         media, name = environ.get("CONTENT_TYPE", "").lower(), environ["PATH_INFO"][1:]
@@ -51,7 +51,7 @@ def with_protobuf(app: App) -> App:
 
 
 def _json_of(name: str, content: bytes, media: str) -> bytes:
-    """Return a request as JSON, or nothing if it cannot be read; in gRPC-web, a flag and the length come first."""
+    """Return a request as JSON, or nothing if it is unreadable; in gRPC-web, it begins with a flag and the length."""
     from zdemo.emulator.messages import protobuf  # lazily, since it takes long to load
 
     try:
@@ -68,7 +68,7 @@ def _json_of(name: str, content: bytes, media: str) -> bytes:
 
 
 def _translated(name: str, media: str, started: list[Any], pieces: Iterable[bytes], start: Any) -> Iterator[bytes]:
-    """Yield an answer, whose pieces may come late, and start it with the status of gRPC."""
+    """Yield the answer for a client. Its pieces may come late."""
     from zdemo.emulator.messages import protobuf
 
     content = b"".join(pieces)
@@ -89,7 +89,7 @@ def _translated(name: str, media: str, started: list[Any], pieces: Iterable[byte
 
 
 def _outcome(status: int, headers: dict[str, str], content: bytes) -> tuple[int | None, str, bytes]:
-    """Return code, message and ``google.rpc.Status`` of an answer; a page, for example, has no code."""
+    """Return code, message and ``google.rpc.Status`` of an answer. An HTML page, for example, has no code."""
     if what := headers.get(NOT_SERVED):
         return CODES["unimplemented"][0], what, b""
     if status == 200 and headers.get("Content-Type") == JSON:

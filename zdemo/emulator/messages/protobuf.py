@@ -1,4 +1,4 @@
-"""The messages of the table in protobuf: their descriptors, and what is between their bytes and JSON."""
+"""The messages of the table in protobuf: their descriptors, and the conversion between bytes and JSON."""
 
 import re
 from functools import cache
@@ -25,7 +25,7 @@ def json_of(name: str, content: bytes) -> bytes:
 
 
 def bytes_of(name: str, value: dict[str, Any]) -> bytes:
-    """Return the bytes of a message, which must be as the table says."""
+    """Return the bytes of a message, whose fields must be those of the table."""
     return json_format.ParseDict(value, _class_of(name)()).SerializeToString()
 
 
@@ -36,7 +36,7 @@ def _class_of(name: str) -> type[Message]:
 
 @cache
 def pool() -> DescriptorPool:
-    """Return the descriptors, with a file for each package; a program may have others with these names."""
+    """Return the descriptors, one file per package. The default pool may hold others of the same names."""
     known = FileDescriptorProto()
     for module in (duration_pb2, struct_pb2, timestamp_pb2):
         known.MergeFromString(module.DESCRIPTOR.serialized_pb)
@@ -66,7 +66,7 @@ def pool() -> DescriptorPool:
 
 
 def _add_fields(file: FileDescriptorProto, message: DescriptorProto, full_name: str) -> None:
-    """Add the fields of a message, and the files of their types."""
+    """Add the fields of a message, and let its file import the files of their types."""
     rows = [row for row in field_rows(full_name) if row.number]
     for row in sorted(rows, key=lambda row: row.label == "?"):  # their choices must be the last
         field = message.field.add(name=row.name, number=row.number, proto3_optional=row.label == "?", **_type(row.type))
@@ -87,7 +87,7 @@ def _add_fields(file: FileDescriptorProto, message: DescriptorProto, full_name: 
 
 
 def _type(name: str) -> dict[str, Any]:
-    """Return the type of a field; protobuf finds out what one with a full name is."""
+    """Return the type of a field. For a full name, protobuf finds out whether it is a message or an enum."""
     return {"type_name": f".{name}"} if "." in name else {"type": f"TYPE_{name.upper()}"}
 
 

@@ -46,7 +46,7 @@ async function lookAgain() {
   setTimeout(lookAgain, state.setup && !state.setup.emulator ? LOOK_MS.real : LOOK_MS.emulator);
 }
 
-let told = 0; // changes of which the feed told: until the state was read again, each answer may show them
+let pending = 0; // changes from the feed: until the state has been read again, any answer may show them
 
 /** Read the state again. A failure is left to the feed, which notices it too and says so. */
 export async function refreshState() {
@@ -55,7 +55,7 @@ export async function refreshState() {
     const setup = await readState();
     if (state.answers !== asked) return; // a change was answered meanwhile, and knows better
     const changes = keepSetup(setup);
-    if (changes.length && !told) showChangeElsewhere(changes);
+    if (changes.length && !pending) showChangeElsewhere(changes);
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }
@@ -102,8 +102,8 @@ function listenToFeed() {
   feed.addEventListener("changed", (message) => {
     const change = parsed(message.data);
     if (!change || !showChange(change)) return;
-    told += 1;
-    refreshState().finally(() => (told -= 1));
+    pending += 1;
+    refreshState().finally(() => (pending -= 1));
   });
   feed.addEventListener("forgotten", (message) => {
     addNote("the API forgot ZITADEL’s answers: it asks again");

@@ -38,7 +38,7 @@ function fill() {
   const callers = state.setup.callers.map((caller) => [caller.id, `${caller.name}: ${caller.about}`]);
   setOptions(byId("caller"), [...callers, [PASTED, "another token…"]]);
   showFields();
-  byId("try").inert = false; // before, there is nothing to choose
+  byId("try").inert = false; // until then, there is nothing to choose
 }
 
 function optionOf(route) {

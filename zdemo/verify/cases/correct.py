@@ -83,7 +83,7 @@ CASES: tuple[Case, ...] = (
     api_case(
         id="correct.malformed",
         asked="Bearer without a token, with two words, and with quotes",
-        must="400 invalid_request, or 401 for a proxy that cannot pass 400 on",
+        must="invalid_request with 400, or with 401 for a proxy that cannot pass 400 on",
         source="RFC 6750 section 3.1: SHOULD",
         fix="answer 400 invalid_request to a malformed Bearer header",
         ask=lambda run: [run.api.send(value) for value in MALFORMED],

@@ -1,4 +1,4 @@
-"""The other methods of v1: the caller's own user and roles, the instance with its organizations and events."""
+"""Other methods of v1: the caller's user and roles, and the instance with its organizations and events."""
 
 from functools import partial
 

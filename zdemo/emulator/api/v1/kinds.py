@@ -1,4 +1,4 @@
-"""The kinds of objects that v1 manages: what it calls them, and how it shows them."""
+"""The kinds of objects that v1 manages: their names, and their fields in answers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ NAMES = {  # of v1, and of v2
     "userName": "username",
 }
 Find = Callable[[World, Any, Answer], Any]  # by the owner of a part and the fields of a request
-# what belongs to an organization, by v2's names of their IDs
+# the objects that belong to an organization, by v2's names of their IDs
 OWNERS = {"organizationId": "organizations", "projectId": "projects", "userId": "users", "id": "authorizations"}
 
 
@@ -36,7 +36,7 @@ def in_v1(answer: Mapping[str, Any]) -> Answer:
 
 
 def organization_of(world: World, entity: Any) -> str:
-    """Return the ID of the organization to which an object belongs, if only as a part of another."""
+    """Return the ID of the organization to which an object, or the object that it is a part of, belongs."""
     for whole in ("user", "application", "project"):
         if not hasattr(entity, "organization_id") and (id := getattr(entity, f"{whole}_id", "")):
             entity = getattr(world, f"{whole}s")[id]
@@ -47,8 +47,8 @@ def organization_of(world: World, entity: Any) -> str:
 class Kind:
     """A kind of object, and the service of v2 that manages it.
 
-    ``owner`` is v2's name for the ID of what is in an organization: the object, or what it is a part of, where ``find``
-    finds it by the fields of a request. ``values`` returns what the message has besides ``details``.
+    ``owner`` is v2's name for the ID of the object that belongs to an organization: of this kind, or the whole of which
+    it is a part. ``find`` returns the part for the fields of a request. ``values`` returns all fields but ``details``.
     """
 
     service: Service
@@ -64,9 +64,9 @@ class Kind:
         return absent | {names.get(name, name): value for name, value in call.body.items()}
 
     def existing(self, call: Call, fields: Answer, unknown: Refusal | None, elsewhere: Refusal | None = None) -> Any:
-        """Return the object, or refuse one that is unknown, or elsewhere: not in the call's organization.
+        """Return the object, or refuse one that is unknown, or elsewhere: in another organization than the call.
 
-        Without a refusal return nothing, and change the fields so that v2 does not know what is elsewhere.
+        Without a refusal, return None, and clear the owner in the fields, so that v2 does not know it.
         """
         owner = getattr(call.world, OWNERS[self.owner]).get(fields.get(self.owner))
         if owner and owner.organization_id != call.organization_id:

@@ -1,9 +1,9 @@
 """zitadel.management.v1.ManagementService: the methods that v2 has too, by ``methods.txt``.
 
-A line has the name of a method, its kind of objects, and the method of v2 that does it or where a list has its rows.
-Then come the filters of a list with what they look at, or the name of the time in an answer (``date``), and errors:
-for an object that is ``unknown`` or ``elsewhere``, in another organization, and for a change that leaves it
-``unchanged``. All other errors are v2's.
+Each line has the name of a method, its kind of object, and the method of v2 that does the work; for a list, where its
+rows are. Then come the filters of a list with the values that they compare, or the name of the time in an answer
+(``date``) and errors: for an object that is ``unknown``, or in another organization (``elsewhere``), and for an update
+that leaves it ``unchanged``. All other errors are v2's.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ def _oidc(fields: Answer) -> Answer:
     return {name: value for name, value in fields.items() if name in known and value != []}
 
 
-BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need besides, of the request and the object
+BODIES: dict[str, Callable[[Answer, Any], Answer]] = {  # what v2's methods need besides the fields of the request
     "AddAPIApp": lambda fields, _: {"apiConfiguration": fields},
     "AddOIDCApp": lambda fields, _: {"oidcConfiguration": _oidc(fields)},
     "AddMachineUser": lambda fields, _: {"machine": fields},
@@ -100,7 +100,7 @@ for line in Path(__file__).with_name("methods.txt").read_text(encoding="utf-8").
     _declare(name, getattr(kinds, kind), by, dict(part.split(": ") for part in more))
 
 
-# --- what v2 does otherwise ---
+# --- methods that differ from those of v2 ---
 
 
 def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
