@@ -57,7 +57,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     if config.option.dist == "no":
         config.option.dist = "worksteal"
-    return (os.cpu_count() or 1) + (config.option.markexpr != "thorough")
+    processors = os.cpu_count() or 1
+    return processors if config.option.markexpr == "thorough" else processors + 1
 
 
 def _import_share() -> None:

@@ -4,6 +4,6 @@ import json
 import os
 import subprocess
 
-outputs = json.loads(subprocess.check_output(["tofu", "output", "-json"]))
+outputs = json.loads(subprocess.check_output(["tofu", "output", "-json", "-state=emulator.tfstate"]))
 os.environ.pop("ZITADEL_KEY_FILE", None)  # of the emulator's own project
 os.environ.update(outputs["environment"]["value"])

@@ -36,7 +36,7 @@ def with_protobuf(app: App) -> App:
         media, name = environ.get("CONTENT_TYPE", "").lower(), environ["PATH_INFO"][1:]
         known = media in (CONNECT, GRPC) or WEB.fullmatch(media)
         environ[BY_NAME] = known and media != CONNECT
-        if not known or ("-text" in media and ".v2." in name) or not find_spec("grpc"):
+        if not known or ("-text" in media and ".v2." in name) or not find_spec("grpc_reflection"):
             return app(environ, start)
         text = _json_of(name, environ["wsgi.input"].read(), media)
         environ |= {"wsgi.input": BytesIO(text), "CONTENT_LENGTH": str(len(text)), "CONTENT_TYPE": JSON}
