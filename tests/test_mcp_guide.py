@@ -118,6 +118,7 @@ def test_the_sdks_client_finds_zitadel_logs_in_and_calls_a_tool_with_the_role(tm
     assert all((login["client_id"], login["resource"]) == ([APP_CLIENT_ID], [url]) for login in logins)
 
 
+@pytest.mark.thorough
 def test_a_client_gets_no_session_that_another_user_could_use() -> None:
     with emulate() as zitadel, emulated_issuer(zitadel, PROJECT_ID) as issuer:
         app = example(SERVER, settings_for(zitadel.url), ZDEMO_RESOURCE="https://api.example.com/mcp").app

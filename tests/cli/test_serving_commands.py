@@ -132,6 +132,7 @@ def test_what_is_wrong_is_told_at_the_start_without_a_secret_and_there_may_be_no
     assert not [words for words in ("a-password", "key=", "zdemo call") if words in err]
 
 
+@pytest.mark.thorough
 def test_a_session_by_hand(bare: Shell) -> None:
     """The commands and the page of the banner work as they stand, and leave a person's ``.env`` alone.
 

@@ -100,6 +100,7 @@ def test_a_message_with_bad_content_is_read_as_protobuf_reads_it(
     assert client.send(LIST, b"\x10\x63"), "an unknown column to sort by is ignored"
 
 
+@pytest.mark.thorough
 def test_a_thousand_calls_at_once_are_answered_beside_http_1_1(near: Server, client: Client) -> None:
     ask = client.channel.unary_unary(f"/{MINE}")
     calls = [ask.future(b"", metadata=client.login, timeout=3 * PATIENCE_SECONDS) for _ in range(1000)]
