@@ -5,11 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.emulator.grpc.client import GET, LENGTH, LIST, MINE, UNREADABLE, USERS, Client, call, connected
+from tests.emulator.grpc.client import GET, LENGTH, LIST, MANAGEMENT, MINE, UNREADABLE, USERS, Client, call, connected
 from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.emulator import Emulator, new_fault
+from zdemo.emulator import PROJECT_ID, Emulator, new_fault
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
 
@@ -69,8 +69,10 @@ def test_a_late_answer_comes_whole_or_the_deadline_ends_the_call_alone(own: Emul
         (BOMB, {"grpc-encoding": "gzip"}, LOST),
         (EMPTY, {"grpc-timeout": "soon"}, LOST),
         (EMPTY, {":path": "/caf\u00e9"}, "the emulator does not serve this: unknown path"),
+        (EMPTY, {":path": "//[::1"}, "the path has empty, . or .. segments"),
+        (EMPTY, {":authority": "[::1"}, "no instance for host [::1"),
     ],
-    ids=["cut", "none", "large", "not gzip", "bomb", "timeout", "path"],
+    ids=["cut", "none", "large", "not gzip", "bomb", "timeout", "path", "no address", "no host"],
 )
 def test_a_broken_call_is_recorded_and_others_are_answered(
     own: Emulator, client: Client, body: bytes, fields: dict[str, str], reason: str
@@ -91,6 +93,7 @@ def test_a_broken_call_is_recorded_and_others_are_answered(
         (LIST, b"\x1a\x00" * 6000, "RESOURCE_EXHAUSTED message has more than 5000 values°"),
         (KEY, YEAR, f"INVALID_ARGUMENT {UNREADABLE}°"),
         (CREATE, b"\x0a\x015\x1a\x01n\x32\x02\x08\x63", f"INVALID_ARGUMENT invalid CreateApplicationRequest.{WORD}°"),
+        (f"{USERS}/DeleteUserMetadata", b"\x12\x01k", "FAILED_PRECONDITION User could not be found (COMMAND-uXHNj)"),
     ],
 )
 def test_a_message_with_bad_content_is_read_as_protobuf_reads_it(
@@ -98,6 +101,13 @@ def test_a_message_with_bad_content_is_read_as_protobuf_reads_it(
 ) -> None:
     assert client.refused(method, message) == status
     assert client.send(LIST, b"\x10\x63"), "an unknown column to sort by is ignored"
+
+
+def test_a_redirect_uri_that_is_none_makes_no_list_fail(client: Client) -> None:
+    project, wrong = {"projectId": PROJECT_ID}, ["http://[::1/in", "/in"]
+    client.ask(f"{MANAGEMENT}/AddOIDCApp", **project, name="typo", redirectUris=wrong)
+    rows = client.ask(f"{MANAGEMENT}/ListApps", **project)["result"]
+    assert [row["oidcConfig"]["redirectUris"] for row in rows if row["name"] == "typo"] == [wrong]
 
 
 @pytest.mark.thorough

@@ -84,6 +84,11 @@ def test_a_fault_gives_a_status_of_grpc_web_or_a_page(own: Emulator) -> None:
     assert [record.reason for record in own.requests] == ["fault: rate-limited", "fault: not-json"]
 
 
+def test_what_is_no_method_is_answered_as_without_protobuf(own: Emulator) -> None:
+    for media in (WEB, "application/proto"):
+        assert post(own, "oauth/v2/keys", media, b"").json() == post(own, "oauth/v2/keys", "text/plain", b"").json()
+
+
 @pytest.mark.thorough
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_a_page_of_another_origin_calls_by_grpc_web(own: Emulator) -> None:

@@ -1,7 +1,7 @@
 """zitadel.application.v2.ApplicationService: API and OIDC applications, their secrets and their keys."""
 
+import re
 from functools import partial
-from urllib.parse import urlsplit
 
 from zdemo.emulator.api.fields import attributes
 from zdemo.emulator.api.lists import Listing, filters_of, readable, row_of
@@ -123,7 +123,7 @@ def _compliance(application: Application) -> Answer:
     kinds = {grant.removeprefix("OIDC_GRANT_TYPE_") for grant in grants} or {"AUTHORIZATION_CODE"}
     by_code, by_device = "AUTHORIZATION_CODE" in kinds, "DEVICE_CODE" in kinds
     kind = application.oidc.get("applicationType", "OIDC_APP_TYPE_WEB").removeprefix("OIDC_APP_TYPE_")
-    http = [urlsplit(uri).netloc for uri in uris if uri.startswith("http://")]
+    http = [re.split("[/?#]", uri)[2] for uri in uris if uri.startswith("http://")]
     custom = any(not uri.startswith(("http://", "https://")) for uri in uris)
     has_secret = application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE"
     broken = {

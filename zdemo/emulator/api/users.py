@@ -33,7 +33,7 @@ def show_user(_: World, user: User) -> Answer:
 
 def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_service: bool = False) -> User:
     """Return the user of ``userId``, for whom the caller needs the permission or, if allowed, who is the caller."""
-    user = existing(call.world.users.get(call.body["userId"]), unknown)
+    user = existing(call.world.users.get(call.body.get("userId", "")), unknown)
     if not self_service or user.id != call.caller.id:
         call.need(permission, user.organization_id)
     return user

@@ -79,9 +79,10 @@ class _Calls(grpc.GenericRpcHandler):
             except (StopIteration, grpc.RpcError):
                 raise ValueError("no message arrived, or gRPC refused it") from None
 
-        message, host = body(), call._rpc_event.call_details.host.decode()  # grpcio shows the host nowhere else
+        message, host = body(), call._rpc_event.call_details.host  # grpcio shows the host nowhere else
         fields = [(key, value) for key, value in call.invocation_metadata() if isinstance(value, str)]
-        environ = create_environ(path, f"http://{host}/", method="POST", headers=fields, content_type=GRPC)
+        environ = create_environ(method="POST", headers=fields, content_type=GRPC)
+        environ |= {"HTTP_HOST": host.decode("latin-1"), "PATH_INFO": path.encode().decode("latin-1")}  # as sent
         environ["wsgi.input"] = SimpleNamespace(read=lambda _: next(message, b""))
         seen, ignored = lambda *_: b"-" * call.is_active(), lambda *_: None  # faults act on the call as on a connection
         environ[SOCKET] = SimpleNamespace(recv=seen, setsockopt=ignored, close=ignored)

@@ -50,6 +50,11 @@ def with_protobuf(app: App) -> App:
     return answer
 
 
+def _is_method(name: str) -> bool:
+    service, _, method = name.partition("/")
+    return service in SERVICES and method in SERVICES[service].methods
+
+
 def _json_of(name: str, content: bytes, media: str) -> bytes:
     """Return a request as JSON, or nothing if it is unreadable; in gRPC-web, it begins with a flag and the length."""
     from zdemo.emulator.messages import protobuf  # lazily, since it takes long to load
@@ -60,9 +65,7 @@ def _json_of(name: str, content: bytes, media: str) -> bytes:
             if int.from_bytes(content[:5], "big") != len(content) - 5:
                 return b""
             content = content[5:]
-        service, _, method = name.partition("/")
-        served = service in SERVICES and method in SERVICES[service].methods
-        return protobuf.json_of(method_row(name).request, content) if served else b"{}"
+        return protobuf.json_of(method_row(name).request, content) if _is_method(name) else b"{}"
     except ValueError:
         return b""
 
@@ -73,7 +76,7 @@ def _translated(name: str, media: str, started: list[Any], pieces: Iterable[byte
 
     content = b"".join(pieces)
     status, headers = int(started[0][:3]), dict(started[1])
-    code, message, details = _outcome(status, headers, content)
+    code, message, details = _outcome(name, status, headers, content)
     if code is not None and not (code and media == CONNECT):  # neither a page nor Connect's error, which is JSON
         content = b"" if code else protobuf.bytes_of(method_row(name).answer, json.loads(content))
         if WEB.fullmatch(media) and not code:
@@ -88,11 +91,11 @@ def _translated(name: str, media: str, started: list[Any], pieces: Iterable[byte
     yield content
 
 
-def _outcome(status: int, headers: dict[str, str], content: bytes) -> tuple[int | None, str, bytes]:
+def _outcome(name: str, status: int, headers: dict[str, str], content: bytes) -> tuple[int | None, str, bytes]:
     """Return code, message and ``google.rpc.Status`` of an answer. An HTML page, for example, has no code."""
     if what := headers.get(NOT_SERVED):
         return CODES["unimplemented"][0], what, b""
-    if status == 200 and headers.get("Content-Type") == JSON:
+    if status == 200 and headers.get("Content-Type") == JSON and _is_method(name):
         return 0, "", b""
     try:
         body = json.loads(content)

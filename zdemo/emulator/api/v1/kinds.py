@@ -1,9 +1,9 @@
 """The kinds of objects that v1 manages: their names, and their fields in answers."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
 from zdemo.emulator.api.fields import attributes, details
@@ -101,8 +101,8 @@ def _configuration(world: World, application: Application) -> Answer:
     answer = applications.show_application(world, application)
     if application.kind == "api":
         return answer | {"apiConfig": answer["apiConfiguration"]}
-    uris = [urlsplit(uri) for uri in application.oidc.get("redirectUris", [])]
-    origins = [f"{uri.scheme}://{uri.netloc}" for uri in uris] + application.oidc.get("additionalOrigins", [])
+    uris = [re.match("([^:/?#]+):(?://([^/?#]*))?", uri) for uri in application.oidc.get("redirectUris", [])]
+    origins = [f"{uri[1]}://{uri[2] or ''}" for uri in uris if uri] + application.oidc.get("additionalOrigins", [])
     configuration = in_v1(answer["oidcConfiguration"]) | {"allowedOrigins": list(dict.fromkeys(origins))}
     return answer | {"oidcConfig": configuration}
 
