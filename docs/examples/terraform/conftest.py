@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-command = ["tofu", "output", "-json", "-state=emulator.tfstate"]
-outputs = json.loads(subprocess.check_output(command))
+output = subprocess.check_output(["tofu", "output", "-json", "-state=emulator.tfstate"])
+outputs = json.loads(output)
 os.environ.pop("ZITADEL_KEY_FILE", None)  # of the emulator's own project
 os.environ.update(outputs["environment"]["value"])
