@@ -73,6 +73,7 @@ ROWS: Mapping[str, Row] = {
     "no Authorization": _no_token(request()),
     "no Authorization, scoped": _no_token(request(SCOPED)),
     "Basic": _no_token(request(PRIVATE, "Authorization: Basic cmVhZGVyOnNlY3JldA==")),
+    "a scheme as long as Bearer": _no_token(request(PRIVATE, f"Authorization: Digest {PAT}")),
     "Bearer glued to the token": _no_token(request(PRIVATE, f"Authorization: Bearer{PAT}")),
     "the token in another field": _no_token(request(PRIVATE, f"X-Authorization: Bearer {PAT}")),
     "bytes beyond ASCII in another field": _no_token(request(PRIVATE, b"X-Name: \xe9\xff")),

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Protocol
 
 from zdemo.errors import ZitadelUnavailable
@@ -140,18 +141,14 @@ class CachingIntrospector:
         """
         if not self.ttl_seconds:
             return self._in_slot(partial(self._ask, token, known=own), known=own, paced=not own)
-        key = hash_of(token)
-        if answer := self._kept(key):
+        if answer := self.remembered(token):
             return answer
+        key = hash_of(token)
         entry = self._active.get(key)
         known = own or entry is not None
         if (request := watched.get()) and (entry := entry or self._inactive.get(key)):
             request.too_old = entry.introspection
         return self._in_slot(partial(self._ask_or_join, key, token, known=known), known=known, paced=not own)
-
-    def remembered(self, token: str) -> Introspection | None:
-        """Return a fresh answer without waiting, or ``None``. It counts as a hit."""
-        return self._kept(hash_of(token)) if self.ttl_seconds else None
 
     def is_known(self, token: str) -> bool:
         """Tell whether a token goes first when many requests wait."""
@@ -176,12 +173,15 @@ class CachingIntrospector:
             self._flights.clear()
             return self._inactive.remove_all(order.names) + self._active.remove_all(order.names)
 
-    def _kept(self, key: bytes) -> Introspection | None:
-        """Return a usable answer, and count it. Without a lock: a store is a dictionary, and entries never change.
+    def remembered(self, token: str | bytes) -> Introspection | None:
+        """Return a fresh answer without waiting, or ``None``. It counts as a hit.
+
+        Without a lock: a store is a dictionary, and entries never change.
 
         With its global lock, CPython lets no other thread in between reading and writing a number, so no hit is lost;
         without that lock, the count may be a little low.
         """
+        key = blake2b(token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")).digest()
         entry = self._active.get(key) or self._inactive.get(key)
         if entry is None or self.clock() >= entry.fresh_until or self.wall_clock() >= entry.fresh_until_wall:
             return None
@@ -201,7 +201,7 @@ class CachingIntrospector:
         while True:
             leads = False
             with self._lock:
-                if answer := self._kept(key):  # it may have come since this request looked
+                if answer := self.remembered(token):  # it may have come since this request looked
                     return answer
                 flight = self._flights.get(key)
                 # It is joined only while even an answer that says inactive will be fresh for a request that comes now

@@ -128,3 +128,19 @@ class GuardedCall:
         authorize(introspection, self.guard.policy, now=self.guard.now(), roles=roles)
         self.introspection = introspection
         return introspection
+
+    def recall(self, scope: Scope) -> Introspection | None:
+        """Do as ``ask`` does, at once, if an answer about these bytes is fresh; ``None`` if it takes more than that.
+
+        Only a well-formed token has an answer, so the field need not be read again. Each function that is not called
+        saves 1 to 2 µs on a server, whose own work between requests drives the guard out of the processor's caches.
+        """
+        fields = self.credentials
+        if len(fields) != 1 or not fields[0].startswith(b"Bearer ") or scope["query_string"] or self.form:
+            return None
+        introspection = self.pool.remembered(fields[0][len(b"Bearer ") :])
+        if introspection:
+            self.looked = True
+            authorize(introspection, self.guard.policy, now=self.guard.now())
+            self.introspection = introspection
+        return introspection

@@ -109,8 +109,14 @@ class GuardMiddleware:
         call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, credentials, form)
 
         def send_private(message: Message) -> Awaitable[None]:  # another coroutine would cost time per message
-            depends_on_caller = call.looked and message["type"].endswith("http.response.start")
-            return send(_private(message) if depends_on_caller else message)
+            if call.looked and message["type"].endswith("http.response.start"):
+                # What depends on the caller stays out of shared caches. A comprehension would be one more call.
+                headers = []
+                for field in message.get("headers", ()):
+                    if field[0].lower() != b"cache-control" and field != VARY:
+                        headers.append(field)
+                message = {**message, "headers": [*headers, NO_STORE, VARY]}
+            return send(message)
 
         if self.guard.open_routes is None or not self._is_open(scope):
             # A browser that asks if it may send a request sends no token with that, so no route may see it.
@@ -118,7 +124,8 @@ class GuardMiddleware:
                 await Response(status_code=204)(scope, receive, send)
                 return
             try:
-                await call.ask(scope)
+                if not call.recall(scope):
+                    await call.ask(scope)
             except (Refused, IntrospectionError) as error:
                 await self._refuse(error, scope, receive, send_private)
                 return
@@ -151,12 +158,6 @@ def _metadata_first(app: ASGIApp, resource: ProtectedResource) -> ASGIApp:
         await (app if is_other else Response(*resource.answer(scope["method"])))(scope, receive, send)
 
     return metadata_first
-
-
-def _private(message: Message) -> Message:
-    """Keep an answer that depends on the caller out of shared caches."""
-    kept = [it for it in message.get("headers", ()) if it[0].lower() != b"cache-control" and it != VARY]
-    return {**message, "headers": [*kept, NO_STORE, VARY]}
 
 
 async def _answer(request: Request, error: Exception) -> Response:
