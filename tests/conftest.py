@@ -1,5 +1,6 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
+import gc
 import importlib
 import os
 import signal
@@ -13,6 +14,7 @@ from hypothesis import settings
 # Processes that tests start share what Python has compiled, whatever the environment says: else each compiles zdemo.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+gc.set_threshold(50_000, 20, 100)  # looking for cycles among all that is collected takes a sixth of the time
 
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"

@@ -210,9 +210,9 @@ def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
 
 
 NAMELESS = "one|found|shown|made|said"
-STORED = re.compile(
-    rf"\b(?:{NAMELESS})\b(?!\.|\(| +(?!in\b|if\b|as\b)\w)"
-)  # as a variable, and not as in most sentences
+STORED = re.compile(  # as a variable, which parsing makes sure of
+    rf"(?m)(?:^ *|[(\[,*=:] *|\b(?:for|as|lambda|case) )(?:{NAMELESS})(?:$| *(?:[]}}:=,)]|[-+*/|&]=|in\b|if\b))"
+)
 
 
 def test_a_variable_is_named_for_what_it_holds() -> None:

@@ -27,6 +27,7 @@ SHOWN = {
     "node": ["node/api.test.js", "node/client.test.js"],
     "go": ["go/main_test.go", "go/client_test.go"],
     "login": ["login_app.py", "node/front-end.html"],
+    "mcp": ["mcp_server.py"],
     "terraform": ["terraform/main.tf", "terraform/conftest.py"],
 }
 API_TESTS = {"node": ["npm", "test", "--", "api.test.js"], "go": TESTS["go"]}

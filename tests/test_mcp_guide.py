@@ -23,7 +23,7 @@ from tests.support.processes import LONGEST_SECONDS, ROOT, running_process
 from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
-from tests.test_guides import BLOCK, DOCS
+from tests.test_guides import EXAMPLES
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.emulator.seed import APP_CLIENT_ID, PERSON_ID
 from zdemo.verify.cases.mcp import MESSAGE
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mcp.client.auth import AuthorizationCodeResult
     from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
-SERVER = DOCS / "examples" / "mcp_server.py"
+SERVER = EXAMPLES / "mcp_server.py"
 CALLBACK = AnyUrl("http://localhost:3000/callback")
 
 
@@ -128,9 +128,3 @@ def test_a_client_gets_no_session_that_another_user_could_use() -> None:
             host = f"{LOOPBACK}:{api.port}"
             reply = api.send(request("/mcp", bearer(token), *fields, method="POST", body=body, host=host))
     assert (reply.status, reply.one("mcp-session-id")) == (200, None)
-
-
-def test_the_guide_shows_lines_of_the_server() -> None:
-    (block,) = BLOCK.findall((DOCS / "guides" / "mcp.md").read_text(encoding="utf-8"))
-    lines = {line.strip() for line in SERVER.read_text(encoding="utf-8").splitlines()}
-    assert {line.strip() for line in block.splitlines()} <= lines

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.asgi.asgi_apis import EXAMPLE
+from tests.guard.test_packages import IN_STARLETTE, WITHOUT_OTHERS
 from tests.support.apis import environment_of, settings_for
 from tests.support.processes import ROOT, run_python
 from tests.support.served import Served, answering, started
 from tests.support.upstream import free_port, hang, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
+from zdemo.emulator import READER, VISITOR
 
 
 @contextmanager
@@ -43,25 +45,7 @@ def test_a_request_that_waits_for_zitadel_keeps_no_process_of_uvicorn_alive(tmp_
         api.stop()
 
 
-WITHOUT_FASTAPI = """
-import sys
-sys.modules["fastapi"] = None  # as if it were not installed
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
-from starlette.testclient import TestClient
-from zdemo.asgi import protect, requires_token
-
-async def endpoint(request):
-    await requires_token(request)
-    return PlainTextResponse("in")
-
-app = protect(Starlette(routes=[Mount("/a", routes=[Route("/b", endpoint)])]))
-with TestClient(app) as client:
-    reply = client.get("/a/b")
-print(reply.status_code, reply.headers["www-authenticate"])
-"""
-
-
 def test_starlette_needs_no_fastapi(settings: Settings) -> None:
-    assert run_python(WITHOUT_FASTAPI, environment=environment_of(settings)) == '401 Bearer realm="zdemo"\n'
+    script = WITHOUT_OTHERS + IN_STARLETTE
+    ran = run_python(script, '["fastapi"]', READER.pat, VISITOR.pat, environment=environment_of(settings))
+    assert ran == "200\n401\n"

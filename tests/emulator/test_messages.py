@@ -11,7 +11,7 @@ import requests
 
 from tests.support.emulator_target import NOBODY, Server
 from tests.support.processes import run_online
-from tests.support.strict import deviations, hold
+from tests.support.strict import deviation, hold
 from tests.support.workshop import Project, Workshop
 from tests.support.zitadel_api import Api, only
 from zdemo.emulator import ADMIN, User
@@ -130,7 +130,7 @@ def test_the_values_of_an_answer_get_the_forms_of_json(
     message: str, values: dict[str, Any], answer: dict[str, Any]
 ) -> None:
     assert Message(message).show(values) == answer
-    assert [*deviations(message, answer)] == []
+    assert not deviation(message, answer)
 
 
 def test_rows_show_no_secret_attributes() -> None:
@@ -156,36 +156,19 @@ def test_what_only_zitadel_can_do_is_unimplemented_and_named(admin: Api, project
         answer.refused(501, f"the zdemo emulator does not support {what}")
 
 
-ANSWER = {"machine": {"name": "M"}, "details": {"sequence": "1"}}
-
-
 @pytest.mark.parametrize(
-    ("message", "value", "deviation"),
+    ("value", "text"),
     [
-        (f"{USER}.User", {"username": "u", **ANSWER}, ""),
-        (f"{USER}.User", [], " is not an object: []"),
-        (f"{USER}.User", {"userName": "u"}, ".userName is unknown"),
-        (f"{USER}.CreateUserRequest", {"metadata": []}, ".metadata is unknown"),  # it has no number
-        (f"{USER}.User", {"username": 5}, ".username is not a string: 5"),
-        (f"{USER}.User", {"details": {"sequence": 1}}, ".details.sequence is not a uint64: 1"),
-        (f"{USER}.User", {"loginNames": "u"}, ".loginNames is not a list: 'u'"),
-        (f"{USER}.User", {"username": ["u"]}, ".username is not a single value: ['u']"),
-        (f"{USER}.User", {"state": "ACTIVE"}, f".state is not a {USER}.UserState: 'ACTIVE'"),
-        (f"{USER}.User", {"human": {}, "machine": {}}, " has fields that exclude each other: human, machine"),
-        (f"{USER}.Metadata", {"value": "a"}, ".value is not a bytes: 'a'"),
-        (f"{USER}.Metadata", {"value": 5}, ".value is not a bytes: 5"),
-        (
-            "zitadel.metadata.v2.Metadata",
-            {"changeDate": "soon"},
-            ".changeDate is not a google.protobuf.Timestamp: 'soon'",
-        ),
-        ("zitadel.session.v2.Session", {"metadata": {"k": "AA=="}}, ""),
-        ("zitadel.session.v2.Session", {"metadata": {"k": 5}}, ".metadata is not a bytes: 5"),
-        ("zitadel.event.v1.Event", {"payload": {"any": [5]}}, ""),
+        ({"username": "u", "machine": {"name": "M"}, "details": {"sequence": "1"}}, ""),
+        ([], "[] instead of {}"),
+        ({"userName": "u"}, 'no field named "userName"'),
+        ({"details": {"sequence": 1}}, "{'sequence': 1}} instead of"),
+        ({"human": {}, "machine": {}}, "should not have multiple"),
     ],
 )
-def test_what_the_table_does_not_allow_in_an_answer_is_found(message: str, value: Any, deviation: str) -> None:
-    assert [*deviations(message, value)] == [deviation] * bool(deviation)
+def test_an_answer_that_protobuf_does_not_write_deviates(value: Any, text: str) -> None:
+    deviating = deviation(f"{USER}.User", value)
+    assert (text in deviating, bool(deviating)) == (True, bool(text))
 
 
 @pytest.mark.parametrize("path", ["/zitadel.user.v2.UserService/GetUserByID", "/v2/users/5", "/v2/users/5?x=y"])
@@ -193,7 +176,7 @@ def test_an_answer_that_deviates_fails_the_test_that_asked(path: str) -> None:
     response = requests.Response()
     response.request = requests.Request("GET" if "v2/" in path else "POST", f"http://localhost{path}").prepare()
     response.status_code, response.raw = 200, BytesIO(b'{"user": {"userName": "u"}}')
-    with pytest.raises(AssertionError, match=r"\.user\.userName is unknown"):
+    with pytest.raises(AssertionError, match='no field named "userName"'):
         hold(response)
 
 

@@ -1,59 +1,27 @@
 """What Terraform's provider sends in each step, in its order, and what it uses of the answers.
 
-The provider itself was not run here. It speaks gRPC; the tests also send the messages by REST and Connect. A line of
-``terraform.txt`` has a method, its request, and the used part of the answer, or the status of a refusal. There,
-``{name}`` is a value of the configuration or of the state; a new name adds the value in the answer to the state. ``*``
-stands for the members of an object, and ``...`` for any value.
+The provider itself was not run here. Like it, the tests speak gRPC. A line of ``terraform.txt`` has a method, its
+request, and the used part of the answer, or the code of a refusal. There, ``{name}`` is a value of the configuration or
+of the state; a new name adds the value in the answer to the state. ``*`` stands for the members of an object, and
+``...`` for any value.
 """
 
 import json
 import re
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-import requests
 
 from tests.emulator.grpc.client import Client
 from tests.support.emulator_target import Server
-from tests.support.zitadel_api import Answer, Api, connect_path, v1_name
-from zdemo.emulator import ADMIN
-from zdemo.emulator.messages import protobuf
-from zdemo.emulator.messages.table import method_row
+from tests.support.zitadel_api import Api, connect_path, fits, v1_name
+from zdemo.emulator import Emulator
 
 Values = dict[str, Any]
 STEPS = dict(part.split("\n", 1) for part in Path(__file__).with_name("terraform.txt").read_text()[2:].split("# "))
-
-
-class ByGrpc(Api):
-    """The API by gRPC. Answers have the form of answers by HTTP."""
-
-    def ask(self, method: str, /, **fields: Any) -> Answer:
-        return self._call(connect_path(method)[1:], fields)
-
-    def v1(self, method: str, /, **fields: Any) -> Answer:
-        return self._call(v1_name(method), fields)
-
-    def _call(self, method: str, fields: Values) -> Answer:
-        row = method_row(method)
-        message = protobuf.bytes_of(row.request, fields)
-        metadata: Values = {name.lower().replace("-", "_"): value for name, value in self._headers.items()}
-
-        def send() -> requests.Response:
-            response = requests.Response()
-            response.request = requests.Request("POST", f"{self.server.url}/{method}", json=fields).prepare()
-            response.headers["Content-Type"] = "application/json"
-            with Client(self.server.port, None) as client:
-                try:
-                    content = protobuf.json_of(row.answer, client.send(method, message, **metadata))
-                    response.status_code, response.raw = 200, BytesIO(content)
-                except grpc.RpcError as error:
-                    response.status_code = {"NOT_FOUND": 404, "UNIMPLEMENTED": 501}[error.code().name]
-            return response
-
-        return Answer(send, reads=False)
 
 
 def configuration(name: str, on: bool, skew: str, *roles: str) -> Values:
@@ -108,33 +76,39 @@ def as_answered(value: Any) -> Any:
 class Terraform:
     """The provider; its state has the values of a configuration and the IDs of objects."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, client: Client) -> None:
         self.state: Values = {}
-        self._api = api
+        self._client = client
 
     def take(self, step: str, *, gone: bool = False) -> None:
         """Send the requests of a step, and expect the used parts of the answers, or that all objects are gone."""
         for line in STEPS[step].splitlines():
             method, request, expected = re.findall(r"(\S+) (.*) -> (.*)", line)[0]
-            of_instance = method.startswith(("Admin/", "OrganizationService/"))
-            api = self._api if of_instance else self._api.within(self.state["org"])
-            call = api.ask if "Service/" in method else api.v1
-            answer, use = call(method, **filled(json.loads(request), self.state)), json.loads(expected)
+            use, answer = json.loads(expected), self._call(method, filled(json.loads(request), self.state))
             if gone and method != "ListProjectRoles":
-                assert answer.response.status_code == 404
-            elif isinstance(use, int):
-                assert answer.response.status_code == use
-            else:
-                answer.has(**({"result": None} if gone else as_answered(filled(use, self.state))))
-                for name, value in use.items():
-                    if isinstance(value, str) and (new := value[1:-1]) not in self.state:
-                        self.state[new] = answer[name]
+                use = "NOT_FOUND"
+            elif gone:
+                use = {"result": None}
+            assert fits(answer, as_answered(filled(use, self.state))), (line, answer)
+            for name, value in use.items() if isinstance(use, dict) else ():
+                if isinstance(value, str) and (new := value[1:-1]) not in self.state:
+                    self.state[new] = answer[name]
+
+    def _call(self, method: str, fields: Values) -> Any:
+        """Return the answer, or the code of a refusal."""
+        name = connect_path(method)[1:] if "Service/" in method else v1_name(method)
+        of_instance = method.startswith(("Admin/", "OrganizationService/"))
+        try:
+            return self._client.ask(name, {} if of_instance else {"x-zitadel-orgid": self.state["org"]}, **fields)
+        except grpc.RpcError as error:
+            return error.code().name
 
 
-@pytest.fixture(params=[Api, ByGrpc])
-def terraform(request: pytest.FixtureRequest, near: Server) -> Terraform:
-    """The provider with an emulator of its own, for each protocol."""
-    return Terraform(request.param(near, ADMIN.pat))
+@pytest.fixture
+def terraform(own: Emulator) -> Iterator[Terraform]:
+    """The provider with an emulator of its own."""
+    with Client(own.port) as client:
+        yield Terraform(client)
 
 
 def test_terraform_creates_reads_changes_and_destroys_objects_of_v1(terraform: Terraform, near: Server) -> None:

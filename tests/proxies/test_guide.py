@@ -1,11 +1,13 @@
 """nginx, Caddy and Envoy with the configurations of docs/guides/proxies.md before zdemo and an API; Traefik is not run.
 
-Only ports are replaced, and where nginx writes. One process of each serves all tests.
+Only ports are replaced, and where nginx writes. One process of each serves the tests that only ask it. ``zdemo verify
+--backend`` of each passes all cases, and misses a line that is left out.
 """
 
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.support.apis import Endpoint
+from tests.support.cli import Shell
 from tests.support.processes import ROOT, running_process
 from tests.support.rows import CHALLENGE, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, UNKNOWN
 from tests.support.served import served
@@ -26,6 +29,8 @@ from tests.support.upstream import LOOPBACK, free_port
 from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, chunked, request
 from zdemo.testing import ZitadelEmulator
+from zdemo.verify.case import OF_THE_API, Group, Mark
+from zdemo.verify.cases import CASES
 
 pytestmark = pytest.mark.thorough
 GUIDE = (ROOT / "docs" / "guides" / "proxies.md").read_text()
@@ -90,31 +95,39 @@ class Proxy(Endpoint):
         return json.loads(reply.body)
 
 
-@contextmanager
-def proxied(name: str, folder: Path, zdemo: int, api: int) -> Iterator[int]:
+def command_of(name: str, folder: Path, ports: dict[str, int], *, instead: tuple[str, str] = ("", "")) -> list[str]:
+    """Write the guide's configuration with other ports, and one change; return the command that runs the proxy."""
     program = shutil.which(name, path=WHERE)
     if program is None:
         pytest.skip(f"not installed: {name}")
-    port = free_port()
     section = re.search(rf"^## {name}$.*?^```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL | re.IGNORECASE)
     assert section
-    ports = {"8000": port, "5000": zdemo, "8080": api}
-    text = re.sub(r"\b(8000|5000|8080)\b", lambda match: str(ports[match[1]]), section[1])
+    text = re.sub(rf"\b({'|'.join(ports)})\b", lambda match: str(ports[match[1]]), section[1])
+    assert instead[0] in text
+    text = text.replace(*instead) if instead[0] else text
     config = folder / f"{name}.yaml"
     config.write_text(text.replace("http {", f"http {{ {NGINX_FILES}", 1) if name == "nginx" else text)
-    with (folder / "log").open("wb") as log:
-        command = [program, *COMMANDS[name], str(config)]
-        with running_process(command, folder, {"HOME": str(folder)}, stdout=log, stderr=log) as process:
+    return [program, *COMMANDS[name], str(config)]
 
-            def answers() -> bool:
-                assert process.poll() is None, (folder / "log").read_text()
-                try:
-                    return Endpoint(port=port).get("/", None).status in (401, 502, 503)
-                except ConnectionError:
-                    return False
 
-            eventually(f"{name} answers", answers)
-            yield port
+@contextmanager
+def proxied(name: str, folder: Path, zdemo: int, api: int) -> Iterator[int]:
+    port = free_port()
+    command = command_of(name, folder, {"8000": port, "5000": zdemo, "8080": api})
+    with (
+        (folder / "log").open("wb") as log,
+        running_process(command, folder, {"HOME": str(folder)}, stdout=log, stderr=log) as process,
+    ):
+
+        def answers() -> bool:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                return Endpoint(port=port).get("/", None).status in (401, 502, 503)
+            except ConnectionError:
+                return False
+
+        eventually(f"{name} answers", answers)
+        yield port
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
@@ -259,3 +272,43 @@ def test_while_zitadel_is_away_all_are_told_to_come_back(proxy: Proxy) -> None:
     finally:
         proxy.zitadel.clear()
     eventually("ZITADEL is back", lambda: proxy.ask().status == 200)
+
+
+FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "3")
+
+
+def graded(name: str, folder: Path, *options: str, instead: tuple[str, str] = ("", "")) -> dict[str, dict[str, str]]:
+    """Let ``zdemo verify`` start zdemo and the proxy, and return its cases by their IDs."""
+    ports = {port: free_port() for port in ("8000", "5000", "8080")}
+    own = ["--port", str(ports["5000"]), *(["--denied-as", "401"] if name == "nginx" else [])]
+    zdemo = shlex.join([sys.executable, "-m", "zdemo", "serve", "--forward-auth", "--no-page", *own])
+    command = f"{zdemo} & exec {shlex.join(command_of(name, folder, ports, instead=instead))}"
+    doors = ("--port", str(ports["8000"]), "--backend", str(ports["8080"]), "--path", "/messages")
+    shell = Shell(folder=folder, env={"HOME": str(folder), "ZDEMO_ROLE_DENIED_STATUS": "403"})
+    ran = shell("verify", *doors, *options, "--json", "--", "sh", "-c", command)
+    assert ran.out, ran.err
+    return {case["id"]: case for case in ran.document["cases"]}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_proxy_as_the_guide_has_it_passes_everything(name: str, tmp_path: Path) -> None:
+    cases = graded(name, tmp_path, *FAST, "--strict")
+    assert cases.keys() == {case.id for case in CASES if case.group is not Group.MCP}
+    others = {name: case["seen"] for name, case in cases.items() if case["outcome"] != Mark.PASS}
+    assert others.keys() == {*OF_THE_API, "robust.public_while_hanging"}, others
+    assert all(seen.startswith(("not judged at a proxy", "--public")) for seen in others.values())
+
+
+MISTAKES = {
+    "nginx": (("proxy_set_header X-Auth-Roles $roles;", ""), "proxy.identity"),
+    "caddy": (("header_up X-Auth-Roles {header.X-Auth-Roles}", ""), "proxy.connection"),
+    "envoy": (("x[^a-z0-9]auth[^a-z0-9].*", "x-auth-.*"), "proxy.underscores"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_line_that_the_guide_says_is_needed_is_missed(name: str, tmp_path: Path) -> None:
+    instead, case = MISTAKES[name]
+    cases = graded(name, tmp_path, "--only", "proxy", instead=instead)
+    failed = {name: row["seen"] for name, row in cases.items() if row["outcome"] == Mark.FAIL}
+    assert case in failed

@@ -37,10 +37,10 @@ class Client(AbstractContextManager["Client"]):
         answer: bytes = self.channel.unary_unary(f"/{method}")(message, seconds, self.login + more)
         return answer
 
-    def ask(self, method: str, /, **fields: Any) -> Any:
+    def ask(self, method: str, metadata: dict[str, Any] | None = None, /, **fields: Any) -> Any:
         """Call a method with the fields of JSON, and return the answer as JSON."""
-        row = method_row(method)
-        return json.loads(protobuf.json_of(row.answer, self.send(method, protobuf.bytes_of(row.request, fields))))
+        row, message = method_row(method), protobuf.bytes_of(method_row(method).request, fields)
+        return json.loads(protobuf.json_of(row.answer, self.send(method, message, **(metadata or {}))))
 
     def refused(self, method: str, message: bytes = b"", seconds: float = PATIENCE_SECONDS, **metadata: str) -> str:
         """Return code and message of a call that must fail, and ° if there is no ``ErrorDetail``."""

@@ -1,7 +1,6 @@
-"""gRPC on the emulator's port, by grpcio's client: answers, refusals, records, the clock, health and reflection."""
+"""gRPC on the emulator's port, by grpcio's client: answers, refusals, records, health and reflection."""
 
 import threading
-from datetime import timedelta
 from typing import cast
 
 import grpc
@@ -67,15 +66,6 @@ def test_a_call_is_recorded_as_a_request_and_its_answer_names_the_number(own: Em
     assert record.reason == "User could not be found (QUERY-Dfbg2)"
     headers = dict(cast(grpc.Call, caught.value).initial_metadata())
     assert (headers["x-zdemo-request"], headers["x-zdemo-emulator"]) == (str(record.number), own.world.name)
-
-
-def test_grpc_uses_the_emulators_clock(own: Emulator, client: Client) -> None:
-    soon = own.world.add_pat(own.world.users[ADMIN.id], own.world.now() + 60).token
-    with Client(own.port, soon) as client:
-        assert client.ask(MINE)["user"]["id"] == ADMIN.id
-        own.advance(timedelta(hours=1))
-        assert client.refused(MINE) == "UNAUTHENTICATED Errors.Token.Invalid (AUTH-7fs1e)"
-    assert "expired" in own.requests[-1].reason
 
 
 def test_health_needs_no_token_and_knows_what_is_served(own: Emulator) -> None:

@@ -259,14 +259,6 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert signing.exchange(signing.code(), client_assertion=signed, client_assertion_type=ASSERTION_TYPE).ok
 
 
-def test_a_refresh_ends_a_jwt_too(shared: Client) -> None:
-    client = add_client(shared.emulator, accessTokenType="OIDC_TOKEN_TYPE_JWT")
-    tokens = client.log_in(scope=OFFLINE)
-    assert client.introspect(tokens["access_token"])["active"]
-    client.refresh(tokens)
-    assert client.introspect(tokens["access_token"]) == {"active": False}
-
-
 def test_a_refresh_replaces_both_tokens(public: Client, clock: Clock) -> None:
     other, first = add_client(public.emulator), public.log_in(scope=OFFLINE)
     logged_in, public.application.oidc["accessTokenType"] = int(clock.now), "OIDC_TOKEN_TYPE_JWT"
