@@ -157,7 +157,7 @@ lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
-    filters=lists.filters_of(idsQuery="id", userIdQuery="user_id", creatorQuery="creator"),
+    filters=lists.filters_of("userIdQuery", "creatorQuery", idsQuery="id"),
     counts_all=True,
 ).serve(SERVICE, "ListSessions")
 
