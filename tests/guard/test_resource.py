@@ -133,7 +133,7 @@ def token_for(what: str, site: Site) -> str:
     if what in odd or what.startswith("a PAT"):
         return site.issuer.person(ROLE, pat=True, claims=odd.get(what)).token
     role = "" if "without the role" in what else ROLE
-    return site.issuer.session(role, elsewhere="of another project" in what, as_jwt="JWT" in what)
+    return site.issuer.person(role, elsewhere="of another project" in what, as_jwt="JWT" in what, pat=False).token
 
 
 @pytest.mark.parametrize("what", CASES)
@@ -155,12 +155,12 @@ def test_a_setting_does_the_same_and_a_role_stands_beside_that_of_a_route(
     caplog.set_level(logging.INFO)
     with serve(framework, variables, open_routes=["/open"]) as api:
         assert f"no token needed for: /open, {ROOT}, {ROOT}/mcp" in caplog.text
-        assert ask(api, "/a", bearer(site.issuer.session(""))).status == 200  # no role is required
+        assert ask(api, "/a", bearer(site.issuer.person("", pat=False).token)).status == 200  # no role is required
         assert ask(api, "/a").one("www-authenticate") == f'Bearer realm="zdemo", {END}'
         assert ask(api, ROOT).json["resource"] == RESOURCE
     with serve(framework, variables, resource="https://b.example", role=ROLE) as api:  # what stands in the code counts
         assert (ask(api, ROOT).json["resource"], ask(api, f"{ROOT}/mcp").status) == ("https://b.example", 401)
-        assert ask(api, "/a", bearer(site.issuer.session("other"))).status == 403
+        assert ask(api, "/a", bearer(site.issuer.person("other", pat=False).token)).status == 403
     with serve(framework, site.settings, role=ROLE) as api:  # a role alone changes neither challenge nor status
         assert ask(api, ROOT).status == 401
         refused = ask(api, "/a", bearer(site.issuer.person().token))
@@ -177,9 +177,9 @@ def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
         return "b"
 
     with running(server.protect(app, site.settings, resource=RESOURCE, role=ROLE)) as api:
-        reply = ask(api, "/b", bearer(site.issuer.session("c")))
+        reply = ask(api, "/b", bearer(site.issuer.person("c", pat=False).token))
         assert reply.json["error_description"] == f"the roles b, {ROLE} are missing"
-        reply = ask(api, "/b", bearer(site.issuer.session("b")))
+        reply = ask(api, "/b", bearer(site.issuer.person("b", pat=False).token))
         assert (reply.status, reply.json["error_description"]) == (403, f"the role {ROLE} is missing")
 
 

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.ask.token_request import request_token
 from zdemo.emulator import NEVER, Emulator, User, new_fault
 from zdemo.emulator.entities import Token
 from zdemo.emulator.incoming.reasons import Why
-from zdemo.emulator.oidc.issuing import new_token
+from zdemo.emulator.oidc.issuing import new_token, token_answer
 from zdemo.emulator.world import PAT_SCOPES
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, audience_scope
@@ -69,41 +67,29 @@ class EmulatedIssuer:
         elsewhere: bool = False,
         claims: Mapping[str, Any] | None = None,
         pat: bool | None = None,
+        as_jwt: bool = False,
     ) -> Person:
         """Return a user with these roles, of another project if ``elsewhere``, and a token of their own.
 
         The token expires after ``seconds``; ``claims`` replaces some in its introspection, and ``...`` leaves one out.
-        ``pat`` tells whether it is a PAT, if the API does not decide that.
+        ``pat`` tells whether it is a PAT, if the API does not decide that; others are those of the client credentials
+        grant for the project.
         """
         with self._world.lock:
             user = self._user(roles, elsewhere=elsewhere)
             expires = min(self._world.now() + seconds, NEVER)
             token: Token
-            if self.gives_pats if pat is None else pat:
+            if (self.gives_pats and not as_jwt) if pat is None else pat:
                 token = self._world.add_pat(user, expires)
             else:
-                audience = [self._other_id if elsewhere else self._project_id]
-                token = new_token(self._world, user, user.username, list(PAT_SCOPES), audience)
-                token.expires = expires
-                self._world.add_access_token(token)
+                project_id = self._other_id if elsewhere else self._project_id
+                scopes = [*PAT_SCOPES, audience_scope(project_id)]
+                token = new_token(self._world, user, user.username, scopes, [project_id])
+                token.expires = min(token.expires, expires)
+                token_answer(self._world, token, as_jwt=as_jwt, issuer=self._emulator.url)
             if claims:
                 self._world.answer_changes[token.id] = claims
         return Person(user_id=user.id, token=token.token, token_id=token.id)
-
-    def session(self, role: str, *, elsewhere: bool = False, as_jwt: bool = False) -> str:
-        """Return a token of the client credentials grant for the project, or another, whose user has the role there."""
-        secret = secrets.token_urlsafe(32)
-        with self._world.lock:
-            user = self._user((role,), elsewhere=elsewhere)
-            user.secret, user.jwt_access_tokens = secret, as_jwt
-        settings = UserSettings(
-            issuer=self._emulator.url,
-            internal_url=f"http://{LOOPBACK}:{self._emulator.port}",
-            client_id=user.username,
-            client_secret=secret,
-        )
-        project_id = self._other_id if elsewhere else self._project_id
-        return request_token(settings, ["openid", audience_scope(project_id)], now=time.time()).text
 
     def _user(self, roles: Sequence[str], *, elsewhere: bool) -> User:
         project = self._world.projects[self._other_id if elsewhere else self._project_id]

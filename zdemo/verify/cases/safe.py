@@ -233,7 +233,7 @@ CASES: tuple[Case, ...] = (
         asked="a live token made for another project, whose user has the role there",
         source="RFC 7662 section 4; ZITADEL: introspection answers active false, userinfo answers 200",
         fix="ask introspection with the API's own client credentials; userinfo knows no audience",
-        ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
+        ask=lambda run: run.api.bearer(run.zitadel.person(run.role, elsewhere=True, pat=False).token),
     ),
     odd_case(
         id="hardening.audience_claim",

@@ -42,7 +42,7 @@ def _changed(run: VerifyRun) -> list[ApiReply]:
     asked = []
     for what, token in {
         "a PAT": run.zitadel.person(run.role).token,
-        "a JWT": run.zitadel.session(run.role, as_jwt=True),
+        "a JWT": run.zitadel.person(run.role, as_jwt=True).token,
     }.items():
         run.api.bearer(token)
         asked.append(run.api.bearer(changed(token)).about(what))
