@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -128,11 +128,6 @@ class VerifyRun:
     # --- through a proxy
 
     @cached_property
-    def outsider(self) -> Person:
-        """A user without the role."""
-        return self.zitadel.person(OTHER_ROLE)
-
-    @cached_property
     def passed(self) -> Passage:
         """The answer to an ordinary request, and what arrived."""
         return self.through(self.known.token)
@@ -146,10 +141,13 @@ class VerifyRun:
         what = next((f"{name}: {text}" for name, text in special.items()), "")
         return Passage(reply.about(what) if what else reply, self.backend.arrivals.pop(marker, []))
 
-    def uninvited(self, **parts: Any) -> list[Passage]:
-        """Send a request without a token, and without the role; keep what arrives at the guarded path."""
-        path = self.passed.arrivals[0].path
-        passages = [self.through(token, **parts) for token in ("", *([self.outsider.token] if self.role else []))]
+    def uninvited(self, parts_of: Callable[[VerifyRun], Iterable[dict[str, Any]]]) -> list[Passage]:
+        """Send requests without a token, and without the role; keep what arrives at the guarded path."""
+        path, tokens = (
+            self.passed.arrivals[0].path,
+            ["", *([self.zitadel.person(OTHER_ROLE).token] if self.role else [])],
+        )
+        passages = [self.through(token, **parts) for parts in parts_of(self) for token in tokens]
         return [Passage(reply, [each for each in arrivals if each.path == path]) for reply, arrivals in passages]
 
     # --- removal windows
