@@ -49,7 +49,7 @@ CLAIMS = {  # what is sent about the user
 
 
 def _nameless(run: VerifyRun) -> tuple[Passage, Passage]:
-    token = run.zitadel.person(run.role or OTHER_ROLE, claims={"username": ...}).token
+    token = run.zitadel.issue(run.role or OTHER_ROLE, claims={"username": ...}).token
     return run.through(token), run.through(token, headers={"X-Auth-Username": STRANGER})
 
 
