@@ -49,7 +49,7 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
         answer = requests.post(f"http://localhost:{port}/{path}", headers=media, timeout=LONGEST_SECONDS)
         process.terminate()
         log = process.communicate()[1]
-    assert (answer.status_code, log.count("pip install 'zdemo[grpc]'")) == (415, 2), log
+    assert (answer.status_code, log.count("pip install 'zdemo[grpc]' and a restart")) == (415, 2), log
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip(f"port {DEFAULT_PORT} is taken on this machine")

@@ -123,7 +123,7 @@ def test_a_client_gets_no_session_that_another_user_could_use() -> None:
     with emulate() as zitadel, emulated_issuer(zitadel, PROJECT_ID) as issuer:
         app = example(SERVER, settings_for(zitadel.url), ZDEMO_RESOURCE="https://api.example.com/mcp").app
         fields = "Accept: application/json, text/event-stream", "Content-Type: application/json"
-        token, body = issuer.session("read:messages"), json.dumps(MESSAGE).encode()
+        token, body = issuer.issue("read:messages", pat=False).token, json.dumps(MESSAGE).encode()
         with on_uvicorn(app) as api:
             host = f"{LOOPBACK}:{api.port}"
             reply = api.send(request("/mcp", bearer(token), *fields, method="POST", body=body, host=host))

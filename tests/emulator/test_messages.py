@@ -1,5 +1,7 @@
 """The table of ZITADEL's messages: what it has, the rules that come from it, and how answers are held against it."""
 
+import ast
+import re
 import shutil
 import sys
 from io import BytesIO
@@ -15,12 +17,13 @@ from tests.support.strict import deviation, hold
 from tests.support.workshop import Project, Workshop
 from tests.support.zitadel_api import Api, only
 from zdemo.emulator import ADMIN, User
-from zdemo.emulator.api import SERVICES
-from zdemo.emulator.api.fields import InvalidError, Message, attributes
+from zdemo.emulator.api import SERVICES, authorizations
+from zdemo.emulator.api.fields import InvalidError, Message, attributes, camel
 from zdemo.emulator.api.lists import Listing
 from zdemo.emulator.messages.table import TABLE, field_rows, method_row, words_of
 
 NAMES = [line.partition(" ")[0] for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+HANDLERS, PLUMBING = Path(authorizations.__file__).parent, ("fields", "lists", "protocols")
 METHODS = {method.name: method for service in SERVICES.values() for method in service.methods.values()}
 LISTS = {
     name: listing for name, m in METHODS.items() if isinstance(listing := getattr(m.answer, "__self__", 0), Listing)
@@ -43,6 +46,24 @@ def test_the_table_has_all_that_its_methods_need_and_nothing_else() -> None:
         new = {row.type for name in new if not words_of(name) for row in field_rows(name)} - known
         new = {name for name in new if name.startswith("zitadel.")}
     assert known == {*NAMES}
+
+
+def test_each_name_in_an_answer_is_that_of_a_field() -> None:
+    """A name that no message has would be left out of the answer without a word."""
+    known = {camel(row.name) for name in NAMES if "/" not in name and not words_of(name) for row in field_rows(name)}
+    texts = [path.read_text("utf-8") for path in HANDLERS.rglob("*.py") if path.stem not in PLUMBING]
+    for node in (node for text in texts for node in ast.walk(ast.parse(text))):
+        match node:
+            case ast.Dict():
+                names = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+            case ast.Call(func=ast.Name("row_of") | ast.Attribute(attr="row_of")):
+                names = {keyword.arg for keyword in node.keywords}
+            case ast.Subscript(slice=ast.Constant(name), ctx=ast.Store()):
+                names = {name}
+            case _:
+                continue
+        wrong = {str(name) for name in names - known if re.fullmatch("[a-z]+([A-Z][a-z]+)*", str(name))}
+        assert wrong <= {"unspecified"}, f"{wrong} in {ast.unparse(node)}"  # that is a word of OAuth
 
 
 def test_a_field_has_its_number_label_type_rules_and_choice() -> None:

@@ -131,9 +131,9 @@ def token_for(what: str, site: Site) -> str:
         "a token for the API application, not the project": {"client_id": "app", "aud": [site.settings.client_id]},
     }
     if what in odd or what.startswith("a PAT"):
-        return site.issuer.person(ROLE, pat=True, claims=odd.get(what)).token
+        return site.issuer.issue(ROLE, pat=True, claims=odd.get(what)).token
     role = "" if "without the role" in what else ROLE
-    return site.issuer.session(role, elsewhere="of another project" in what, as_jwt="JWT" in what)
+    return site.issuer.issue(role, elsewhere="of another project" in what, as_jwt="JWT" in what, pat=False).token
 
 
 @pytest.mark.parametrize("what", CASES)
@@ -155,17 +155,17 @@ def test_a_setting_does_the_same_and_a_role_stands_beside_that_of_a_route(
     caplog.set_level(logging.INFO)
     with serve(framework, variables, open_routes=["/open"]) as api:
         assert f"no token needed for: /open, {ROOT}, {ROOT}/mcp" in caplog.text
-        assert ask(api, "/a", bearer(site.issuer.session(""))).status == 200  # no role is required
+        assert ask(api, "/a", bearer(site.issuer.issue("", pat=False).token)).status == 200  # no role is required
         assert ask(api, "/a").one("www-authenticate") == f'Bearer realm="zdemo", {END}'
         assert ask(api, ROOT).json["resource"] == RESOURCE
     with serve(framework, variables, resource="https://b.example", role=ROLE) as api:  # what stands in the code counts
         assert (ask(api, ROOT).json["resource"], ask(api, f"{ROOT}/mcp").status) == ("https://b.example", 401)
-        assert ask(api, "/a", bearer(site.issuer.session("other"))).status == 403
+        assert ask(api, "/a", bearer(site.issuer.issue("other", pat=False).token)).status == 403
     with serve(framework, site.settings, role=ROLE) as api:  # a role alone changes neither challenge nor status
         assert ask(api, ROOT).status == 401
-        refused = ask(api, "/a", bearer(site.issuer.person().token))
+        refused = ask(api, "/a", bearer(site.issuer.issue().token))
         assert (refused.status, "resource_metadata" in str(refused.fields)) == (401, False)
-        assert ask(api, "/a", bearer(site.issuer.person(ROLE).token)).status == 200
+        assert ask(api, "/a", bearer(site.issuer.issue(ROLE).token)).status == 200
 
 
 def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
@@ -177,9 +177,9 @@ def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
         return "b"
 
     with running(server.protect(app, site.settings, resource=RESOURCE, role=ROLE)) as api:
-        reply = ask(api, "/b", bearer(site.issuer.session("c")))
+        reply = ask(api, "/b", bearer(site.issuer.issue("c", pat=False).token))
         assert reply.json["error_description"] == f"the roles b, {ROLE} are missing"
-        reply = ask(api, "/b", bearer(site.issuer.session("b")))
+        reply = ask(api, "/b", bearer(site.issuer.issue("b", pat=False).token))
         assert (reply.status, reply.json["error_description"]) == (403, f"the role {ROLE} is missing")
 
 

@@ -127,8 +127,9 @@ def run_with_emulator(
 ) -> int:
     """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
     from zdemo.emulator import emulate
-    from zdemo.serving.programs import run, why_not_run
+    from zdemo.serving.programs import run
     from zdemo.serving.signals import left_by_signals
+    from zdemo.serving.unrunnable import why_not_run
 
     screen: Screen = ctx.obj
     with ExitStack() as stack:

@@ -91,7 +91,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
             verify_tokens(client, files, options.role)
             state = files.state
             with _environment(
-                files.valid_settings(client),
+                files.settings(client),
                 client,
                 (state.project_id, state.reader_id, state.reader_pats[-1].id),
                 zitadel=client.zitadel.issuer,

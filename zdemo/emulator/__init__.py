@@ -32,7 +32,7 @@ __all__ = ["Emulator", "KnownUser", "User", "World", "create_app", "emulate", "k
 __all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "DEFAULT_PORT", "NEVER"]
 __all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
-NO_GRPC = "closed the connection of a client that spoke HTTP/2: gRPC needs pip install 'zdemo[grpc]'"
+NO_GRPC = "closed the connection of a client that spoke HTTP/2: gRPC needs pip install 'zdemo[grpc]' and a restart"
 log = logging.getLogger("zdemo.emulator")
 
 

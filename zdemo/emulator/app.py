@@ -5,8 +5,10 @@ import posixpath
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import astuple
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -22,7 +24,7 @@ from zdemo.emulator.grpc.web import with_protobuf
 from zdemo.emulator.incoming.body import MOST_LARGE_BODIES, TOO_LARGE, read_body
 from zdemo.emulator.incoming.origin import Origin
 from zdemo.emulator.incoming.reasons import Reason
-from zdemo.emulator.incoming.request_records import NUMBER, RequestRecord, RequestRecords, masked, note, notes_of
+from zdemo.emulator.incoming.request_records import MESSAGE, NUMBER, REQUESTS_LOG, RequestRecord, masked, note, notes_of
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, add_headers, is_preflight, not_found
 from zdemo.emulator.world import World
 
@@ -45,10 +47,10 @@ HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is w
     **dict.fromkeys(api.HEALTH_PATHS, ("{}", "application/json")),
 }
 
-log = logging.getLogger("zdemo.emulator")
+log, requests_log = logging.getLogger("zdemo.emulator"), logging.getLogger(REQUESTS_LOG)
 
 
-def create_app(world: World, records: RequestRecords | None = None, faults: Faults | None = None) -> Flask:
+def create_app(world: World, records: deque[RequestRecord] | None = None, faults: Faults | None = None) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
     app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
@@ -70,7 +72,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
     faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
-    front = _Front(with_protobuf(faulty), RequestRecords() if records is None else records)
+    front = _Front(with_protobuf(faulty), deque() if records is None else records)
     app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
@@ -78,7 +80,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
 class _Front:
     """The outermost layer: cleans the path, reads the body before the world is locked, and logs each request."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], records: deque[RequestRecord]) -> None:
         self._app, self._records = app, records
         self._room = threading.BoundedSemaphore(MOST_LARGE_BODIES)
 
@@ -107,7 +109,8 @@ class _Front:
             **{"reason": REASONS.get(status, "")} | notes,
         )
         if not is_control(environ):
-            self._records.add(record)  # last, since writing a log can block: the world is not locked here
+            self._records.append(record)
+            requests_log.info(MESSAGE, *astuple(record))  # last, since this can block: the world is not locked here
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:

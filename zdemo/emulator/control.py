@@ -8,6 +8,7 @@ can send only after a CORS preflight, which is refused. A request with a browser
 import copy
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, is_dataclass
 from datetime import timedelta
@@ -18,7 +19,7 @@ from zdemo.emulator.app import create_app
 from zdemo.emulator.entities import NEVER
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.incoming.body import read_body
-from zdemo.emulator.incoming.request_records import NUMBER, RequestRecords
+from zdemo.emulator.incoming.request_records import KEPT, NUMBER, RequestRecord
 from zdemo.emulator.sessions import set_auto_login
 from zdemo.emulator.signing_keys import rotate
 from zdemo.emulator.world import World
@@ -51,7 +52,8 @@ class Emulator:
     url = ""  # with the host name of its instance, while it runs
 
     def __init__(self, world: World) -> None:
-        self.world, self.requests, self.faults, self.advanced = world, RequestRecords(), Faults(), timedelta()
+        self.world, self.faults, self.advanced = world, Faults(), timedelta()
+        self.requests = deque[RequestRecord](maxlen=KEPT)  # the latest, the oldest first
         self._numbers = itertools.count(1)
         self._app, self._first = create_app(world, self.requests, self.faults), copy.deepcopy(_objects(world))
 

@@ -147,6 +147,14 @@ class Call:
         return self.answer.status, self.challenge.text if self.challenge else ""
 
 
+def send_once(origin: str, setting: str, method: str, path: str, **parts: Any) -> Response:
+    """Send one request over a connection of its own, as ``Transport.send`` does."""
+    from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
+
+    with closing(Transport(origin, setting=setting)) as transport:
+        return transport.send(method, path, **parts)
+
+
 def call_api(
     settings: ClientSettings,
     route: Endpoint,
@@ -156,12 +164,10 @@ def call_api(
     headers: Mapping[str, str] | None = None,
 ) -> Call:
     """Send one request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
-    from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
-
     sent = {"Accept": "application/json", **(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
+    origin, setting, seconds = settings.api_url, settings.setting, settings.timeout_seconds
     try:
-        with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
-            answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
+        answer = send_once(origin, setting, method, route.path, timeout_seconds=seconds, headers=sent)
     except ConnectionFailed as failure:
         if failure.kind is not FailureKind.REFUSED:
             failure.steps = with_path(failure.steps, THE_URL, route.path)
@@ -180,13 +186,9 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
 
     Return an empty text if it is, ``None`` if that is unknown. Raises ConnectionFailed if nothing answers there.
     """
-    from zdemo.http.transport import Transport  # here, as above
-
     if not is_local(api_url):
         return None
-    with closing(Transport(api_url, setting=API_URL)) as transport:
-        answer = transport.send("GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS)
-    match answer.json_object():
+    match send_once(api_url, API_URL, "GET", IDENTITY_PATH, timeout_seconds=LOCAL_SECONDS).json_object():
         case {"issuer": str(other), "client_id": _} if other != without_default_port(issuer):
             return f"asks another ZITADEL: {one_line(other[:LONGEST_IDENTITY])}, not {issuer}"
         case {"issuer": _, "client_id": str(other)} if client_id and other != client_id:
@@ -208,15 +210,12 @@ class Forgotten:
 
 def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer: str, project_id: str) -> Forgotten:
     """Order an API of zdemo to forget its answers about a user; ``key`` may be empty. Any failure is an outcome."""
-    from zdemo.http.transport import Transport  # here, as above
-
-    headers, order = {"Authorization": f"Bearer {key}"} if key else {}, {"user_id": user_id}
-    seconds = settings.timeout_seconds
+    parts: dict[str, Any] = {"headers": {"Authorization": f"Bearer {key}"} if key else {}, "json": {"user_id": user_id}}
+    origin, setting, seconds = settings.api_url, settings.setting, settings.timeout_seconds
     try:
-        if other := ask_difference(settings.api_url, issuer, None, project_id):
+        if other := ask_difference(origin, issuer, None, project_id):
             return Forgotten(why_not=other)
-        with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
-            answer = transport.send("POST", FORGET_PATH, timeout_seconds=seconds, headers=headers, json=order)
+        answer = send_once(origin, setting, "POST", FORGET_PATH, timeout_seconds=seconds, **parts)
     except ZdemoError:
         return Forgotten()
     body = answer.json_object()

@@ -106,19 +106,16 @@ def resolve(host: str, port: int, seconds: float) -> list[Any]:
     return addresses
 
 
-def _connected(addresses: list[Any], end: float) -> socket.socket:
+def connected(addresses: list[Any], end: float) -> socket.socket:
+    """Return a socket that is connected to one of these addresses of ``resolve``; all share the time until ``end``."""
     last: OSError = socket.gaierror("no address")
-    for family, kind, protocol, _, address in addresses:
-        sock = socket.socket(family, kind, protocol)
+    for *_, address in addresses:
         try:
-            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock = socket.create_connection(address[:2], max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.connect(address)
+            return sock
         except OSError as error:
-            sock.close()
             last = error
-            continue
-        return sock
     raise last
 
 
@@ -131,11 +128,11 @@ class _DeadlineMixin:
     _used_at: float | None = None
 
     def _new_conn(self) -> socket.socket:
-        """Return a connected socket; all addresses of a name share the time (urllib3 gives each all of it)."""
+        """Return a connected socket; urllib3 would give each address of a name all of the time."""
         this: Any = self  # its timeout is a number, since each request has one
         end = time.monotonic() + this.timeout
         try:
-            sock = _DeadlineSocket(_connected(resolve(this.host.strip("[]"), int(this.port or 0), this.timeout), end))
+            sock = _DeadlineSocket(connected(resolve(this.host.strip("[]"), int(this.port or 0), this.timeout), end))
             sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:

@@ -58,13 +58,12 @@ def may_retry(error: BaseException) -> bool:
 
 def tls_kind(errors: Sequence[BaseException]) -> FailureKind | None:
     """Return how TLS failed, if it did; ``None`` also if the connection just ended."""
-    for e in errors:
-        if isinstance(e, ssl.SSLCertVerificationError):
-            return CERTIFICATE_KINDS.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
-    for e in errors:
-        if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError):
-            return FailureKind.PLAIN_HTTP if getattr(e, "reason", "") in PLAIN_HTTP_REASONS else FailureKind.TLS
-    return None
+    of_tls = [e for e in errors if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError)]
+    if unverified := next((e for e in of_tls if isinstance(e, ssl.SSLCertVerificationError)), None):
+        return CERTIFICATE_KINDS.get(unverified.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
+    if not of_tls:
+        return None
+    return FailureKind.PLAIN_HTTP if getattr(of_tls[0], "reason", "") in PLAIN_HTTP_REASONS else FailureKind.TLS
 
 
 _KINDS: tuple[tuple[FailureKind, tuple[type[BaseException], ...]], ...] = (
@@ -105,16 +104,10 @@ def _kind(errors: list[BaseException]) -> FailureKind:
 
 def _detail(errors: list[BaseException]) -> str:
     """Return the system's words for the innermost cause, never a text that could contain a URL or a header."""
-    for e in errors:
-        if isinstance(e, ssl.SSLCertVerificationError):
-            return str(e.verify_message)
-    for e in errors:
-        if isinstance(e, ssl.SSLError) and getattr(e, "reason", None):  # absent if Python itself raises the error
-            return str(e.reason)
-    for e in errors:
-        if isinstance(e, OSError) and isinstance(e.errno, int) and e.errno in errno.errorcode:
-            return str(e.strerror)
-    return NO_DETAIL
+    certificates = (e.verify_message for e in errors if isinstance(e, ssl.SSLCertVerificationError))
+    reasons = (getattr(e, "reason", "") for e in errors if isinstance(e, ssl.SSLError))  # absent in Python's own
+    system = (e.strerror for e in errors if isinstance(e, OSError) and e.errno in errno.errorcode)
+    return str(next(filter(None, (*certificates, *reasons, *system)), NO_DETAIL))
 
 
 def explained(
@@ -190,10 +183,7 @@ def _answer(host: str, port: int, greeting: bytes, seconds: float) -> bytes:
     if seconds < deadline.LEAST_REQUEST_SECONDS:
         return b""
     try:
-        family, kind, protocol, _, address = deadline.resolve(host, port, seconds)[0]
-        with socket.socket(family, kind, protocol) as sock:
-            sock.settimeout(max(end - time.monotonic(), deadline.SHORTEST_TIMEOUT_SECONDS))
-            sock.connect(address)
+        with deadline.connected(deadline.resolve(host, port, seconds), end) as sock:
             sock.sendall(greeting)
             sock.settimeout(max(end - time.monotonic(), deadline.SHORTEST_TIMEOUT_SECONDS))
             return sock.recv(16)

@@ -24,9 +24,9 @@ from zdemo.errors import SettingsError, UnusableAnswer, ZdemoError
 from zdemo.errors.steps import Command, in_line
 from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
+from zdemo.http.api_call import send_once
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.example_api import FORWARD_AUTH_PATHS, ROLE, Route
-from zdemo.http.transport import Transport
 from zdemo.page.access import PREFIX
 from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder
 from zdemo.server.forward_auth import FORWARD_AUTH
@@ -238,8 +238,8 @@ def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str
     if not options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
     address = options.settings.zitadel
-    with closing(Transport(address.server, setting=address.setting)) as transport:
-        answer = transport.send(method, f"/_zdemo/{name}", timeout_seconds=TIMEOUT_SECONDS, headers=CONTROL, json=body)
+    parts = {"timeout_seconds": TIMEOUT_SECONDS, "headers": CONTROL, "json": body}
+    answer = send_once(address.server, address.setting, method, f"/_zdemo/{name}", **parts)
     document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:
         what = f"what answers at {address} is not the emulator {options.emulator}"

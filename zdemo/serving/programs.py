@@ -6,13 +6,11 @@ other end of a pipe, such as a pager, may need it. Then the system stops the pro
 """
 
 import os
-import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from shutil import which
 
 from zdemo.serving.signals import SIGNALLED, handled
 
@@ -20,6 +18,7 @@ GRACE_SECONDS = 5  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
 _OF_THE_KEYBOARD = ("SIGINT", "SIGQUIT", "SIGTSTP")  # a terminal sends them to a whole group
 _PASSED_ON = (*_OF_THE_KEYBOARD, "SIGTERM", "SIGHUP")
+_STREAMS = 0, 1, 2  # which must all be the terminal, so that the program gets it from the start
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
     arrived: list[int] = []
     kill_at = float("inf")
     with handled(_PASSED_ON, lambda number, _: arrived.append(number)), running(command, environment) as process:
-        if _has_all_streams():
+        if all(map(os.isatty, _STREAMS)):
             _hand_terminal(os.getpgrp(), process.pid)
         while True:
             pid, status = os.waitpid(process.pid, os.WNOHANG | os.WUNTRACED)
@@ -82,25 +81,6 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         return code if code >= 0 else SIGNALLED - code
 
 
-def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
-    """Return why a program cannot be run, and what to do about it."""
-    program, script = command[0], shlex.quote(shlex.join(command))
-    if not isinstance(error, FileNotFoundError):
-        closed = isinstance(error, PermissionError) and os.path.isfile(program)
-        fix = f"chmod +x {shlex.quote(program)}" if closed else "check that it is a program"
-        return f"{program} cannot be executed: {error.strerror}", fix
-    if which(program):
-        fix = "correct its first line (#!), and end all lines with LF, not CRLF"
-        return f"{program} names an interpreter that does not exist", fix
-    if "=" in program or program in ("cd", "export", "source", ".", "set", "alias", "ulimit"):
-        return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
-    return f"command not found: {program}", "check its spelling, or give its path"
-
-
-def _has_all_streams() -> bool:
-    return all(map(os.isatty, (0, 1, 2)))
-
-
 def _follow(group: int, reason: str) -> None:
     """Give a stopped program the terminal that it waits for, or stop with it, as Ctrl-Z should do."""
     own = os.getpgrp()
@@ -110,7 +90,7 @@ def _follow(group: int, reason: str) -> None:
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.killpg(own, signal.SIGTSTP)  # returns when this group continues, or at once if no shell could continue it
         signal.signal(signal.SIGTSTP, before)
-        if _has_all_streams():
+        if all(map(os.isatty, _STREAMS)):
             _hand_terminal(own, group)
     os.killpg(group, signal.SIGCONT)
 

@@ -260,7 +260,7 @@ class _Run:
 
 def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:
     """Return the seconds until introspection shows the reader's role. Raises ZdemoError when it does not in time."""
-    with closing(IntrospectionClient(files.valid_settings(client))) as introspector:
+    with closing(IntrospectionClient(files.settings(client))) as introspector:
         seconds = wait_until(lambda: not _unproven(introspector, files, role))
         missing = "" if seconds is not None else _unproven(introspector, files, role)
     if seconds is None:

@@ -9,7 +9,7 @@ from typing import Any
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.variables import is_public
-from zdemo.errors import CredentialsRefused, ZdemoError
+from zdemo.errors import CredentialsRefused, SettingsError, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import NOTHING_CHANGED, domain_line
 from zdemo.setup.setup_files import SetupFiles
@@ -119,8 +119,11 @@ def _credentials(
     client: ManagementClient, files: SetupFiles, application: Application | None, auth: Auth
 ) -> tuple[CredentialState, str]:
     """Return whether ZITADEL accepts what ``.env`` holds, and the ID of the key if that is one that it accepts."""
-    settings = files.settings(client)
-    if application is None or settings is None or settings.client_id != application.client_id:
+    try:
+        settings = files.settings(client)
+    except SettingsError:
+        return CredentialState.MISSING, ""
+    if application is None or settings.client_id != application.client_id:
         return CredentialState.MISSING, ""
     if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
         return CredentialState.MISSING, ""

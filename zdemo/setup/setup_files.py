@@ -171,23 +171,14 @@ class SetupFiles:
         digests = {key.digest for key in self.state.keys} - {""}
         return [file for file in sorted(self.path.parent.glob(KEY_FILES)) if digest(key_in(file)) in digests]
 
-    def settings(self, client: ManagementClient) -> Settings | None:
-        """Return the settings of an API at the client's ZITADEL; ``None`` when the credentials cannot be used."""
+    def settings(self, client: ManagementClient) -> Settings:
+        """Return the settings of an API at the client's ZITADEL. Raises SettingsError for unusable credentials."""
         names = ("ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         values = {name: usable_at(client.zitadel.issuer, self.get(name)) for name in names}
         values |= {ISSUER: client.zitadel.issuer, INTERNAL_URL: client.zitadel.internal_url or ""}
         values["ZDEMO_TIMEOUT"] = f"{client.timeout_seconds:g}"
         values["ZDEMO_ALLOW_HTTP"] = "1"
-        try:
-            return Settings.from_env(Environment({str(self.path): values}))
-        except SettingsError:
-            return None
-
-    def valid_settings(self, client: ManagementClient) -> Settings:
-        """Return the same settings. Raises SettingsError when the credentials cannot be used."""
-        if settings := self.settings(client):
-            return settings
-        raise SettingsError([f"{self.path} does not hold usable credentials"], hint=Command("setup"))
+        return Settings.from_env(Environment({str(self.path): values}))
 
     def _read(self) -> Dotenv:
         """Read the file, which others may have changed since."""

@@ -12,7 +12,8 @@ from typing import IO
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
 from zdemo.http.transport import Transport
 from zdemo.serving.listening import listen
-from zdemo.serving.programs import running, why_not_run
+from zdemo.serving.programs import running
+from zdemo.serving.unrunnable import why_not_run
 
 LOOPBACK = "127.0.0.1"
 LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.ask.token_request import request_token
-from zdemo.emulator import NEVER, Emulator, User, new_fault
+from zdemo.emulator import NEVER, Emulator, new_fault
 from zdemo.emulator.entities import Token
 from zdemo.emulator.incoming.reasons import Why
-from zdemo.emulator.oidc.issuing import new_token
+from zdemo.emulator.oidc.issuing import new_token, token_answer
 from zdemo.emulator.world import PAT_SCOPES
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, audience_scope
 
 SLOW_SECONDS = 0.5
 LONGEST_BODY = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Person:
-    """A service account of this run and its token."""
-
-    user_id: str
-    token: str = field(repr=False)
-    token_id: str
 
 
 @contextmanager
@@ -62,59 +51,42 @@ class EmulatedIssuer:
         start_response("200 OK", [("Content-Type", "application/json")])
         return [b'{"active": true}']
 
-    def person(
+    def issue(
         self,
         *roles: str,
         seconds: float = NEVER,
         elsewhere: bool = False,
         claims: Mapping[str, Any] | None = None,
         pat: bool | None = None,
-    ) -> Person:
-        """Return a user with these roles, of another project if ``elsewhere``, and a token of their own.
+        as_jwt: bool = False,
+    ) -> Token:
+        """Return the token of a new user with these roles, of another project if ``elsewhere``.
 
         The token expires after ``seconds``; ``claims`` replaces some in its introspection, and ``...`` leaves one out.
-        ``pat`` tells whether it is a PAT, if the API does not decide that.
+        ``pat`` tells whether it is a PAT, if the API does not decide that; others are those of the client credentials
+        grant for the project.
         """
         with self._world.lock:
-            user = self._user(roles, elsewhere=elsewhere)
+            project = self._world.projects[self._other_id if elsewhere else self._project_id]
+            user = self._world.add_user(self._organization_id, f"verify-{secrets.token_hex(6)}", "Verify")
+            named = list(filter(None, roles))  # a run without roles asks for that of an empty name
+            for role in named:
+                if role.lower() not in (key.lower() for key in project.roles):
+                    self._world.add_role(project, role, role)
+            if named:
+                self._world.add_authorization(user.id, project.id, self._organization_id, named)
             expires = min(self._world.now() + seconds, NEVER)
             token: Token
-            if self.gives_pats if pat is None else pat:
+            if (self.gives_pats and not as_jwt) if pat is None else pat:
                 token = self._world.add_pat(user, expires)
             else:
-                audience = [self._other_id if elsewhere else self._project_id]
-                token = new_token(self._world, user, user.username, list(PAT_SCOPES), audience)
-                token.expires = expires
-                self._world.add_access_token(token)
+                scopes = [*PAT_SCOPES, audience_scope(project.id)]
+                token = new_token(self._world, user, user.username, scopes, [project.id])
+                token.expires = min(token.expires, expires)
+                token_answer(self._world, token, as_jwt=as_jwt, issuer=self._emulator.url)
             if claims:
                 self._world.answer_changes[token.id] = claims
-        return Person(user_id=user.id, token=token.token, token_id=token.id)
-
-    def session(self, role: str, *, elsewhere: bool = False, as_jwt: bool = False) -> str:
-        """Return a token of the client credentials grant for the project, or another, whose user has the role there."""
-        secret = secrets.token_urlsafe(32)
-        with self._world.lock:
-            user = self._user((role,), elsewhere=elsewhere)
-            user.secret, user.jwt_access_tokens = secret, as_jwt
-        settings = UserSettings(
-            issuer=self._emulator.url,
-            internal_url=f"http://{LOOPBACK}:{self._emulator.port}",
-            client_id=user.username,
-            client_secret=secret,
-        )
-        project_id = self._other_id if elsewhere else self._project_id
-        return request_token(settings, ["openid", audience_scope(project_id)], now=time.time()).text
-
-    def _user(self, roles: Sequence[str], *, elsewhere: bool) -> User:
-        project = self._world.projects[self._other_id if elsewhere else self._project_id]
-        user = self._world.add_user(self._organization_id, f"verify-{secrets.token_hex(6)}", "Verify")
-        roles = list(filter(None, roles))  # a run without roles asks for that of an empty name
-        for role in roles:
-            if role.lower() not in (key.lower() for key in project.roles):
-                self._world.add_role(project, role, role)
-        if roles:
-            self._world.add_authorization(user.id, project.id, self._organization_id, roles)
-        return user
+        return token
 
     @contextmanager
     def fault(self, kind: str) -> Iterator[Callable[[], int]]:
@@ -131,14 +103,14 @@ class EmulatedIssuer:
         """Return how many introspections have come since then (epoch seconds)."""
         return sum(record.path == INTROSPECTION_PATH and record.at >= since for record in list(self._emulator.requests))
 
-    def change(self, what: str, person: Person) -> None:
-        """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
+    def change(self, what: str, token: Token) -> None:
+        """``delete`` a token, ``revoke`` the roles of its user, or ``deactivate`` or ``lock`` the user."""
         with self._world.lock:
-            user = self._world.users[person.user_id]
-            if what == "delete" and person.token_id in user.pats:
-                self._world.remove_pat(user, person.token_id)
+            user = self._world.users[token.user_id]
+            if what == "delete" and token.id in user.pats:
+                self._world.remove_pat(user, token.id)
             elif what == "delete":
-                self._world.end_tokens(lambda token: token.id == person.token_id, Why.REVOKED)
+                self._world.end_access_token(token, Why.REVOKED)
             elif what == "revoke":
                 for authorization in [a for a in self._world.authorizations.values() if a.user_id == user.id]:
                     self._world.remove_authorization(authorization)

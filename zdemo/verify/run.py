@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,8 @@ from zdemo.verify.backend import MARKER, Backend, Passage
 from zdemo.verify.judgments import PUBLIC_SECONDS, RECOVERY_SECONDS, Measured
 
 if TYPE_CHECKING:
-    from zdemo.verify.emulated_issuer import EmulatedIssuer, Person
+    from zdemo.emulator.entities import Token
+    from zdemo.verify.emulated_issuer import EmulatedIssuer
 
 OTHER_ROLE = "zdemo-verify-other"  # a role of the project that no path requires
 POLL_SECONDS = 0.05
@@ -73,9 +74,9 @@ class VerifyRun:
     # --- single questions
 
     @cached_property
-    def known(self) -> Person:
-        """A user with the role, or with some role, for questions in which the token does not matter."""
-        return self.zitadel.person(self.role or OTHER_ROLE)
+    def known(self) -> Token:
+        """The token of a user with the role, or some role, for questions in which the token does not matter."""
+        return self.zitadel.issue(self.role or OTHER_ROLE)
 
     @cached_property
     def answer(self) -> ApiReply:
@@ -85,9 +86,8 @@ class VerifyRun:
         if not reply.let_in:
             time.sleep(PRINTING_SECONDS)
             self.about_refusal = last_lines(self.printed())
-            lets_in_jwt = (
-                reply.status in (400, 401, 403) and self.api.bearer(self.zitadel.session(self.role, as_jwt=True)).let_in
-            )
+            jwt = self.zitadel.issue(self.role, as_jwt=True).token
+            lets_in_jwt = reply.status in (400, 401, 403) and self.api.bearer(jwt).let_in
             if lets_in_jwt and not self.zitadel.introspections(started):
                 return reply.about("although a JWT is let in: the API verifies JWTs itself, without ZITADEL")
         return reply
@@ -110,28 +110,22 @@ class VerifyRun:
     @cached_property
     def refused_visitor(self) -> ApiReply:
         """The answer to a valid token without the role."""
-        return self.api.bearer(self.zitadel.person().token)
+        return self.api.bearer(self.zitadel.issue().token)
 
     def after(self, change: str) -> ApiReply:
         """Ask with a token that the API has not seen, after a change of its user."""
-        person = self.zitadel.person(self.role)
-        self.zitadel.change(change, person)
-        return self.api.bearer(person.token)
+        token = self.zitadel.issue(self.role)
+        self.zitadel.change(change, token)
+        return self.api.bearer(token.token)
 
     def with_claims(self, names: Sequence[str], values: Mapping[str, object]) -> list[ApiReply]:
         """Ask about users who have the role, with each of these values of some claims in ZITADEL's odd answer."""
-        people = {
-            name: self.zitadel.person(self.role, claims=dict.fromkeys(names, value)) for name, value in values.items()
-        }
+        odd = {name: dict.fromkeys(names, value) for name, value in values.items()}
+        tokens = {name: self.zitadel.issue(self.role, claims=claims).token for name, claims in odd.items()}
         with self.api.in_outage():
-            return [self.api.bearer(person.token).about(name) for name, person in people.items()]
+            return [self.api.bearer(token).about(name) for name, token in tokens.items()]
 
     # --- through a proxy
-
-    @cached_property
-    def outsider(self) -> Person:
-        """A user without the role."""
-        return self.zitadel.person(OTHER_ROLE)
 
     @cached_property
     def passed(self) -> Passage:
@@ -147,10 +141,11 @@ class VerifyRun:
         what = next((f"{name}: {text}" for name, text in special.items()), "")
         return Passage(reply.about(what) if what else reply, self.backend.arrivals.pop(marker, []))
 
-    def uninvited(self, **parts: Any) -> list[Passage]:
-        """Send a request without a token, and without the role; keep what arrives at the guarded path."""
+    def uninvited(self, parts_of: Callable[[VerifyRun], Iterable[dict[str, Any]]]) -> list[Passage]:
+        """Send requests without a token, and without the role; keep what arrives at the guarded path."""
         path = self.passed.arrivals[0].path
-        passages = [self.through(token, **parts) for token in ("", *([self.outsider.token] if self.role else []))]
+        tokens = ["", *([self.zitadel.issue(OTHER_ROLE).token] if self.role else [])]
+        passages = [self.through(token, **parts) for parts in parts_of(self) for token in tokens]
         return [Passage(reply, [each for each in arrivals if each.path == path]) for reply, arrivals in passages]
 
     # --- removal windows
@@ -160,18 +155,18 @@ class VerifyRun:
         """How long tokens pass that the API has let in before: by the change, all at the same time."""
         _ = self.deleted  # so that its window is over soon after these
         changes = CHANGES if self.role else CHANGES[:1]
-        people = {change: self.zitadel.person(self.role) for change in changes}
-        people["expiry"] = self.zitadel.person(self.role, seconds=LIFE_SECONDS)
+        tokens = {change: self.zitadel.issue(self.role) for change in changes}
+        tokens["expiry"] = self.zitadel.issue(self.role, seconds=LIFE_SECONDS)
         limits = dict.fromkeys(changes, self.window_seconds) | {"expiry": EXPIRY_SECONDS}
         starts: dict[str, float] = {"expiry": time.monotonic() + LIFE_SECONDS}
-        before = {change: self.api.bearer(person.token) for change, person in people.items()}
+        before = {change: self.api.bearer(token.token) for change, token in tokens.items()}
         for change in changes:
-            self.zitadel.change(change, people[change])
+            self.zitadel.change(change, tokens[change])
             starts[change] = time.monotonic()
         done: dict[str, Measured] = {}
-        while len(done) < len(people):
-            for change in people.keys() - done.keys():
-                reply = self.api.bearer(people[change].token)
+        while len(done) < len(tokens):
+            for change in tokens.keys() - done.keys():
+                reply = self.api.bearer(tokens[change].token)
                 took = time.monotonic() - starts[change]
                 seconds = max(took, 0.0) if not reply.let_in else None
                 if seconds is not None or took > limits[change] or self.api.is_out_of_time:
@@ -182,10 +177,10 @@ class VerifyRun:
     @cached_property
     def deleted(self) -> tuple[str, ApiReply, float]:
         """A token that was deleted after the API let it in, that answer, and when, on the monotonic clock."""
-        person = self.zitadel.person(self.role)
-        before = self.api.bearer(person.token)
-        self.zitadel.change("delete", person)
-        return person.token, before, time.monotonic()
+        token = self.zitadel.issue(self.role)
+        before = self.api.bearer(token.token)
+        self.zitadel.change("delete", token)
+        return token.token, before, time.monotonic()
 
     def stale(self) -> tuple[Measured, ApiReply, list[ApiReply]]:
         """Return the window of a deleted token, its answer before, and those after the window, while ZITADEL fails."""
@@ -203,10 +198,10 @@ class VerifyRun:
     @cached_property
     def flights(self) -> tuple[list[ApiReply], int]:
         """The answers to simultaneous requests with one cold token, and how many introspections they caused."""
-        person = self.zitadel.person(self.role)
+        token = self.zitadel.issue(self.role).token
         started = time.time()
         with self.api.in_outage(), self.zitadel.fault("slow"):  # so that all are under way before the first answer
-            replies = self.api.at_once([person.token] * COLD_CALLS)
+            replies = self.api.at_once([token] * COLD_CALLS)
         return replies, self.zitadel.introspections(started)
 
     # --- outages
@@ -214,37 +209,37 @@ class VerifyRun:
     def outage(self, kind: str) -> ApiReply:
         """Return the answer to a valid, cold token while ZITADEL answers wrongly; then wait until all is well again."""
         if kind not in self.outages:
-            person = self.zitadel.person(self.role)
+            token = self.zitadel.issue(self.role).token
             with self.api.in_outage(), self.zitadel.fault(kind):
-                self.outages[kind] = self.api.bearer(person.token, seconds=ANSWER_SECONDS)
-            self.recoveries[kind] = self._until_let_in(person)
+                self.outages[kind] = self.api.bearer(token, seconds=ANSWER_SECONDS)
+            self.recoveries[kind] = self._until_let_in(token)
         return self.outages[kind]
 
     @cached_property
     def hang(self) -> Hang:
         """What happens while ZITADEL hangs."""
-        people = [self.zitadel.person(self.role) for _ in range(WAITING_CALLS)]
+        tokens = [self.zitadel.issue(self.role).token for _ in range(WAITING_CALLS)]
         with (
             self.api.in_outage(),
-            ThreadPoolExecutor(max_workers=len(people)) as pool,
+            ThreadPoolExecutor(max_workers=len(tokens)) as pool,
             self.zitadel.fault("hang") as held,
         ):
-            waiting = [pool.submit(self.api.bearer, person.token, seconds=ANSWER_SECONDS) for person in people]
+            waiting = [pool.submit(self.api.bearer, token, seconds=ANSWER_SECONDS) for token in tokens]
             end = time.monotonic() + SETTLE_SECONDS
-            while held() < len(people) and time.monotonic() < end:
+            while held() < len(tokens) and time.monotonic() < end:
                 time.sleep(POLL_SECONDS)
             patience = PUBLIC_SECONDS + LATE_SECONDS
             public = self.api.send(path=self.public, seconds=patience) if self.public else None
             without_token = self.api.send(seconds=patience)
             answers = [future.result() for future in waiting]
         self.outages["hang"] = next((reply for reply in answers if reply.let_in or not reply.status), answers[0])
-        self.recoveries["hang"] = self._until_let_in(people[0])
+        self.recoveries["hang"] = self._until_let_in(tokens[0])
         return Hang(waiting=answers, public=public, without_token=without_token)
 
-    def _until_let_in(self, person: Person) -> float | None:
+    def _until_let_in(self, token: str) -> float | None:
         start = time.monotonic()
         while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.api.is_out_of_time:
-            if 200 <= self.api.bearer(person.token, seconds=RECOVERY_SECONDS).status < 300:
+            if 200 <= self.api.bearer(token, seconds=RECOVERY_SECONDS).status < 300:
                 return took
             time.sleep(POLL_SECONDS)
         return None

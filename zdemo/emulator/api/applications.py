@@ -157,13 +157,11 @@ def show_application(_: World, application: Application) -> Answer:
 
 Listing[Application](
     rows=lambda call: call.world.applications.values(),
-    visible=readable("project.app.read", "project_id", "project.organization_id"),
+    visible=readable("project.app.read"),
     show=show_application,
     filters=filters_of(
-        projectIdFilter="project_id",
-        nameFilter="name",
+        *("projectIdFilter", "nameFilter", "clientIdFilter"),
         stateFilter=lambda _, row: f"APPLICATION_STATE_{row.state}",
-        clientIdFilter="client_id",
         entityIdFilter=lambda *_: None,  # of SAML applications alone
         typeFilter=lambda _, application: f"APPLICATION_TYPE_{application.kind.upper()}",
     ),
@@ -214,21 +212,8 @@ def _delete_application_key(call: Call) -> Answer:
 
 Listing[PublicKey](
     rows=lambda call: [k for a in call.world.applications.values() for k in a.keys.values()],
-    visible=readable("project.app.read", "application.project_id", "application.project.organization_id"),
-    show=row_of(
-        keyId="id",
-        projectId="application.project_id",
-        organizationId="application.project.organization_id",
-        expirationDate="expires",
-    ),
-    filters=filters_of(
-        applicationIdFilter="application_id",
-        projectIdFilter="application.project_id",
-        organizationIdFilter="application.project.organization_id",
-    ),
-    columns={
-        "PROJECT_ID": "application.project_id",
-        "ORGANIZATION_ID": "application.project.organization_id",
-        "TYPE": lambda *_: "",  # all are JSON
-    },
+    visible=readable("project.app.read"),
+    show=row_of(keyId="id", projectId="project_id", organizationId="organization_id", expirationDate="expires"),
+    filters=filters_of("applicationIdFilter", "projectIdFilter", "organizationIdFilter"),
+    columns={"TYPE": lambda *_: ""},  # all are JSON
 ).serve(SERVICE, "ListApplicationKeys")

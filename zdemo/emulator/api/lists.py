@@ -38,12 +38,15 @@ COLUMNS = {  # whose values have other names
 
 
 def value_of(world: World, row: Any, get: Getter) -> Any:
-    """Return a value of a row: ``project.name`` is the name of the project whose ID is the row's ``project_id``."""
+    """Return a value of a row, else of the user, the application or the project whose part it is, or by a path."""
     if not isinstance(get, str):
         return get(world, row)
     *owners, name = get.split(".")
     for owner in owners:
         row = getattr(world, f"{owner}s")[getattr(row, f"{owner}_id")]
+    for whole in ("user", "application", "project"):
+        if not hasattr(row, name) and (id := getattr(row, f"{whole}_id", "")):
+            row = getattr(world, f"{whole}s")[id]
     return getattr(row, name)
 
 
@@ -52,12 +55,12 @@ def row_of(**values: Getter) -> Callable[[World, Any], Answer]:
     return lambda world, row: t.attributes(row) | {name: value_of(world, row, get) for name, get in values.items()}
 
 
-def readable(permission: str, project_id: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
+def readable(permission: str, *organization_ids: str) -> Callable[[Call, Any], bool]:
     """Return a test of whether a caller has a permission for a row's project, or in one of its organizations."""
 
     def visible(call: Call, row: Any) -> bool:
-        owners = (value_of(call.world, row, path) for path in organization_ids)
-        return any(call.may(permission, owner, value_of(call.world, row, project_id)) for owner in owners)
+        owners = (value_of(call.world, row, name) for name in ("organization_id", *organization_ids))
+        return any(call.may(permission, owner, value_of(call.world, row, "project_id")) for owner in owners)
 
     return visible
 
@@ -83,8 +86,10 @@ def _fits(get: Getter, world: World, row: Any, content: Any) -> bool:
     return value in wanted if isinstance(wanted, list) else is_match(value, wanted, method)
 
 
-def filters_of(**values: Getter) -> dict[str, Test]:
-    """Return filters by the values of rows that they look at."""
+def filters_of(*names: str, **values: Getter) -> dict[str, Test]:
+    """Return filters by the values of rows that they look at, which for ``names`` are those of the sorting columns."""
+    columns = {name: re.sub("([A-Z])", r"_\1", re.sub("Filter|Query", "", name)).upper() for name in names}
+    values |= {name: COLUMNS.get(column, column.lower()) for name, column in columns.items()}
     return {name: partial(_fits, get) for name, get in values.items()}
 
 

@@ -17,34 +17,26 @@ SERVICE = Service("zitadel.session.v2.SessionService")
 
 
 @SERVICE.method("CreateSession")
-def _create_session(call: Call) -> Answer:
-    """Begin a session with the checks of the request, even none; the user can be a service account."""
-    user = _user_to_check(call)
-    call.need("session.write", call.world.id)
-    session = LoginSession(id=call.world.new_id(), created=call.world.now(), creator=call.caller.id)
-    _apply(call, session, user)
-    session.user_agent = call.body.get("userAgent", {})
-    sessions.keep_session(call.world, session)
-    return {"details": details(session, call.world.id), "sessionId": session.id, "sessionToken": session.token}
-
-
 @SERVICE.method("SetSession")
 def _set_session(call: Call) -> Answer:
-    """Change a session, which gives it a new token. An unknown one is created (ZITADEL)."""
-    user = _user_to_check(call)
-    held = call.world.login_sessions.get(call.body["sessionId"])
+    """Begin a session with the checks of the request, even none, or change one, which gives it a new token.
+
+    An unknown one is created (ZITADEL). The user can be a service account.
+    """
+    user, id = _user_to_check(call), call.body.get("sessionId")
+    held = call.world.login_sessions.get(id or "")
     call.need("session.write", _owner(call.world, held))
-    session = held or LoginSession(id=call.body["sessionId"], created=call.world.now(), creator=call.caller.id)
+    session = held or LoginSession(id=id or call.world.new_id(), created=call.world.now(), creator=call.caller.id)
     _active(call.world, session)
-    if not _apply(call, session, user):
+    if not _apply(call, session, user) and id:
         return {"details": details(session, call.world.id)}
     if held is None:
+        session.user_agent = call.body.get("userAgent", {})
         sessions.keep_session(call.world, session)
-    call.world.touch(session)
-    return {
-        "details": details(session, call.world.id),
-        "sessionToken": sessions.new_session_token(call.world, session),
-    }
+    if id:
+        call.world.touch(session)
+    token = sessions.new_session_token(call.world, session)
+    return {"details": details(session, call.world.id), "sessionId": session.id, "sessionToken": token}
 
 
 def _user_to_check(call: Call) -> User | None:
@@ -157,7 +149,7 @@ lists.Listing[LoginSession](
     rows=lambda call: [session for session in call.world.login_sessions.values() if not session.ended],
     visible=_sees,
     show=_show,
-    filters=lists.filters_of(idsQuery="id", userIdQuery="user_id", creatorQuery="creator"),
+    filters=lists.filters_of("userIdQuery", "creatorQuery", idsQuery="id"),
     counts_all=True,
 ).serve(SERVICE, "ListSessions")
 

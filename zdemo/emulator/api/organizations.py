@@ -10,7 +10,7 @@ from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
-FILTERS = filters_of(nameQuery="name", domainQuery="primary_domain", idQuery="id")
+FILTERS = filters_of("nameQuery", "idQuery", domainQuery="primary_domain")
 
 
 def _show(_: World, organization: Organization) -> Answer:

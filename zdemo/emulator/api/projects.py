@@ -75,8 +75,8 @@ GRANTED: dict[str, lists.Getter] = {
 }
 _show_project = lists.row_of(projectId="id")
 _show_granted = lists.row_of(**GRANTED, grantedState="state")
-_sees_project = lists.readable("project.read", "id", "organization_id")
-_sees_grant = lists.readable("project.grant.read", "project_id", "project.organization_id", "granted_organization_id")
+_sees_project = lists.readable("project.read")
+_sees_grant = lists.readable("project.grant.read", "granted_organization_id")
 
 
 @SERVICE.method("GetProject", permission="project.read")
@@ -103,9 +103,9 @@ lists.Listing[ProjectRow](
     rows=lambda call: chain.from_iterable((p, *p.grants.values()) for p in call.world.projects.values()),
     visible=lambda call, row: (_sees_project if isinstance(row, Project) else _sees_grant)(call, row),
     show=_show_row,
-    filters=lists.filters_of(projectNameFilter="project.name", inProjectIdsFilter="project_id")
+    filters=lists.filters_of(projectNameFilter="name", inProjectIdsFilter="project_id")
     | {"organizationIdFilter": _is_of_organization},
-    columns={"ID": "project_id", "NAME": "project.name"},
+    columns={"ID": "project_id"},
 ).serve(SERVICE, "ListProjects", permission="project.read")
 
 
@@ -144,9 +144,9 @@ def _remove_project_role(call: Call) -> Answer:
 
 lists.Listing[Role](
     rows=lambda call: getattr(call.world.projects.get(call.body["projectId"]), "roles", {}).values(),
-    visible=lists.readable("project.grant.read", "id", "project.organization_id"),  # sic: not for one project (ZITADEL)
-    show=lists.row_of(key="id"),
-    filters=lists.filters_of(roleKeyFilter="id", displayNameFilter="display_name"),
+    visible=lambda call, _: call.may("project.grant.read", call.world.projects[call.body["projectId"]].organization_id),
+    show=lists.row_of(key="id"),  # above, sic: not for one project (ZITADEL)
+    filters=lists.filters_of("displayNameFilter", roleKeyFilter="id"),
     columns={"KEY": "id"},
 ).serve(SERVICE, "ListProjectRoles", permission="project.role.read")
 
@@ -206,16 +206,10 @@ def _delete_project_grant(call: Call) -> Answer:
 lists.Listing[ProjectGrant](
     rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
     visible=_sees_grant,
-    show=lists.row_of(
-        organizationId="project.organization_id",
-        **GRANTED,
-        grantedRoleKeys="role_keys",
-        projectName="project.name",
-    ),
+    show=lists.row_of(organizationId="organization_id", **GRANTED, grantedRoleKeys="role_keys", projectName="name"),
     filters=lists.filters_of(
-        projectNameFilter="project.name",
+        *("organizationIdFilter", "grantedOrganizationIdFilter"),
+        projectNameFilter="name",
         inProjectIdsFilter="project_id",
-        organizationIdFilter="project.organization_id",
-        grantedOrganizationIdFilter="granted_organization_id",
     ),
 ).serve(SERVICE, "ListProjectGrants")

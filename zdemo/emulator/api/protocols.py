@@ -46,7 +46,7 @@ def connect(world: World, service: Service, method_name: str) -> Response:
     media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
     if media != JSON or options not in ({}, {"charset": "utf-8"}):
         what = media or "a body without content type"
-        note(reason=f"cannot read {what}: send JSON, or protobuf after pip install 'zdemo[grpc]'")
+        note(reason=f"cannot read {what}: send JSON, or protobuf after pip install 'zdemo[grpc]' and a restart")
         return _plain(415, headers={"Accept-Post": ACCEPT_POST})
     try:
         version = request.headers.get("Connect-Protocol-Version") or "1"

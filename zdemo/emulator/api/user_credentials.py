@@ -101,13 +101,8 @@ for attribute, names, by_id in (("keys", "Keys", "keyIdFilter"), ("pats", "Perso
     Listing(
         rows=partial(_rows, attribute),
         visible=lambda call, row: sees(call, call.world.users[row.user_id]),
-        show=row_of(organizationId="user.organization_id", expirationDate="expires"),
+        show=row_of(organizationId="organization_id", expirationDate="expires"),
         filters=filters_of(
-            **{by_id: "id"},
-            userIdFilter="user_id",
-            organizationIdFilter="user.organization_id",
-            createdDateFilter="created",
-            expirationDateFilter="expires",
+            *("userIdFilter", "organizationIdFilter", "createdDateFilter", "expirationDateFilter"), **{by_id: "id"}
         ),
-        columns={"ORGANIZATION_ID": "user.organization_id"},
     ).serve(SERVICE, f"List{names}")

@@ -217,6 +217,7 @@ USERS: lists.Listing[User] = lists.Listing(
     visible=sees,
     show=show_user,
     filters=lists.filters_of(
+        "organizationIdQuery",
         userNameQuery="username",
         loginNameQuery="username",
         displayNameQuery="name",
@@ -224,7 +225,6 @@ USERS: lists.Listing[User] = lists.Listing(
         typeQuery=lambda _, user: "TYPE_MACHINE" if user.machine else "TYPE_HUMAN",
         stateQuery=lambda _, row: f"USER_STATE_{row.state}",
         inUserIdsQuery="id",
-        organizationIdQuery="organization_id",
     )
     | {
         "andQuery": lambda world, user, f: all(USERS.passes(world, user, query) for query in f.get("queries", ())),

@@ -3,10 +3,8 @@
 The reason is noted where the request is refused. It is for the person who runs the emulator, and never in an answer.
 """
 
-import logging
 import re
-from collections import deque
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from flask import request
@@ -19,8 +17,6 @@ CLIENT_ID = re.compile(rf"\d{{1,20}}(@[\w.-]{{1,60}})?|{NAME}", re.ASCII)
 REQUESTS_LOG = "zdemo.emulator.requests"
 MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s%.0s%.0s%.0s"
 NUMBER = "zdemo.emulator.number"  # key in a request's environment for the number that its answer names
-
-log = logging.getLogger(REQUESTS_LOG)
 
 
 @dataclass(frozen=True)
@@ -45,18 +41,6 @@ class RequestRecord:
 
 
 FIELDS = tuple(field.name for field in fields(RequestRecord))
-
-
-class RequestRecords(deque[RequestRecord]):
-    """The latest requests, the oldest first."""
-
-    def __init__(self) -> None:
-        super().__init__(maxlen=KEPT)
-
-    def add(self, record: RequestRecord) -> None:
-        """Keep a record, and log it."""
-        self.append(record)
-        log.info(MESSAGE, *astuple(record))
 
 
 def note(**facts: object) -> None:

@@ -62,14 +62,14 @@ CASES: tuple[Case, ...] = (
         asked="a token of the client credentials grant for this project",
         source="ZITADEL: such a token is active with the scope urn:zitadel:iam:org:project:id:PROJECT_ID:aud",
         fix="have every form of token introspected; require no claim that only some tokens have",
-        ask=lambda run: run.api.bearer(run.zitadel.session(run.role)),
+        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, pat=False).token),
     ),
     _accepted(
         id="correct.jwt",
         asked="a valid JWT access token for this project",
         source="ZITADEL: introspection takes JWT access tokens too",
         fix="allow dots in tokens, and have JWTs introspected like other tokens",
-        ask=lambda run: run.api.bearer(run.zitadel.session(run.role, as_jwt=True)),
+        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, as_jwt=True).token),
     ),
     Case(
         id="correct.impersonated",

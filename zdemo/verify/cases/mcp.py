@@ -97,7 +97,7 @@ CASES: tuple[Case, ...] = (
         asked="a message with a PAT of a user with the role",
         source="MCP, Authorization: only tokens issued for the server; ZITADEL: a PAT is active at every API",
         fix="refuse a token whose introspection has no client_id",
-        ask=lambda run: [run.api.bearer(run.zitadel.person(run.role, pat=True).token)],
+        ask=lambda run: [run.api.bearer(run.zitadel.issue(run.role, pat=True).token)],
     ),
     _refused(
         id="mcp.other_project",
@@ -105,7 +105,8 @@ CASES: tuple[Case, ...] = (
         source="MCP, Authorization: only tokens issued for the server; RFC 8707 section 2",
         fix="have tokens introspected, and require the project in aud",
         ask=lambda run: [
-            run.api.bearer(run.zitadel.session(run.role, elsewhere=True, as_jwt=as_jwt)) for as_jwt in (False, True)
+            run.api.bearer(run.zitadel.issue(run.role, elsewhere=True, pat=False, as_jwt=as_jwt).token)
+            for as_jwt in (False, True)
         ],
     ),
 )

@@ -5,6 +5,7 @@ They judge what arrives. A request that the proxy refuses, or repairs on its way
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from zdemo.diagnosis.finding import quoted
@@ -48,7 +49,7 @@ CLAIMS = {  # what is sent about the user
 
 
 def _nameless(run: VerifyRun) -> tuple[Passage, Passage]:
-    token = run.zitadel.person(run.role or OTHER_ROLE, claims={"username": ...}).token
+    token = run.zitadel.issue(run.role or OTHER_ROLE, claims={"username": ...}).token
     return run.through(token), run.through(token, headers={"X-Auth-Username": STRANGER})
 
 
@@ -142,10 +143,6 @@ UNREACHED: dict[str, tuple[str, str, Callable[[VerifyRun], Iterable[Parts]]]] = 
 }
 
 
-def _uninvited(run: VerifyRun, parts: Callable[[VerifyRun], Iterable[Parts]]) -> list[Passage]:
-    return [passage for each in parts(run) for passage in run.uninvited(**each)]
-
-
 proxy_case = partial(Case, basis=BASIS)
 _identity_case = partial(
     proxy_case,
@@ -186,7 +183,7 @@ CASES: tuple[Case, ...] = (
             must="does not reach the backend",
             source="CWE-863; oauth2-proxy CVE-2026-40575: who is let in depends on what the client can choose",
             fix=fix,
-            ask=partial(_uninvited, parts=parts),
+            ask=methodcaller("uninvited", parts),
             judge=_unreached,
         )
         for name, (asked, fix, parts) in UNREACHED.items()
@@ -197,7 +194,7 @@ CASES: tuple[Case, ...] = (
         must="the first arrives whole, or is refused for its size or method; the second does not arrive",
         source="RFC 9110 section 15.5.14",
         fix="ask the authorizer without the body, and pass it on to the backend alone",
-        ask=lambda run: (run.through(run.known.token, **LARGE), run.uninvited(**LARGE)),
+        ask=lambda run: (run.through(run.known.token, **LARGE), run.uninvited(lambda _: [LARGE])),
         judge=_whole,
     ),
 )

@@ -172,7 +172,7 @@ CASES: tuple[Case, ...] = (
         asked="a valid token whose user has another role of the project, and whose scope lists none",
         source="RFC 6750 section 3.1",
         fix="require the role; give --no-role if the path requires none",
-        ask=lambda run: [run.api.bearer(run.zitadel.person(OTHER_ROLE, claims={"scope": "openid"}).token)],
+        ask=lambda run: [run.api.bearer(run.zitadel.issue(OTHER_ROLE, claims={"scope": "openid"}).token)],
         basis=(GUARDED, UNKNOWN, ACCEPTS),
     ),
     without_role(
@@ -188,21 +188,21 @@ CASES: tuple[Case, ...] = (
         asked="a valid token in the query alone",
         source="RFC 9700 section 4.3.2; RFC 6750 section 5.3",
         fix="take tokens from the Authorization header alone",
-        ask=lambda run: run.api.send(query=run.zitadel.person(run.role).token),
+        ask=lambda run: run.api.send(query=run.zitadel.issue(run.role).token),
     ),
     _refused(
         id="safe.form",
         asked="GET with a valid token in a form",
         source="RFC 6750 section 2.2",
         fix="take tokens from the Authorization header alone",
-        ask=lambda run: run.api.send(form={"access_token": run.zitadel.person(run.role).token}),
+        ask=lambda run: run.api.send(form={"access_token": run.zitadel.issue(run.role).token}),
     ),
     _refused(
         id="safe.expired",
         asked="a token that has expired",
         source="ZITADEL: introspection answers active false; RFC 6750 section 3.1",
         fix="refuse unless active is true",
-        ask=lambda run: run.api.bearer(run.zitadel.person(run.role, seconds=-LONG_AGO_SECONDS).token),
+        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, seconds=-LONG_AGO_SECONDS).token),
     ),
     _refused(
         id="hardening.expired_answer",
@@ -233,7 +233,7 @@ CASES: tuple[Case, ...] = (
         asked="a live token made for another project, whose user has the role there",
         source="RFC 7662 section 4; ZITADEL: introspection answers active false, userinfo answers 200",
         fix="ask introspection with the API's own client credentials; userinfo knows no audience",
-        ask=lambda run: run.api.bearer(run.zitadel.session(run.role, elsewhere=True)),
+        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, elsewhere=True, pat=False).token),
     ),
     odd_case(
         id="hardening.audience_claim",

@@ -19,15 +19,15 @@ def _near_misses(run: VerifyRun) -> list[ApiReply]:
     near = (run.role[:-1] or "x", f"{run.role}:all", f"x{run.role}")
     others = {"another case": run.role.swapcase(), "a blank behind": f"{run.role} "}
     values = {name: {key: GRANTED} for name, key in others.items() if key != run.role}
-    asked = [run.api.bearer(run.zitadel.person(role).token) for role in near]
+    asked = [run.api.bearer(run.zitadel.issue(role).token) for role in near]
     return asked + run.with_claims((roles_claim_of(run.project_id), ROLES_CLAIM), values)
 
 
 def _other_project(run: VerifyRun) -> list[ApiReply]:
     absent = dict.fromkeys((roles_claim_of(run.project_id), ROLES_CLAIM), ...)
-    token = run.zitadel.person(run.role, claims={roles_claim_of("999"): {run.role: GRANTED}, **absent}).token
+    token = run.zitadel.issue(run.role, claims={roles_claim_of("999"): {run.role: GRANTED}, **absent}).token
     return [
-        run.api.bearer(run.zitadel.person(run.role, elsewhere=True).token),
+        run.api.bearer(run.zitadel.issue(run.role, elsewhere=True).token),
         run.api.bearer(token).about("the claim of another project alone"),
     ]
 
@@ -41,8 +41,8 @@ def _claims(run: VerifyRun) -> list[ApiReply]:
 def _changed(run: VerifyRun) -> list[ApiReply]:
     asked = []
     for what, token in {
-        "a PAT": run.zitadel.person(run.role).token,
-        "a JWT": run.zitadel.session(run.role, as_jwt=True),
+        "a PAT": run.zitadel.issue(run.role).token,
+        "a JWT": run.zitadel.issue(run.role, as_jwt=True).token,
     }.items():
         run.api.bearer(token)
         asked.append(run.api.bearer(changed(token)).about(what))
@@ -57,7 +57,7 @@ def changed(token: str) -> str:
 
 def _mixed(run: VerifyRun) -> list[ApiReply]:
     """Return the answers to those without the role, while others with it ask at the same time: who is last varies."""
-    visitor = run.zitadel.person().token
+    visitor = run.zitadel.issue().token
     tokens = [run.known.token, visitor] * (CALLERS // 2)
     rounds = [tokens[turn % 2 :] + tokens[: turn % 2] for turn in range(ROUNDS)]
     pairs = [pair for each in rounds for pair in zip(each, run.api.at_once(each), strict=True)]

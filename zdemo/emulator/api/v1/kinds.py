@@ -7,7 +7,7 @@ from typing import Any
 
 from zdemo.emulator.api import applications, authorizations, organizations, projects, users
 from zdemo.emulator.api.fields import attributes, details
-from zdemo.emulator.api.lists import row_of
+from zdemo.emulator.api.lists import row_of, value_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api_errors import NotFound
 from zdemo.emulator.entities import NEVER, Application, Authorization, Resource
@@ -33,14 +33,6 @@ def in_v1(answer: Mapping[str, Any]) -> Answer:
     """Return the fields of an answer of v2 by v1's names."""
     names = {new: old for old, new in NAMES.items()}
     return {names.get(name, name): value for name, value in answer.items()}
-
-
-def organization_of(world: World, entity: Any) -> str:
-    """Return the ID of the organization to which an object, or the object that it is a part of, belongs."""
-    for whole in ("user", "application", "project"):
-        if not hasattr(entity, "organization_id") and (id := getattr(entity, f"{whole}_id", "")):
-            entity = getattr(world, f"{whole}s")[id]
-    return str(entity.organization_id)
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ class Kind:
 
     def show(self, world: World, entity: Any) -> Answer:
         """Show an object."""
-        owner = organization_of(world, entity)
+        owner = value_of(world, entity, "organization_id")
         return {"details": details(entity, owner, created=True), **self.values(world, entity)}
 
 
@@ -131,8 +123,8 @@ _granted_project = row_of(
     grantedOrgId="granted_organization_id",
     grantedOrgName=projects.GRANTED["grantedOrganizationName"],
     grantedRoleKeys="role_keys",
-    projectName="project.name",
-    projectOwnerId="project.organization_id",
+    projectName="name",
+    projectOwnerId="organization_id",
     projectOwnerName="project.organization.name",
 )
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.emulator.api.fields import details, message_of
-from zdemo.emulator.api.lists import Listing, filters_of
+from zdemo.emulator.api.lists import Listing, filters_of, value_of
 from zdemo.emulator.api.service import Answer, Call, Refusal, Service
 from zdemo.emulator.api.v1 import kinds
-from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1, organization_of
+from zdemo.emulator.api.v1.kinds import APPLICATION, Kind, in_v1
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 
 SERVICE = Service("zitadel.management.v1.ManagementService")
@@ -74,7 +74,7 @@ def _rows(objects: str, call: Call) -> Any:
 
 def _is_visible(call: Call, row: Any) -> bool:
     """Return whether a row is in the call's organization, and in a project that the caller may see and asks for."""
-    owner, asked_for = organization_of(call.world, row), call.body.get("projectId", row.project_id)
+    owner, asked_for = value_of(call.world, row, "organization_id"), call.body.get("projectId", row.project_id)
     may = call.may(call.method.row.permission, owner, row.project_id)
     return may and (owner, row.project_id) == (call.organization_id, asked_for)
 

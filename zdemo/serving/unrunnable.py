@@ -1,0 +1,21 @@
+"""Why a program cannot be run, in words."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from shutil import which
+
+
+def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
+    """Return why a program cannot be run, and what to do about it."""
+    program, script = command[0], shlex.quote(shlex.join(command))
+    if not isinstance(error, FileNotFoundError):
+        closed = isinstance(error, PermissionError) and os.path.isfile(program)
+        fix = f"chmod +x {shlex.quote(program)}" if closed else "check that it is a program"
+        return f"{program} cannot be executed: {error.strerror}", fix
+    if which(program):
+        fix = "correct its first line (#!), and end all lines with LF, not CRLF"
+        return f"{program} names an interpreter that does not exist", fix
+    if "=" in program or program in ("cd", "export", "source", ".", "set", "alias", "ulimit"):
+        return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
+    return f"command not found: {program}", "check its spelling, or give its path"
