@@ -58,8 +58,6 @@ def test_each_name_in_an_answer_is_that_of_a_field() -> None:
                 names = {key.value for key in node.keys if isinstance(key, ast.Constant)}
             case ast.Call(func=ast.Name("row_of") | ast.Attribute(attr="row_of")):
                 names = {keyword.arg for keyword in node.keywords}
-            case ast.Subscript(slice=ast.Constant(name), ctx=ast.Store()):
-                names = {name}
             case _:
                 continue
         wrong = {str(name) for name in names - known if re.fullmatch("[a-z]+([A-Z][a-z]+)*", str(name))}
