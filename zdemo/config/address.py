@@ -19,7 +19,7 @@ from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 DEFAULT_PORTS = {"http": 80, "https": 443}
-LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+LABEL = r"[\w-]{1,63}"  # of a host name (RFC 1035 §2.3.4)
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
@@ -115,8 +115,7 @@ def _is_host(host: str) -> bool:
             return ipaddress.IPv6Address(host).scope_id is None
         except ValueError:
             return False
-    labels = host.removesuffix(".").split(".")
-    return all(0 < len(label) <= LONGEST_LABEL and all(c.isalnum() or c in "-_" for c in label) for label in labels)
+    return re.fullmatch(LABEL + rf"(\.{LABEL})*\.?", host, re.ASCII) is not None
 
 
 @dataclass(frozen=True)

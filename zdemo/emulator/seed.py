@@ -6,13 +6,7 @@ from urllib.parse import urlsplit
 
 from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resource
 from zdemo.emulator.sessions import add_person
-from zdemo.emulator.token_texts import (
-    PAT_KEY_NAME,
-    key_file,
-    new_key_pair,
-    new_secret,
-    new_token_text,
-)
+from zdemo.emulator.token_texts import PAT_KEY_NAME, key_file, new_key_pair, new_secret, new_token_text
 from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
@@ -143,9 +137,9 @@ def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
         user.secret = known.secret or None
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=() if known.administrator else PAT_SCOPES)
     reader, _, admin = users
-    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles))
+    world.assign(world.users[reader.id], project, reader.roles)
     person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD)
-    world.add_authorization(person.id, project.id, organization.id, list(reader.roles))
+    world.assign(person, project, reader.roles)
     add_app(world, project, APP_NAME, APP_REDIRECT_URIS)
     world.add_administrator(admin.id, INSTANCE, ["IAM_OWNER"])
     world.add_administrator(admin.id, Resource("organization", organization.id), ["ORG_OWNER"])

@@ -300,8 +300,7 @@ class _Seeding:
             project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
             grant = project.grants.get(user.organization_id)
             self._check_roles(dict.fromkeys(grant.role_keys) if grant else project.roles, assignment.roles)
-            owner = self._world.owner_of_assignments(user, project)
-            self._world.add_authorization(user.id, project.id, owner, list(assignment.roles))
+            self._world.assign(user, project, assignment.roles)
         for name in table.groups:
             user.groups[self._groups.setdefault((user.organization_id, name), self._world.new_id())] = name
         if table.administrator or table.administrator_of:

@@ -74,7 +74,7 @@ class EmulatedIssuer:
                 if role.lower() not in (key.lower() for key in project.roles):
                     self._world.add_role(project, role, role)
             if named:
-                self._world.add_authorization(user.id, project.id, self._organization_id, named)
+                self._world.assign(user, project, named)
             expires = min(self._world.now() + seconds, NEVER)
             token: Token
             if (self.gives_pats and not as_jwt) if pat is None else pat:

@@ -44,9 +44,9 @@ def _at(
     return field(default=default, repr=not secret, metadata={"paths": paths, "convert": convert})
 
 
-def _unless(state: str) -> Callable[[object], bool]:
-    """Return whether a state is another one: ZITADEL leaves out the default, active."""
-    return lambda value: value != state
+def _is_on(state: str) -> bool:
+    """Return whether a state is another than inactive: ZITADEL leaves out the default, active."""
+    return not state.endswith("_STATE_INACTIVE")
 
 
 def milliseconds(moment: str) -> int | None:
@@ -102,7 +102,7 @@ class Project:
     name: str = _at("name")
     organization_id: str = _at("organizationId")
     granted_to: str = _at("grantedOrganizationId")
-    active: bool = _at("state", default=True, convert=_unless("PROJECT_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class Application:
     id: str = _at("applicationId")
     name: str = _at("name")
     client_id: str = _at("apiConfiguration.clientId", "oidcConfiguration.clientId")
-    active: bool = _at("state", default=True, convert=_unless("APPLICATION_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
     is_api: bool = _at("apiConfiguration", default=False, convert=bool)
     method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
     project_id: str = _at("projectId")
@@ -134,7 +134,7 @@ class Organization:
 
     id: str = _at("grantedOrganizationId", "id")
     name: str = _at("grantedOrganizationName", "name")
-    active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
     role_keys: tuple[str, ...] = _at("grantedRoleKeys", default=())
 
 

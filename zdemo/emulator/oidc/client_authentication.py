@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import isfinite
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -202,7 +203,4 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _seconds(value: Any) -> int:
-    try:
-        return int(value) if isinstance(value, int | float) else 0
-    except (ValueError, OverflowError):  # Python reads NaN and Infinity from JSON
-        return 0
+    return int(value) if isinstance(value, int | float) and isfinite(value) else 0  # Python reads NaN from JSON
