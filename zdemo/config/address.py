@@ -18,7 +18,6 @@ from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
-DEFAULT_PORTS = {"http": 80, "https": 443}
 LABEL = r"[\w-]{1,63}"  # of a host name (RFC 1035 §2.3.4)
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
@@ -41,7 +40,7 @@ def is_local(address: str) -> bool:
 def without_default_port(address: str) -> str:
     """Return an origin as a ``Host`` field gives it, which omits the scheme's default port (RFC 9110 §7.2)."""
     parts = urlsplit(address)
-    port = DEFAULT_PORTS.get(parts.scheme)
+    port = {"http": 80, "https": 443}.get(parts.scheme)
     return address.removesuffix(f":{port}") if parts.port == port else address
 
 

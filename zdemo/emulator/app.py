@@ -34,7 +34,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 INTERNAL = {"code": 13, "message": "Internal Server Error"}  # gRPC's numbers
 CODES = {404: NO_PATH, 405: {"code": 12, "message": "Method Not Allowed"}}
-PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 
@@ -145,7 +144,7 @@ class _Front:
 
 def _shown(path: str) -> str:
     quoted = quote(path.encode("latin-1"), safe="/:@%")
-    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:PATH_LIMIT]
+    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:200]
 
 
 def _choose_instance(world: World) -> Response | None:

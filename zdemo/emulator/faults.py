@@ -20,7 +20,6 @@ Environ = dict[str, Any]
 App = Callable[..., Iterable[bytes]]
 Headers = list[tuple[str, str]]
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 
 KINDS = {
     "slow": "answers after some seconds (2 by default)",
@@ -166,7 +165,7 @@ class Faulty:
         """Answer only if the fault is cleared; this runs after the request has been logged."""
         client = environ[SOCKET]
         if fault.kind in ("reset", STOPPED):
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
             client.close()  # else the server would say an orderly goodbye first
             raise ConnectionResetError
         _wait(fault, inf, client)

@@ -17,7 +17,6 @@ ORGANIZATION_ID = "353545601679362561"
 ORGANIZATION_NAME = "ZITADEL"  # as in a fresh instance
 ZITADEL_PROJECT_ID = "353545601679428097"  # the audience of ZITADEL's own APIs
 PROJECT_ID = "353545601679493633"
-PROJECT_NAME = "zdemo"
 PROJECT_ROLES = {"read:messages": "Read messages", "admin": "Administrator"}
 APPLICATION_ID = "353545601679559169"
 APPLICATION_NAME = "emulator-api"
@@ -128,7 +127,7 @@ def known_world() -> World:
 
 def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
     organization = world.add_organization(ORGANIZATION_NAME)
-    project = world.add_project(organization.id, PROJECT_NAME)
+    project = world.add_project(organization.id, "zdemo")
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
     world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC").secret = secret
@@ -186,7 +185,6 @@ def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
 
 # --- key files for its clients ---
 
-KEY_APPLICATION_NAME = "emulator-key-api"
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 
 
@@ -203,7 +201,7 @@ def add_key_files(start: Start) -> tuple[str, str]:
         application_file = user_file = ""
         if project:
             ours = (a for a in world.applications.values() if (a.project_id, a.auth_method) == (project.id, KEY_METHOD))
-            application = next(ours, None) or world.add_application(project, KEY_APPLICATION_NAME, "api", KEY_METHOD)
+            application = next(ours, None) or world.add_application(project, "emulator-key-api", "api", KEY_METHOD)
             application_file = key_file(application, world.add_key(application, public, NEVER), private)
         if user:
             user_file = key_file(user, world.add_key(user, public, NEVER), private)

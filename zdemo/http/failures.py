@@ -32,7 +32,6 @@ CERTIFICATE_KINDS = {
     64: FailureKind.CERTIFICATE_WRONG_NAME,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client: how a proxy answers CONNECT
 PROXY_AUTHENTICATION_REQUIRED = 407
 GREETING_SECONDS = 1.0  # the most that a greeting may take; the port has answered something a moment ago
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert or a handshake, of SSL 3 or any TLS (RFC 8446 §5.1)
@@ -87,7 +86,7 @@ def _proxy_kind(errors: list[BaseException]) -> FailureKind:
 
 def _tunnel_status(errors: list[BaseException]) -> int:
     """Return the status with which a proxy answered CONNECT, or 0."""
-    refusals = (TUNNEL_REFUSED.match(str(e)) for e in errors if isinstance(e, OSError))
+    refusals = (re.match(r"Tunnel connection failed: (\d{3})", str(e)) for e in errors if isinstance(e, OSError))
     return next((int(match[1]) for match in refusals if match), 0)
 
 

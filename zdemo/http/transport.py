@@ -24,7 +24,6 @@ from zdemo.http.failure_messages import ca_bundle_of, failed, proxy_address, pro
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
 
 MAX_ANSWER_BYTES = 1 << 20
-CHUNK_BYTES = 1 << 16
 HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -147,7 +146,7 @@ class Transport:
             if response.status_code == PROXY_AUTHENTICATION_REQUIRED and self.proxy:
                 raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxy=self.proxy)
             body = bytearray()
-            while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+            while chunk := response.raw.read(1 << 16, decode_content=False):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     size = f"{MAX_ANSWER_BYTES >> 20} MiB"

@@ -31,7 +31,6 @@ from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
 from zdemo.zitadel.role_assignments import Change as RoleChange
 from zdemo.zitadel.role_assignments import ChangeOutcome, grant, is_shown, revoke, wait_until
 
-CHANGE_SECONDS = 15.0
 OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo serve"
 
 
@@ -92,7 +91,7 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     options = context.options
     if options.emulator and is_stopped(options):
         raise ZdemoError("ZITADEL is stopped, so nothing can be changed there", hint="start ZITADEL first")
-    with administrator(context, CHANGE_SECONDS) as admin:
+    with administrator(context, seconds=15.0) as admin:
         user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
         if user is None:
             raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")

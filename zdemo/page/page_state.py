@@ -38,7 +38,6 @@ from zdemo.zitadel.records import Credential
 from zdemo.zitadel.resources import get_user, list_assignments, list_pats
 from zdemo.zitadel.role_assignments import find_project_id
 
-STATE_SECONDS = 4.0
 RESTART = "restart zdemo serve to pick up the new settings"
 TIMEOUT_SECONDS = 2.0
 INTROSPECTION = "/oauth/v2/introspect"
@@ -211,7 +210,7 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     document = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
     try:
         emulator = _emulator(ask_emulator(options, "GET", "state")) if options.emulator else None
-        with administrator(context, STATE_SECONDS) as admin:
+        with administrator(context, seconds=4.0) as admin:
             return document | {"users": list(_users(context, admin)), "emulator": emulator}
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)

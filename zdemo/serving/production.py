@@ -150,7 +150,6 @@ def _pass_on(signals: Collection[signal.Signals], stop: Callable[[], object]) ->
 STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent kills after 10
 ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
 QUIET_SECONDS = 0.5  # without a request: only clients that are silent or slow are left, or Granian hangs
-CHECK_SECONDS = 0.02
 FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a log that is not read
 
 
@@ -238,7 +237,7 @@ def _stop_on_sigterm(running: list[None]) -> None:
         while (now := time.monotonic()) < min(end, busy + QUIET_SECONDS):
             if running:
                 busy = now
-            time.sleep(CHECK_SECONDS)
+            time.sleep(0.02)
     _exit_at_once()
 
 

@@ -20,7 +20,6 @@ LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise -
 AUTHORIZE = "start what decides for the proxy in COMMAND, too: docs/verify.md"
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
-MOST_OUTPUT_BYTES = 16 << 20
 
 
 class ApiNotRunning(ZdemoError):
@@ -37,7 +36,7 @@ class RunningApi:
 
     def printed(self) -> bytes:
         """Return what it has printed so far."""
-        return os.pread(self._output.fileno(), MOST_OUTPUT_BYTES, 0)
+        return os.pread(self._output.fileno(), 16 << 20, 0)
 
     def wait_until_it_answers(self, origin: str, path: str, seconds: float, *, is_proxy: bool = False) -> None:
         """Wait until an answer comes; a proxy also answers while its authorizer starts, with 5xx.

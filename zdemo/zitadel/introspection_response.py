@@ -12,8 +12,6 @@ from zdemo.http.failure_messages import address_steps, host_or_nothing
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, unusable_answer
 
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL cannot read its database: the ID in a text with 500, or 404 before v4.14
-CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
-MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
 KEY_REFUSED = (
     "check this machine's clock",
@@ -45,7 +43,7 @@ def names_our_client(response: Response) -> bool:
 
     Any other refusal may be that of a filter, about the one token in the request.
     """
-    return response.json_object().get("error") in CLIENT_ERRORS
+    return response.json_object().get("error") in ("unauthorized_client", "invalid_client")  # ZITADEL's word, the RFC's
 
 
 def _unavailable(response: Response) -> errors.ZitadelUnavailable:
@@ -57,7 +55,7 @@ def _unavailable(response: Response) -> errors.ZitadelUnavailable:
         message, hint = f"ZITADEL, or a proxy in front of it, fails ({response.status})", "check ZITADEL's log"
     wait = response.headers.get("retry-after", "")
     seconds = int(wait[:9]) if wait.isascii() and wait.isdigit() else 1
-    seconds = max(1, min(seconds, MOST_RETRY_AFTER_SECONDS))
+    seconds = max(1, min(seconds, 60))
     return errors.ZitadelUnavailable(message, hint=hint, answer=response, retry_after_seconds=seconds)
 
 

@@ -24,7 +24,6 @@ from zdemo.emulator.world import World, keep
 DEVICE_PAGE = "/device"
 CODE_SECONDS = 600
 USER_CODE_CHARACTERS = "BCDFGHJKLMNPQRSTVWXZ"
-INTERVAL_SECONDS = 5
 PENDING = (
     "The client SHOULD repeat the access token request to the token endpoint, after interval from device "
     "authorization response."
@@ -126,7 +125,7 @@ def device_authorization(world: World, form: Form) -> Response:
         "verification_uri": page,
         "verification_uri_complete": f"{page}?user_code={request.user_code}",
         "expires_in": DEVICE_SECONDS,
-        "interval": INTERVAL_SECONDS,
+        "interval": 5,
     }
     return json_response(answer)
 

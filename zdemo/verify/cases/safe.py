@@ -23,13 +23,11 @@ INSIDERS = {  # what proxies say of those inside, and anybody can say too
 }
 NOT_TRUE = {"active false": False, "active null": None, "no active": ...}
 READ_ROLES = "read roles from the keys of the claim urn:zitadel:iam:org:project:PROJECT_ID:roles"
-OUTAGES = ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "reset")
 GONE = (  # name, what is asked, and the change of the user
     ("deleted_pat", "that was deleted", "delete"),
     ("deactivated_user", "whose user was deactivated", "deactivate"),
     ("locked_user", "whose user was locked", "lock"),
 )
-LONG_AGO_SECONDS = 3600
 LATE_SECONDS = 10  # a few seconds of leeway are for clocks that differ
 
 
@@ -53,7 +51,7 @@ def _without_token(run: VerifyRun) -> list[ApiReply]:
 
 def _fail_open(run: VerifyRun) -> list[ApiReply]:
     asked = []
-    for kind in OUTAGES:
+    for kind in ("internal-error", "rate-limited", "database-away", "not-json", "truncated", "reset"):
         run.outage(kind)
         with run.api.in_outage(), run.zitadel.fault(kind):
             asked.append(run.api.bearer(random_token()).about(f"ZITADEL: {kind}"))
@@ -202,7 +200,7 @@ CASES: tuple[Case, ...] = (
         asked="a token that has expired",
         source="ZITADEL: introspection answers active false; RFC 6750 section 3.1",
         fix="refuse unless active is true",
-        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, seconds=-LONG_AGO_SECONDS).token),
+        ask=lambda run: run.api.bearer(run.zitadel.issue(run.role, seconds=-3600).token),
     ),
     _refused(
         id="hardening.expired_answer",
