@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo import errors
 from zdemo.config.address import INTERNAL_URL, is_loopback
@@ -134,7 +134,11 @@ def instance_not_found(response: Response) -> InstanceNotFound | None:
         if domain and domain.lower() != name.lower():
             certain = all(is_loopback(_without_port(known)) for known in (host, domain))
             steps = address_steps(setting, requested.scheme, domain, requested.port, certain=certain)
-            steps = (*steps, *_also(response, requested))
+            if is_loopback(requested.hostname or ""):
+                steps = (*steps, "localhost and 127.0.0.1 are two different hosts to ZITADEL")
+            elif not response.issuer:
+                answers = f"{requested.scheme}://{requested.netloc}"
+                steps = (*steps, SetVariable(INTERNAL_URL, answers, does="also, if only that answers from here"))
     return InstanceNotFound(fault=fault, cause=cause, steps=steps, host=host, domain=domain)
 
 
@@ -144,13 +148,3 @@ def _without_port(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:  # brackets without an address
         return host
-
-
-def _also(response: Response, requested: SplitResult) -> tuple[Step, ...]:
-    """Return what to know, or to set as well, where the request should have been for another host."""
-    if is_loopback(requested.hostname or ""):
-        return ("localhost and 127.0.0.1 are two different hosts to ZITADEL",)
-    if response.issuer:
-        return ()
-    answers = f"{requested.scheme}://{requested.netloc}"
-    return (SetVariable(INTERNAL_URL, answers, does="also, if only that answers from here"),)

@@ -1,10 +1,11 @@
 """The objects of ZITADEL's API that zdemo reads, as frozen dataclasses. Each field says where an answer has it."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,17 +25,16 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
 
     attributes = {}
     for attribute in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
-        values = (_value(row, path) for path in attribute.metadata.get("paths", ()))
+        paths = attribute.metadata.get("paths", ())
+        values: Iterator[Any] = (reduce(_member, path.split("."), row) for path in paths)
         value = next((value for value in values if value not in (None, "")), None)
         if value is not None:
             attributes[attribute.name] = attribute.metadata["convert"](value)
     return msgspec.convert(attributes, kind)
 
 
-def _value(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = None if value is None else value.get(name)
-    return value
+def _member(value: Any, name: str) -> Any:
+    return None if value is None else value.get(name)
 
 
 def _at(
@@ -60,10 +60,6 @@ def milliseconds(moment: str) -> int | None:
 def moment_of(epoch_milliseconds: int) -> str:
     """Return an RFC 3339 time in UTC with three digits of a second."""
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _decoded(base64: str) -> str:
-    return b64decode(base64, validate=True).decode()
 
 
 class Auth(StrEnum):
@@ -198,7 +194,9 @@ class NewCredential:
 class NewKey(NewCredential):
     """A key that was created; ``secret`` is the text of its key file."""
 
-    secret: str = _at("keyDetails", default=MISSING, secret=True, convert=_decoded)
+    secret: str = _at(
+        "keyDetails", default=MISSING, secret=True, convert=lambda key: b64decode(key, validate=True).decode()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
