@@ -20,7 +20,6 @@ ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 LABEL = r"[\w-]{1,63}"  # of a host name (RFC 1035 §2.3.4)
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
-NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
 
 def is_loopback(host: str) -> bool:
@@ -58,7 +57,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     except (ValueError, UnicodeError):
         host, port, parts = "", None, urlsplit("")
     if scheme not in ("", "http", "https") or not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
-        echo = "" if re.search(NOT_A_PORT, rest) else None
+        echo = "" if re.search(r":[^\d:/\]]", rest) else None  # it may be a password, with the host left out
         what = f"has a port above {HIGHEST_PORT}" if re.search(r"\w:\d{5,}(/|$)", rest) else "is not an address"
         raise InvalidValue(what, echo=echo, fix=f"give scheme, host and port, for example {example}")
     here = is_loopback(host)

@@ -15,7 +15,6 @@ from zdemo.errors.steps import Shell, Step, TightenMode
 
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 OF_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
-LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 
 
 class NotAFileError(OSError):
@@ -166,6 +165,6 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed runs left; no run may be at work there."""
     with suppress(OSError):  # no such folder
         for entry in folder.iterdir():
-            if LEFTOVER.fullmatch(entry.name):
+            if re.fullmatch(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp", entry.name):
                 with suppress(OSError):  # another user's, or gone meanwhile
                     entry.unlink()

@@ -49,7 +49,7 @@ HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is w
 log, requests_log = logging.getLogger("zdemo.emulator"), logging.getLogger(REQUESTS_LOG)
 
 
-def create_app(world: World, records: deque[RequestRecord] | None = None, faults: Faults | None = None) -> Flask:
+def create_app(world: World, records: deque[RequestRecord], faults: Faults) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
     app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
@@ -70,8 +70,8 @@ def create_app(world: World, records: deque[RequestRecord] | None = None, faults
 
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
-    faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
-    front = _Front(with_protobuf(faulty), deque() if records is None else records)
+    faulty = Faulty(app.wsgi_app, faults, world.external_domain)
+    front = _Front(with_protobuf(faulty), records)
     app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 

@@ -33,7 +33,6 @@ CERTIFICATE_KINDS = {
 }
 PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 PROXY_AUTHENTICATION_REQUIRED = 407
-GREETING_SECONDS = 1.0  # the most that a greeting may take; the port has answered something a moment ago
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert or a handshake, of SSL 3 or any TLS (RFC 8446 §5.1)
 
 
@@ -154,7 +153,7 @@ def _is_about_bundle(error: BaseException) -> bool:
 
 def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:
     """Return the kind of a failure; if that leaves open what the port speaks, find out."""
-    left = min(seconds, GREETING_SECONDS)
+    left = min(seconds, 1.0)  # the port has answered something a moment ago
     if kind is FailureKind.PLAIN_HTTP:
         return kind if speaks_http(host, port, left) else FailureKind.NOT_TLS
     silent = kind in (FailureKind.HUNG_UP, FailureKind.BROKEN)

@@ -86,11 +86,9 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
         if problem := paste_problem(token):
             raise PageRefusal(400, "invalid_token", problem.cause, hint=problem.fix[0])
         return PageCaller(id=PASTED, token=token)
-    if name == NOBODY:
-        return PageCaller(id=NOBODY)
-    for caller in callers_with_token(environment):
-        if caller.id == name:
-            return caller
+    callers = {caller.id: caller for caller in (PageCaller(id=NOBODY), *callers_with_token(environment))}
+    if name in callers:
+        return callers[name]
     if name in VARIABLES:
         hint = "; ".join(map(in_line, completion(environment, [VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")

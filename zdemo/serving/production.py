@@ -32,7 +32,6 @@ from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, inherited_mask, wait_for
 
-HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
 KILL_SECONDS = 10  # how long a worker may take to stop
 MOST_CONNECTIONS = 16_384  # per worker; silent ones count, so this is far more than one client opens
 FILE_LIMITS = (2 * MOST_CONNECTIONS, 10_240)  # to try; macOS allows no more than the second
@@ -119,7 +118,7 @@ def serve_forever(
         blocking_threads=threads,
         backpressure=most_connections(),
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),  # milliseconds for the header fields
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,

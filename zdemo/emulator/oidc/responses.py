@@ -19,7 +19,6 @@ FORM = "application/x-www-form-urlencoded"
 BODY_METHODS = ("POST", "PUT", "PATCH")
 PLAIN = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
-CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without a Content-Length
 ALLOWED_HEADERS = ("accept", "accept-language", "authorization", "content-type", "origin", "x-requested-with")
 
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))  # sent as they are
@@ -50,7 +49,7 @@ def json_response(body: dict[str, Any], status: int = 200) -> Response:
     sort = any(key.startswith("urn:") for key in body)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
     answer = Response(text.translate(_GO_ESCAPES) + "\n", status, content_type=JSON)
-    if len(text) > CHUNKED_FROM:
+    if len(text) > 2048:  # Go's buffer: longer responses are sent in chunks, without a Content-Length
         answer.automatically_set_content_length = False
         del answer.headers["Content-Length"]
     return answer
