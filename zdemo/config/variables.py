@@ -12,7 +12,7 @@ from zdemo.config.address import origin, resource
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
-EMULATOR_PORT = 8484  # as in zdemo.emulator
+EMULATOR_PORT = 8484  # not 8080, where a real ZITADEL listens
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"

@@ -16,7 +16,6 @@ from zdemo.emulator.seed import (
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
-    DEFAULT_PORT,
     ORGANIZATION_ID,
     PROJECT_ID,
     READER,
@@ -27,7 +26,7 @@ from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
 __all__ = ["Emulator", "User", "World", "emulate", "known_world", "new_fault"]
-__all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "DEFAULT_PORT", "NEVER"]
+__all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "NEVER"]
 __all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
 NO_GRPC = "closed the connection of a client that spoke HTTP/2: gRPC needs pip install 'zdemo[grpc]' and a restart"

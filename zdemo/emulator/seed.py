@@ -9,8 +9,6 @@ from zdemo.emulator.sessions import add_person
 from zdemo.emulator.token_texts import PAT_KEY_NAME, key_file, new_key_pair, new_secret, new_token_text
 from zdemo.emulator.world import PAT_SCOPES, World
 
-DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
-
 CREATED = 1767225600.0  # 2026-01-01T00:00:00Z, also the time inside all IDs here
 
 ORGANIZATION_ID = "353545601679362561"
