@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from http.client import RemoteDisconnected
 from queue import Empty, Full
 from typing import Any, cast
@@ -87,23 +88,19 @@ class _DeadlineSocket:
 
 def resolve(host: str, port: int, seconds: float) -> list[Any]:
     """Look up a name as ``getaddrinfo`` does, with a time limit, which the system's resolver does not have."""
-    addresses: list[Any] = []
-    failed: list[OSError] = []
+    answer = Future[list[Any]]()
 
     def look_up() -> None:
         try:
-            addresses.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            failed.append(error if isinstance(error, OSError) else socket.gaierror(str(error)))
+            answer.set_exception(error if isinstance(error, OSError) else socket.gaierror(str(error)))
 
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise ResolveTimeout("name resolution took too long")
-    if failed:
-        raise failed[0]
-    return addresses
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise ResolveTimeout("name resolution took too long") from None
 
 
 def connected(addresses: list[Any], end: float) -> socket.socket:

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from http.client import RemoteDisconnected
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
@@ -151,8 +152,11 @@ def _is_about_bundle(error: BaseException) -> bool:
     return type(error) is OSError and "CA" in str(error)
 
 
-def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:
+def spoken_instead(kind: FailureKind, origin: str, seconds: float) -> FailureKind:
     """Return the kind of a failure; if that leaves open what the port speaks, find out."""
+    parts = urlsplit(origin)
+    https, host = parts.scheme == "https", parts.hostname or ""
+    port = parts.port or (443 if https else 80)
     left = min(seconds, 1.0)  # the port has answered something a moment ago
     if kind is FailureKind.PLAIN_HTTP:
         return kind if speaks_http(host, port, left) else FailureKind.NOT_TLS

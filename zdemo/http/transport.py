@@ -124,11 +124,7 @@ class Transport:
         )
         if self.proxy or self._has_answered or not isinstance(failure, ConnectionFailed):
             return failure
-        parts = urlsplit(self.origin)
-        https = parts.scheme == "https"
-        port = parts.port or (443 if https else 80)
-        left = end - time.monotonic()
-        kind = spoken_instead(failure.kind, https=https, host=parts.hostname or "", port=port, seconds=left)
+        kind = spoken_instead(failure.kind, self.origin, end - time.monotonic())
         return failure if kind is failure.kind else failed(kind, self.origin, self.setting)
 
     def _once(self, request: requests.PreparedRequest, end: float) -> Response:

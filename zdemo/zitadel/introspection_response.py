@@ -144,7 +144,4 @@ def instance_not_found(response: Response) -> InstanceNotFound | None:
 
 def _without_port(host: str) -> str:
     """Return the name in a Host field: an instance's domain has no port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:  # brackets without an address
-        return host
+    return re.sub(r":\d*$", "", host).strip("[]").lower()

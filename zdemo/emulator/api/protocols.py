@@ -65,8 +65,7 @@ def rest(world: World, routes: Map) -> Response:
     try:
         method, path_fields = routes.bind("", default_method=request.method).match(request.path)
     except NotFound:
-        what = f"unknown service {request.path[1:].partition('/')[0]}"
-        return _not_served(what, as_json(404, NO_PATH))
+        return _not_served(f"unknown service {request.path[1:].partition('/')[0]}", as_json(404, NO_PATH))
     try:
         query = {} if request.method in ("POST", "PUT", "PATCH") else request.args.to_dict(flat=False)
         message = _read(method.request, _content().strip() or b"{}", query)
