@@ -36,24 +36,6 @@ class ResolveTimeout(TimeoutError):  # a timeout, as its base is called
     """DNS gave no answer in time."""
 
 
-class _DeadlineReader(io.RawIOBase):
-    def __init__(self, owner: _DeadlineSocket, raw: io.RawIOBase) -> None:
-        self._owner, self._raw = owner, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._owner.arm()
-        count = cast("int | None", self._raw.readinto(buffer))
-        self._owner.received = self._owner.received or bool(count)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
 class _DeadlineSocket:
     """A socket whose timeout bounds all that follows, not each receive."""
 
@@ -82,8 +64,16 @@ class _DeadlineSocket:
         self.arm()
         self._sock.sendall(data)
 
+    def recv_into(self, buffer: Any) -> int:
+        self.arm()
+        count = self._sock.recv_into(buffer)
+        self.received = self.received or bool(count)
+        return count
+
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_DeadlineReader(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
+        raw: Any = self._sock.makefile("rb", buffering=0)
+        raw._sock = self  # so that each read keeps the deadline
+        return io.BufferedReader(raw)
 
 
 def resolve(host: str, port: int, seconds: float) -> list[Any]:

@@ -32,6 +32,7 @@ from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageConte
 from zdemo.server.forward_auth import FORWARD_AUTH
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Credential
@@ -40,7 +41,6 @@ from zdemo.zitadel.role_assignments import find_project_id
 
 RESTART = "restart zdemo serve to pick up the new settings"
 TIMEOUT_SECONDS = 2.0
-INTROSPECTION = "/oauth/v2/introspect"
 STOPPED = {"fault": "stopped"}
 CONTROL = {"X-Zdemo-Control": "1"}  # what the emulator beside the API lets pass, although it is stopped or slow
 # what became of a caller's PAT
@@ -253,4 +253,4 @@ def is_stopped(options: PageOptions) -> bool:
 
 def delays(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the delays of introspections."""
-    return [fault for fault in state["faults"] if (fault["fault"], fault.get("path")) == ("slow", INTROSPECTION)]
+    return [fault for fault in state["faults"] if (fault["fault"], fault.get("path")) == ("slow", INTROSPECTION_PATH)]

@@ -125,22 +125,20 @@ def read_state(env_path: Path) -> SetupState:
 def write_state(env_path: Path, state: SetupState) -> None:
     """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
     path = state_path(env_path)
-    entries = {name: entry for name, entry in _read_all(path).items() if name != _key(env_path)}
-    if state != EMPTY:
-        entries[_key(env_path)] = state
+    entries = _read_all(path) | {_key(env_path): state}
+    if entries := {name: entry for name, entry in entries.items() if entry != EMPTY}:
+        make_folder(path.parent)
+        replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
+        return
     try:
-        if not entries:
-            path.unlink(missing_ok=True)
-            remove_leftovers(path.parent)
-            with suppress(OSError):  # the folder stays if it holds what others put there
-                if os.listdir(path.parent) == [IGNORE]:
-                    (path.parent / IGNORE).unlink()
-                path.parent.rmdir()
-            return
+        path.unlink(missing_ok=True)
+        remove_leftovers(path.parent)
+        with suppress(OSError):  # the folder stays if it holds what others put there
+            if os.listdir(path.parent) == [IGNORE]:
+                (path.parent / IGNORE).unlink()
+            path.parent.rmdir()
     except OSError as error:
         raise not_written(path, error) from None
-    make_folder(path.parent)
-    replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
 
 
 def make_folder(folder: Path) -> None:
