@@ -70,8 +70,7 @@ def create_app(world: World, records: deque[RequestRecord], faults: Faults) -> F
 
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
-    faulty = Faulty(app.wsgi_app, faults, world.external_domain)
-    front = _Front(with_protobuf(faulty), records)
+    front = _Front(with_protobuf(Faulty(app.wsgi_app, faults, world.external_domain)), records)
     app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 

@@ -121,7 +121,7 @@ class Listing(Generic[Row]):
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method, whose messages say which form it has."""
-        fields = call.method.response.fields
+        fields = t.message_of(call.method.row.answer).fields
         older = "details" in fields
         names = ("query", "queries") if older else ("pagination", "filters")
         page, filters = (call.body.get(name, {}) for name in names)
