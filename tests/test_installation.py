@@ -15,7 +15,7 @@ from tests.support.cli import Shell
 from tests.support.processes import ROOT, run_online
 from tests.support.upstream import free_port
 from tests.support.wire import exchange
-from zdemo.emulator import DEFAULT_PORT
+from zdemo.config.variables import EMULATOR_PORT
 
 LONGEST_SECONDS = 120
 UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet")
@@ -51,8 +51,8 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
         log = process.communicate()[1]
     assert (answer.status_code, log.count("pip install 'zdemo[grpc]' and a restart")) == (415, 2), log
     with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
-            pytest.skip(f"port {DEFAULT_PORT} is taken on this machine")
+        if probe.connect_ex(("127.0.0.1", EMULATOR_PORT)) == 0:
+            pytest.skip(f"port {EMULATOR_PORT} is taken on this machine")
     with zdemo.serving("--emulator") as (_, url):
         assert requests.get(f"{url}/-/files/page.css", timeout=LONGEST_SECONDS).ok, "the page is in the wheel"
         walk: Sequence[tuple[str, int, str]] = (

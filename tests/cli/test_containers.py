@@ -16,7 +16,8 @@ import pytest
 from tests.support.cli import Shell, Stack
 from tests.support.processes import ROOT, run_script
 from tests.support.upstream import free_port
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+from zdemo.config.variables import EMULATOR_PORT
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
@@ -62,7 +63,7 @@ def copy_sources(folder: Path) -> None:
                 shutil.copy(ROOT / source, to)
 
 
-PORTS = {"api": 5000, "emulator": DEFAULT_PORT}
+PORTS = {"api": 5000, "emulator": EMULATOR_PORT}
 COMPOSE = (ROOT / "compose.emulator.yaml").read_text(encoding="utf-8")
 
 
@@ -101,8 +102,8 @@ def test_the_api_beside_the_emulator_gets_its_settings_and_both_are_published_on
     assert values["CLIENT_ID"] == CLIENT_ID
     assert values["CLIENT_SECRET"] == CLIENT_SECRET
     assert values["ZITADEL_PROJECT_ID"] == PROJECT_ID
-    assert values["ZITADEL_DOMAIN"] == f"http://localhost:{DEFAULT_PORT}"
-    assert values["ZITADEL_INTERNAL_URL"] == f"http://emulator:{DEFAULT_PORT}"
+    assert values["ZITADEL_DOMAIN"] == f"http://localhost:{EMULATOR_PORT}"
+    assert values["ZITADEL_INTERNAL_URL"] == f"http://emulator:{EMULATOR_PORT}"
     published = re.findall(r'- "(\S+):(\d+):(\d+)"', COMPOSE)
-    assert published == [("127.0.0.1", str(port), str(port)) for port in (DEFAULT_PORT, 5000)]
+    assert published == [("127.0.0.1", str(port), str(port)) for port in (EMULATOR_PORT, 5000)]
     assert re.findall(r"target: (\w+)", COMPOSE) == ["emulator", "api"]

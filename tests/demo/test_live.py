@@ -25,7 +25,7 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.environments import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
-from zdemo.emulator import ADMIN, World, create_app, known_world
+from zdemo.emulator import ADMIN, Emulator, World, known_world
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.zitadel import resources
@@ -111,7 +111,7 @@ class Spoiled:
 
     @contextmanager
     def running(self) -> Iterator[Target]:
-        self._app = create_app(self.world)
+        self._app = Emulator(self.world)
         with serving(self) as port:
             yield Target(url=f"http://localhost:{port}", admin_pat=ADMIN.pat)
 

@@ -13,7 +13,7 @@ from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
 from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, World, create_app, known_world
+from zdemo.emulator import ADMIN, Emulator, World, known_world
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.setup.current import SetupOptions
@@ -87,7 +87,7 @@ class Lagging:
     url: str = ""
 
     def __post_init__(self) -> None:
-        self._app = create_app(self.world)
+        self._app = Emulator(self.world)
         self._reads = self._app
 
     def freeze(self) -> None:
@@ -95,7 +95,7 @@ class Lagging:
         world = copy.copy(self.world)
         kept = {name: copy.deepcopy(value) for name, value in vars(world).items() if isinstance(value, dict | set)}
         vars(world).update(kept)
-        self._reads = create_app(world)
+        self._reads = Emulator(world)
         self.methods.clear()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:

@@ -88,9 +88,10 @@ def row(name: str, present: Mapping[str, str], absent: list[str]) -> tuple[str, 
 def ignored(method: Method) -> str:
     """Name what a method ignores or refuses of its requests."""
     named = PARTS.get(method.name.rpartition("/")[2], "")
-    listing, filters = getattr(method.answer, "__self__", None), method.request.fields.keys() & {"filters", "queries"}
+    listing, request = getattr(method.answer, "__self__", None), fields.message_of(method.row.request).fields
+    filters = request.keys() & {"filters", "queries"}
     if isinstance(listing, Listing) and filters:
-        known = fields.message_of(method.request.fields[filters.pop()].row.type).fields.keys()
+        known = fields.message_of(request[filters.pop()].row.type).fields.keys()
         named = ", ".join(
             sorted({*named.split(", ")} - {""} | {f"`{name}`" for name in known - listing.filters.keys()})
         )

@@ -18,10 +18,8 @@ from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
-DEFAULT_PORTS = {"http": 80, "https": 443}
-LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+LABEL = r"[\w-]{1,63}"  # of a host name (RFC 1035 §2.3.4)
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
-NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 
 
 def is_loopback(host: str) -> bool:
@@ -41,7 +39,7 @@ def is_local(address: str) -> bool:
 def without_default_port(address: str) -> str:
     """Return an origin as a ``Host`` field gives it, which omits the scheme's default port (RFC 9110 §7.2)."""
     parts = urlsplit(address)
-    port = DEFAULT_PORTS.get(parts.scheme)
+    port = {"http": 80, "https": 443}.get(parts.scheme)
     return address.removesuffix(f":{port}") if parts.port == port else address
 
 
@@ -59,7 +57,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     except (ValueError, UnicodeError):
         host, port, parts = "", None, urlsplit("")
     if scheme not in ("", "http", "https") or not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
-        echo = "" if re.search(NOT_A_PORT, rest) else None
+        echo = "" if re.search(r":[^\d:/\]]", rest) else None  # it may be a password, with the host left out
         what = f"has a port above {HIGHEST_PORT}" if re.search(r"\w:\d{5,}(/|$)", rest) else "is not an address"
         raise InvalidValue(what, echo=echo, fix=f"give scheme, host and port, for example {example}")
     here = is_loopback(host)
@@ -115,8 +113,7 @@ def _is_host(host: str) -> bool:
             return ipaddress.IPv6Address(host).scope_id is None
         except ValueError:
             return False
-    labels = host.removesuffix(".").split(".")
-    return all(0 < len(label) <= LONGEST_LABEL and all(c.isalnum() or c in "-_" for c in label) for label in labels)
+    return re.fullmatch(LABEL + rf"(\.{LABEL})*\.?", host, re.ASCII) is not None
 
 
 @dataclass(frozen=True)

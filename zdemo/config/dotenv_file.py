@@ -16,7 +16,6 @@ from zdemo.text.printable import utf8_text
 
 LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
 MOST_PROBLEMS = 10  # that a message names
-PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]*"
 OPEN_QUOTE = re.compile(r"""[^=]+=\s*(['"])(?!.*\1)""")
 LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -112,7 +111,7 @@ def _parts(piece: str) -> tuple[str, str, str]:
 
 def assignment(name: str, value: str) -> str:
     """Return the statement that gives a variable a value: in quotes, unless the value is plain."""
-    if re.fullmatch(PLAIN_VALUE, value):
+    if re.fullmatch(r"[A-Za-z0-9_./:@%+,=-]*", value):
         return f"{name}={value}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'"

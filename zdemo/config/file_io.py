@@ -15,8 +15,6 @@ from zdemo.errors.steps import Shell, Step, TightenMode
 
 PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 OF_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
-LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
-PROBE_BYTES = 16 << 10
 
 
 class NotAFileError(OSError):
@@ -100,7 +98,7 @@ def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -
 
 def check_writable(path: Path) -> None:
     """Raise SettingsError if no file can be written where this one is, or where the link leads."""
-    with _temporary_file(path, "x" * PROBE_BYTES):
+    with _temporary_file(path, "x" * (16 << 10)):
         _check_mode(path, path.stat() if path.exists() else None)  # the name may be too long
 
 
@@ -167,6 +165,6 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed runs left; no run may be at work there."""
     with suppress(OSError):  # no such folder
         for entry in folder.iterdir():
-            if LEFTOVER.fullmatch(entry.name):
+            if re.fullmatch(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp", entry.name):
                 with suppress(OSError):  # another user's, or gone meanwhile
                     entry.unlink()

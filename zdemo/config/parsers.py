@@ -13,8 +13,6 @@ from zdemo.errors.steps import Command, Shell, Step
 from zdemo.text.masking import QUOTES
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
-LONGEST_TIMEOUT_SECONDS = 300.0
-AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
 REPLACE_EXAMPLE = Command("setup", does="creates what is missing (or set your own value)")
 LEAST_KEY = 16  # characters
 NEW_KEY = Shell("openssl rand -hex 24", does="makes one")
@@ -121,7 +119,7 @@ def credential(text: str) -> str:
     """Return an ID, a secret or a token, which has no space inside."""
     if re.fullmatch(VARIABLE, text):
         raise InvalidValue(IS_NAME, echo="", fix=VALUE_ITSELF)
-    if scheme := AUTHENTICATION_SCHEME.match(text):
+    if scheme := re.match(r"(?i)(bearer|basic)\s", text):
         bare = text[scheme.end() :].strip()
         raise InvalidValue(f"has {scheme[1]} in front of it", corrected=corrected(bare, credential))
     if any(c.isspace() for c in text):

@@ -168,6 +168,7 @@ class ZitadelSettings:
         """Make settings of variables. Raises SettingsError with all problems at once."""
         reader = _Reader(variables)
         values = cls._read(reader)
+        reader.problems += _resource_problems(reader.environment) if values.get("resource") else []
         reader.finish()
         return cls(**values)
 
@@ -215,8 +216,6 @@ class Settings(ZitadelSettings):
         client_id, client_secret = key.subject if key else "", ""
         if KEY_FILE not in reader.environment:
             client_id, client_secret = reader.required("CLIENT_ID"), reader.required("CLIENT_SECRET")
-        if values["resource"]:
-            reader.problems += _resource_problems(reader.environment)
         return {**values, "client_id": client_id, "client_secret": client_secret, "key": key}
 
 
@@ -248,8 +247,6 @@ class UserSettings(ZitadelSettings):
         values = super()._read(reader, *warnings, warning) | {"key": key, "environment": reader.environment}
         if USER_KEY_FILE not in reader.environment:
             values |= {"client_id": reader.required(USER_ID), "client_secret": reader.required(USER_SECRET)}
-        if values["resource"]:
-            reader.problems += _resource_problems(reader.environment)
         return values
 
 

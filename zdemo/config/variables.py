@@ -12,12 +12,10 @@ from zdemo.config.address import origin, resource
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
-LONGEST_CACHE_TTL_SECONDS = 86_400.0
-EMULATOR_PORT = 8484  # as in zdemo.emulator
+EMULATOR_PORT = 8484  # not 8080, where a real ZITADEL listens
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
-COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +183,7 @@ VARIABLES = (
         name="ZDEMO_CACHE_TTL",
         sentence="How many seconds the API may reuse an active answer of ZITADEL. This is the removal window: the "
         "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
-        parse=parsers.number(0, LONGEST_CACHE_TTL_SECONDS),
+        parse=parsers.number(0, 86_400.0),
         default=DEFAULT_CACHE_TTL_SECONDS,
         emulator="0",
         commands="serve",
@@ -241,7 +239,7 @@ VARIABLES = (
         name="ZDEMO_TIMEOUT",
         group="Requests",
         sentence="How many seconds one introspection may take in all, including a retry.",
-        parse=parsers.number(0, parsers.LONGEST_TIMEOUT_SECONDS, least_excluded=True),
+        parse=parsers.number(0, 300.0, least_excluded=True),
         default=parsers.DEFAULT_TIMEOUT_SECONDS,
         commands="call emulator introspect role serve setup token",
     ),
@@ -301,4 +299,4 @@ def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, COMMENT_COLUMNS)]
+    return [f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, 118)]

@@ -32,11 +32,7 @@ from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import remove_pat
 from zdemo.zitadel.role_assignments import grant, revoke
 
-TIMEOUT_SECONDS = 2.0  # of the emulator
-EMULATOR_PATIENCE_SECONDS = 8.0  # the API's cache time, and some more
-PATIENCE_SECONDS = 11.0  # 10 s for ZITADEL, whose reads lag behind its writes, and the API's cache time
 PREFIX = "zdemo-live-"
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 @contextmanager
@@ -46,7 +42,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
 
     with ExitStack() as stack:
         emulator = stack.enter_context(emulate())
-        address, seconds = ZitadelAddress(emulator.url), TIMEOUT_SECONDS
+        address, seconds = ZitadelAddress(emulator.url), 2.0
         client = stack.enter_context(closing(ManagementClient(address, ADMIN.pat, timeout_seconds=seconds)))
         environment = _environment(
             Settings(issuer=address.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds),
@@ -54,7 +50,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             (PROJECT_ID, READER.id, READER.token_id),
             zitadel=f"(emulator) {address}",
             tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
-            patience_seconds=EMULATOR_PATIENCE_SECONDS,
+            patience_seconds=8.0,  # the API's cache time, and some more
             reason=lambda: emulator.requests[-1].reason,
         )
         yield stack.enter_context(environment)
@@ -75,7 +71,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
         client = stack.enter_context(closing(management))
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         received: list[int] = []  # no signal interrupts a call to ZITADEL
-        stack.enter_context(handled(SIGNALS, lambda number, _: received.append(number)))
+        stack.enter_context(handled(("SIGINT", "SIGTERM", "SIGHUP"), lambda number, _: received.append(number)))
 
         def check() -> None:
             if received:
@@ -96,7 +92,7 @@ def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironmen
                 (state.project_id, state.reader_id, state.reader_pats[-1].id),
                 zitadel=client.zitadel.issuer,
                 tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
-                patience_seconds=PATIENCE_SECONDS,
+                patience_seconds=11.0,  # 10 s for ZITADEL, whose reads lag behind its writes, and the API's cache time
                 check=check,
             ) as environment:
                 yield environment

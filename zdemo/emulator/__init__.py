@@ -7,7 +7,6 @@ from functools import cache
 from socket import socket
 from threading import Lock
 
-from zdemo.emulator.app import create_app
 from zdemo.emulator.control import Emulator
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import new_fault
@@ -17,19 +16,17 @@ from zdemo.emulator.seed import (
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
-    DEFAULT_PORT,
     ORGANIZATION_ID,
     PROJECT_ID,
     READER,
     VISITOR,
-    KnownUser,
     known_world,
 )
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
-__all__ = ["Emulator", "KnownUser", "User", "World", "create_app", "emulate", "known_world", "new_fault"]
-__all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "DEFAULT_PORT", "NEVER"]
+__all__ = ["Emulator", "User", "World", "emulate", "known_world", "new_fault"]
+__all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "NEVER"]
 __all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
 NO_GRPC = "closed the connection of a client that spoke HTTP/2: gRPC needs pip install 'zdemo[grpc]' and a restart"

@@ -34,7 +34,6 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 INTERNAL = {"code": 13, "message": "Internal Server Error"}  # gRPC's numbers
 CODES = {404: NO_PATH, 405: {"code": 12, "message": "Method Not Allowed"}}
-PATH_LIMIT = 200
 LONGEST_NOTE = 500  # characters of a reason, which can repeat what was sent, or of a name
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 
@@ -50,7 +49,7 @@ HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is w
 log, requests_log = logging.getLogger("zdemo.emulator"), logging.getLogger(REQUESTS_LOG)
 
 
-def create_app(world: World, records: deque[RequestRecord] | None = None, faults: Faults | None = None) -> Flask:
+def create_app(world: World, records: deque[RequestRecord], faults: Faults) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
     app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
@@ -71,8 +70,7 @@ def create_app(world: World, records: deque[RequestRecord] | None = None, faults
 
     for rule in ("/", "/<path:_>"):  # two, since werkzeug takes 10 ms to build one for each path
         app.add_url_rule(rule, "answer", answer, methods=METHODS)
-    faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
-    front = _Front(with_protobuf(faulty), deque() if records is None else records)
+    front = _Front(with_protobuf(Faulty(app.wsgi_app, faults, world.external_domain)), records)
     app.wsgi_app = front  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
@@ -145,7 +143,7 @@ class _Front:
 
 def _shown(path: str) -> str:
     quoted = quote(path.encode("latin-1"), safe="/:@%")
-    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:PATH_LIMIT]
+    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), quoted)[:200]
 
 
 def _choose_instance(world: World) -> Response | None:

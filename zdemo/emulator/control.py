@@ -26,8 +26,6 @@ from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
 PREFIX = "/_zdemo/"
-NAME_HEADER = "X-Zdemo-Emulator"
-NUMBER_HEADER = "X-Zdemo-Request"  # of the answer in the records
 UNITS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 MOST_DAYS = 36_500
 
@@ -66,7 +64,7 @@ class Emulator:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            own = (NAME_HEADER, self.world.name), (NUMBER_HEADER, str(environ[NUMBER]))
+            own = ("X-Zdemo-Emulator", self.world.name), ("X-Zdemo-Request", str(environ[NUMBER]))
             return start_response(status, [*headers, *own], *rest)
 
         environ[NUMBER] = next(self._numbers)

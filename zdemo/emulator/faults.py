@@ -17,10 +17,8 @@ from zdemo.emulator.oidc.responses import HTML, PLAIN
 from zdemo.serving.embedded import SOCKET
 
 Environ = dict[str, Any]
-App = Callable[..., Iterable[bytes]]
 Headers = list[tuple[str, str]]
 
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 
 KINDS = {
     "slow": "answers after some seconds (2 by default)",
@@ -139,7 +137,7 @@ def _wait(fault: Fault, seconds: float, client: socket.socket) -> None:
 class Faulty:
     """An application with faults. A request hangs while its answer is read: then it counts against no limit."""
 
-    def __init__(self, app: App, faults: Faults, external_domain: str) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], faults: Faults, external_domain: str) -> None:
         self._app, self._faults, self._external_domain = app, faults, external_domain
 
     def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
@@ -166,7 +164,7 @@ class Faulty:
         """Answer only if the fault is cleared; this runs after the request has been logged."""
         client = environ[SOCKET]
         if fault.kind in ("reset", STOPPED):
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
             client.close()  # else the server would say an orderly goodbye first
             raise ConnectionResetError
         _wait(fault, inf, client)

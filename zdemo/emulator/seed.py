@@ -6,16 +6,8 @@ from urllib.parse import urlsplit
 
 from zdemo.emulator.entities import INSTANCE, NEVER, Application, Project, Resource
 from zdemo.emulator.sessions import add_person
-from zdemo.emulator.token_texts import (
-    PAT_KEY_NAME,
-    key_file,
-    new_key_pair,
-    new_secret,
-    new_token_text,
-)
+from zdemo.emulator.token_texts import PAT_KEY_NAME, key_file, new_key_pair, new_secret, new_token_text
 from zdemo.emulator.world import PAT_SCOPES, World
-
-DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
 
 CREATED = 1767225600.0  # 2026-01-01T00:00:00Z, also the time inside all IDs here
 
@@ -23,7 +15,6 @@ ORGANIZATION_ID = "353545601679362561"
 ORGANIZATION_NAME = "ZITADEL"  # as in a fresh instance
 ZITADEL_PROJECT_ID = "353545601679428097"  # the audience of ZITADEL's own APIs
 PROJECT_ID = "353545601679493633"
-PROJECT_NAME = "zdemo"
 PROJECT_ROLES = {"read:messages": "Read messages", "admin": "Administrator"}
 APPLICATION_ID = "353545601679559169"
 APPLICATION_NAME = "emulator-api"
@@ -134,7 +125,7 @@ def known_world() -> World:
 
 def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
     organization = world.add_organization(ORGANIZATION_NAME)
-    project = world.add_project(organization.id, PROJECT_NAME)
+    project = world.add_project(organization.id, "zdemo")
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
     world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC").secret = secret
@@ -143,9 +134,9 @@ def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
         user.secret = known.secret or None
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=() if known.administrator else PAT_SCOPES)
     reader, _, admin = users
-    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles))
+    world.assign(world.users[reader.id], project, reader.roles)
     person = add_person(world, organization.id, PERSON, "Ada", "Lovelace", password=PERSON_PASSWORD)
-    world.add_authorization(person.id, project.id, organization.id, list(reader.roles))
+    world.assign(person, project, reader.roles)
     add_app(world, project, APP_NAME, APP_REDIRECT_URIS)
     world.add_administrator(admin.id, INSTANCE, ["IAM_OWNER"])
     world.add_administrator(admin.id, Resource("organization", organization.id), ["ORG_OWNER"])
@@ -192,7 +183,6 @@ def start_of(world: World, users: tuple[KnownUser, ...]) -> Start:
 
 # --- key files for its clients ---
 
-KEY_APPLICATION_NAME = "emulator-key-api"
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 
 
@@ -209,7 +199,7 @@ def add_key_files(start: Start) -> tuple[str, str]:
         application_file = user_file = ""
         if project:
             ours = (a for a in world.applications.values() if (a.project_id, a.auth_method) == (project.id, KEY_METHOD))
-            application = next(ours, None) or world.add_application(project, KEY_APPLICATION_NAME, "api", KEY_METHOD)
+            application = next(ours, None) or world.add_application(project, "emulator-key-api", "api", KEY_METHOD)
             application_file = key_file(application, world.add_key(application, public, NEVER), private)
         if user:
             user_file = key_file(user, world.add_key(user, public, NEVER), private)

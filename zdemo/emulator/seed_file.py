@@ -145,10 +145,6 @@ def _known_at(path: str) -> str:
     return f"known: {', '.join(known)}" if known else ""
 
 
-def _shown(name: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
 def seeded_start(text: str, name: str) -> Start:
     """Return a new world with the content of a .toml or .json file, and with an administrator. Raises SeedError."""
     seeding = _Seeding(text, name)
@@ -191,7 +187,9 @@ class _Seeding:
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""
-        return SeedError(f"{self._name}: {_shown(f'{path}: {what}' if path else what)}", hint)
+        text = f"{path}: {what}" if path else what
+        visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        return SeedError(f"{self._name}: {visible}", hint)
 
     def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:
@@ -300,8 +298,7 @@ class _Seeding:
             project = self._named(self._projects, assignment.project, f"{self.at}.project", "project")
             grant = project.grants.get(user.organization_id)
             self._check_roles(dict.fromkeys(grant.role_keys) if grant else project.roles, assignment.roles)
-            owner = self._world.owner_of_assignments(user, project)
-            self._world.add_authorization(user.id, project.id, owner, list(assignment.roles))
+            self._world.assign(user, project, assignment.roles)
         for name in table.groups:
             user.groups[self._groups.setdefault((user.organization_id, name), self._world.new_id())] = name
         if table.administrator or table.administrator_of:

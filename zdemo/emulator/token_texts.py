@@ -13,13 +13,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from zdemo.emulator.entities import Application, PublicKey, User, moment
 
-JWE_PARTS = 5
 PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
-SECRET_LENGTH = 64
 KEY_BITS = 2048
 
-_ALPHANUMERIC = string.ascii_letters + string.digits
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 LINE_ENDS = str.maketrans("", "", "\r\n")  # which Go's base64 decoder skips
 
 
@@ -53,14 +49,14 @@ def canonical(text: str) -> str:
         except (ValueError, KeyError, RecursionError):
             return ""
     parts = "".join(text.split()).split(".")
-    contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
+    contents = [decoded(part) for part in (parts if len(parts) == 5 else [text])]
     return ".".join(encoded(content) for content in contents if content) if all(contents) else ""
 
 
 def decoded(text: str) -> bytes | None:
     """Return the bytes of base64url without padding, or None; line ends and spare bits are ignored, as in Go."""
     text = text.translate(LINE_ENDS)
-    if len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
+    if len(text) % 4 == 1 or not re.fullmatch(r"[A-Za-z0-9_-]*", text):
         return None
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
@@ -72,7 +68,7 @@ def encoded(data: bytes) -> str:
 
 def new_secret() -> str:
     """Return a client secret of 64 letters and digits."""
-    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(SECRET_LENGTH))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(64))
 
 
 def new_key_pair() -> tuple[str, str]:

@@ -348,19 +348,18 @@ class World:
 
     # --- authorizations and administrators ---
 
-    def add_authorization(
-        self, user_id: str, project_id: str, organization_id: str, role_keys: list[str], id: str | None = None
-    ) -> Authorization:
+    def add_authorization(self, user_id: str, project_id: str, organization_id: str, roles: list[str]) -> Authorization:
         """Add the one authorization of this user, project and owner; the caller has checked the roles."""
         owner = (user_id, project_id, organization_id)
         if any((a.user_id, a.project_id, a.organization_id) == owner for a in self.authorizations.values()):
             raise taken("User grant already exists")
         fields = {"user_id": user_id, "project_id": project_id, "organization_id": organization_id}
-        return self._add(self.authorizations, Authorization, id, **fields, role_keys=list(role_keys))
+        return self._add(self.authorizations, Authorization, None, **fields, role_keys=roles)
 
-    def owner_of_assignments(self, user: User, project: Project) -> str:
-        """Return the organization that gives a user roles: the user's, if the project is granted to it."""
-        return user.organization_id if user.organization_id in project.grants else project.organization_id
+    def assign(self, user: User, project: Project, roles: Iterable[str]) -> None:
+        """Give a user roles, by the user's organization if the project is granted to it, else by the project's."""
+        owner = user.organization_id if user.organization_id in project.grants else project.organization_id
+        self.add_authorization(user.id, project.id, owner, list(roles))
 
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""

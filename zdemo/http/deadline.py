@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from http.client import RemoteDisconnected
 from queue import Empty, Full
 from typing import Any, cast
@@ -33,24 +34,6 @@ class StaleConnection(ConnectionError):
 
 class ResolveTimeout(TimeoutError):  # a timeout, as its base is called
     """DNS gave no answer in time."""
-
-
-class _DeadlineReader(io.RawIOBase):
-    def __init__(self, owner: _DeadlineSocket, raw: io.RawIOBase) -> None:
-        self._owner, self._raw = owner, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._owner.arm()
-        count = cast("int | None", self._raw.readinto(buffer))
-        self._owner.received = self._owner.received or bool(count)
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _DeadlineSocket:
@@ -81,29 +64,33 @@ class _DeadlineSocket:
         self.arm()
         self._sock.sendall(data)
 
+    def recv_into(self, buffer: Any) -> int:
+        self.arm()
+        count = self._sock.recv_into(buffer)
+        self.received = self.received or bool(count)
+        return count
+
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_DeadlineReader(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
+        raw: Any = self._sock.makefile("rb", buffering=0)
+        raw._sock = self  # so that each read keeps the deadline
+        return io.BufferedReader(raw)
 
 
 def resolve(host: str, port: int, seconds: float) -> list[Any]:
     """Look up a name as ``getaddrinfo`` does, with a time limit, which the system's resolver does not have."""
-    addresses: list[Any] = []
-    failed: list[OSError] = []
+    answer = Future[list[Any]]()
 
     def look_up() -> None:
         try:
-            addresses.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
-            failed.append(error if isinstance(error, OSError) else socket.gaierror(str(error)))
+            answer.set_exception(error if isinstance(error, OSError) else socket.gaierror(str(error)))
 
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise ResolveTimeout("name resolution took too long")
-    if failed:
-        raise failed[0]
-    return addresses
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise ResolveTimeout("name resolution took too long") from None
 
 
 def connected(addresses: list[Any], end: float) -> socket.socket:

@@ -15,7 +15,6 @@ from zdemo.errors.steps import Command, SetVariable, Shell, Step
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
 NO_DETAIL = "no further detail"
-PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
@@ -224,7 +223,7 @@ def proxy_address(proxy: str) -> tuple[str, int]:
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         return "", 0
-    return (host, port) if PROXY_HOST.fullmatch(host) else ("", 0)
+    return (host, port) if re.fullmatch(r"[A-Za-z0-9_.:-]+", host) else ("", 0)
 
 
 def proxy_problem(proxy: str) -> str:

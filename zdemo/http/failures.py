@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from http.client import RemoteDisconnected
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
@@ -32,9 +33,7 @@ CERTIFICATE_KINDS = {
     64: FailureKind.CERTIFICATE_WRONG_NAME,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
-TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client: how a proxy answers CONNECT
 PROXY_AUTHENTICATION_REQUIRED = 407
-GREETING_SECONDS = 1.0  # the most that a greeting may take; the port has answered something a moment ago
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert or a handshake, of SSL 3 or any TLS (RFC 8446 §5.1)
 
 
@@ -87,7 +86,7 @@ def _proxy_kind(errors: list[BaseException]) -> FailureKind:
 
 def _tunnel_status(errors: list[BaseException]) -> int:
     """Return the status with which a proxy answered CONNECT, or 0."""
-    refusals = (TUNNEL_REFUSED.match(str(e)) for e in errors if isinstance(e, OSError))
+    refusals = (re.match(r"Tunnel connection failed: (\d{3})", str(e)) for e in errors if isinstance(e, OSError))
     return next((int(match[1]) for match in refusals if match), 0)
 
 
@@ -153,9 +152,12 @@ def _is_about_bundle(error: BaseException) -> bool:
     return type(error) is OSError and "CA" in str(error)
 
 
-def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:
+def spoken_instead(kind: FailureKind, origin: str, seconds: float) -> FailureKind:
     """Return the kind of a failure; if that leaves open what the port speaks, find out."""
-    left = min(seconds, GREETING_SECONDS)
+    parts = urlsplit(origin)
+    https, host = parts.scheme == "https", parts.hostname or ""
+    port = parts.port or (443 if https else 80)
+    left = min(seconds, 1.0)  # the port has answered something a moment ago
     if kind is FailureKind.PLAIN_HTTP:
         return kind if speaks_http(host, port, left) else FailureKind.NOT_TLS
     silent = kind in (FailureKind.HUNG_UP, FailureKind.BROKEN)

@@ -24,7 +24,6 @@ from zdemo.http.failure_messages import ca_bundle_of, failed, proxy_address, pro
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
 
 MAX_ANSWER_BYTES = 1 << 20
-CHUNK_BYTES = 1 << 16
 HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -125,11 +124,7 @@ class Transport:
         )
         if self.proxy or self._has_answered or not isinstance(failure, ConnectionFailed):
             return failure
-        parts = urlsplit(self.origin)
-        https = parts.scheme == "https"
-        port = parts.port or (443 if https else 80)
-        left = end - time.monotonic()
-        kind = spoken_instead(failure.kind, https=https, host=parts.hostname or "", port=port, seconds=left)
+        kind = spoken_instead(failure.kind, self.origin, end - time.monotonic())
         return failure if kind is failure.kind else failed(kind, self.origin, self.setting)
 
     def _once(self, request: requests.PreparedRequest, end: float) -> Response:
@@ -147,7 +142,7 @@ class Transport:
             if response.status_code == PROXY_AUTHENTICATION_REQUIRED and self.proxy:
                 raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxy=self.proxy)
             body = bytearray()
-            while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+            while chunk := response.raw.read(1 << 16, decode_content=False):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     size = f"{MAX_ANSWER_BYTES >> 20} MiB"

@@ -13,7 +13,6 @@ from zdemo.page.feed import CHANGED
 from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, error_text
 from zdemo.page.page_state import (
     ENDED,
-    INTROSPECTION,
     STOPPED,
     CallersUser,
     PageAdmin,
@@ -27,11 +26,10 @@ from zdemo.page.page_state import (
 from zdemo.server.forgetting import FORGETTING
 from zdemo.text.printable import one_line
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import LONGEST_INACTIVE_SECONDS
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS
 from zdemo.zitadel.role_assignments import Change as RoleChange
 from zdemo.zitadel.role_assignments import ChangeOutcome, grant, is_shown, revoke, wait_until
 
-CHANGE_SECONDS = 15.0
 OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo serve"
 
 
@@ -92,7 +90,7 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     options = context.options
     if options.emulator and is_stopped(options):
         raise ZdemoError("ZITADEL is stopped, so nothing can be changed there", hint="start ZITADEL first")
-    with administrator(context, CHANGE_SECONDS) as admin:
+    with administrator(context, seconds=15.0) as admin:
         user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
         if user is None:
             raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
@@ -191,5 +189,5 @@ def _change_emulator(context: PageContext, order: ChangeOrder) -> Done:
         ask_emulator(options, "DELETE", "faults", fault)
     if not seconds:
         return Done("ZITADEL answers without a delay")
-    ask_emulator(options, "POST", "faults", {"fault": "slow", "path": INTROSPECTION, "seconds": seconds})
+    ask_emulator(options, "POST", "faults", {"fault": "slow", "path": INTROSPECTION_PATH, "seconds": seconds})
     return Done(f"ZITADEL answers {seconds * 1000:.0f} ms later", ttl)

@@ -40,10 +40,7 @@ from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, Introspection
 from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.records import NEVER
 
-MOST_EVENT_BYTES = 48 * 1024
 LONGEST_NAME = 60  # characters
-MOST_ITEMS = 40  # of a list
-CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
 SCHEME = re.compile(r"[A-Za-z-]{1,12}:? +(?=\S)")  # of an Authorization field, and what stands before its credentials
@@ -110,9 +107,9 @@ def secrets_of(options: PageOptions) -> Redaction:
 def showable(event: Event, *redactions: Callable[[str], str]) -> Event:
     """Return an event without the secrets, and small enough to be sent."""
     event = concealed(event, *redactions)
-    for length in CUTS:  # the first one takes what the steps left over
-        event = in_texts(partial(_cut, length=length), event, most=MOST_ITEMS)
-        if len(json.dumps(event)) <= MOST_EVENT_BYTES:
+    for length in (8_000, 2_000, 500, 120, 40):  # the first one takes what the steps left over
+        event = in_texts(partial(_cut, length=length), event, most=40)
+        if len(json.dumps(event)) <= 48 * 1024:
             break
     return event
 

@@ -62,8 +62,6 @@ SWITCHES = {  # the changes of the page that fix a cause
 }
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
-EXPLAIN_SECONDS = 5.0
-MOST_EXPLANATIONS = 100
 PRESS = {
     "token.deleted": "press Restore PAT",
     "token.user_was_off": "press Restore PAT",
@@ -217,7 +215,7 @@ def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) 
     token = sha256((caller.token or "").encode()).digest()
     key = call.method, str(call.route), token, call.answer.status, code_of(call.answer)
     if is_new or key not in context.explanations:
-        if len(context.explanations) >= MOST_EXPLANATIONS:
+        if len(context.explanations) >= 100:
             context.explanations.clear()
         context.explanations[key] = _found_out(context, call, caller)
     return context.explanations[key]
@@ -227,7 +225,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if own := finding_for_own_refusal(call):
         return why_document(own, call, context.options)
     settings, environment, again = context.options.settings, context.options.environment, ""
-    settings = replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS))
+    settings = replace(settings, timeout_seconds=min(settings.timeout_seconds, 5.0))
     if environment.get("PAT", "").strip() != caller.token:
         environment, again = environment.without("PAT"), "--pat"
     ids = context.pats.get(caller.id)

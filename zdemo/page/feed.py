@@ -33,7 +33,6 @@ WATCH_SECONDS = 6.0  # how long the others believe it
 LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
 WATCH, REQUEST = "watch", "request"  # topics of the bus
 CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
-BEAT_SECONDS = 2.0  # a client that has left is noticed at the next line
 SHORT_REQUESTS = 16  # threads that no feed takes
 LATER = {"Retry-After": "5"}  # seconds
 
@@ -78,7 +77,7 @@ class Feed:
         return self
 
     def __next__(self) -> bytes:
-        frame = self.take(BEAT_SECONDS)
+        frame = self.take(2.0)  # a client that has left is noticed at the next line
         return frame.data if frame else b":\n\n"
 
     def close(self) -> None:

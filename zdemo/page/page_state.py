@@ -32,16 +32,14 @@ from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageConte
 from zdemo.server.forward_auth import FORWARD_AUTH
 from zdemo.text.masking import masked
 from zdemo.text.printable import one_line
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Credential
 from zdemo.zitadel.resources import get_user, list_assignments, list_pats
 from zdemo.zitadel.role_assignments import find_project_id
 
-STATE_SECONDS = 4.0
 RESTART = "restart zdemo serve to pick up the new settings"
-TIMEOUT_SECONDS = 2.0
-INTROSPECTION = "/oauth/v2/introspect"
 STOPPED = {"fault": "stopped"}
 CONTROL = {"X-Zdemo-Control": "1"}  # what the emulator beside the API lets pass, although it is stopped or slow
 # what became of a caller's PAT
@@ -87,11 +85,9 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
         if problem := paste_problem(token):
             raise PageRefusal(400, "invalid_token", problem.cause, hint=problem.fix[0])
         return PageCaller(id=PASTED, token=token)
-    if name == NOBODY:
-        return PageCaller(id=NOBODY)
-    for caller in callers_with_token(environment):
-        if caller.id == name:
-            return caller
+    callers = {caller.id: caller for caller in (PageCaller(id=NOBODY), *callers_with_token(environment))}
+    if name in callers:
+        return callers[name]
     if name in VARIABLES:
         hint = "; ".join(map(in_line, completion(environment, [VARIABLES[name]], by_name=True)))
         raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
@@ -211,7 +207,7 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     document = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
     try:
         emulator = _emulator(ask_emulator(options, "GET", "state")) if options.emulator else None
-        with administrator(context, STATE_SECONDS) as admin:
+        with administrator(context, seconds=4.0) as admin:
             return document | {"users": list(_users(context, admin)), "emulator": emulator}
     except SettingsError as error:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
@@ -238,7 +234,7 @@ def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str
     if not options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
     address = options.settings.zitadel
-    parts = {"timeout_seconds": TIMEOUT_SECONDS, "headers": CONTROL, "json": body}
+    parts = {"timeout_seconds": 2.0, "headers": CONTROL, "json": body}
     answer = send_once(address.server, address.setting, method, f"/_zdemo/{name}", **parts)
     document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:
@@ -256,4 +252,4 @@ def is_stopped(options: PageOptions) -> bool:
 
 def delays(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the delays of introspections."""
-    return [fault for fault in state["faults"] if (fault["fault"], fault.get("path")) == ("slow", INTROSPECTION)]
+    return [fault for fault in state["faults"] if (fault["fault"], fault.get("path")) == ("slow", INTROSPECTION_PATH)]

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+from typing import Any
 
 BACKLOG = 1024  # connections that wait for a worker
 
@@ -39,15 +40,11 @@ def one_per_worker(listener: socket.socket, count: int) -> list[socket.socket]:
     # Not before it listens: only then does the next zdemo find the port taken. From now on, only sockets of this user
     # that ask for it can share the port.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    others = []
-    for _ in range(count - 1):
-        other = socket.socket(listener.family, listener.type, listener.proto)
-        others.append(other)
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    both = listener.family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    how: dict[str, Any] = {"family": listener.family, "backlog": BACKLOG, "reuse_port": True, "dualstack_ipv6": both}
+    others = [socket.create_server(listener.getsockname(), **how) for _ in range(count - 1)]
+    for other in others:
         other.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        other.bind(listener.getsockname())
-        other.listen(BACKLOG)
     return [listener, *others]
 
 

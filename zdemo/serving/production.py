@@ -32,7 +32,6 @@ from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, inherited_mask, wait_for
 
-HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
 KILL_SECONDS = 10  # how long a worker may take to stop
 MOST_CONNECTIONS = 16_384  # per worker; silent ones count, so this is far more than one client opens
 FILE_LIMITS = (2 * MOST_CONNECTIONS, 10_240)  # to try; macOS allows no more than the second
@@ -119,7 +118,7 @@ def serve_forever(
         blocking_threads=threads,
         backpressure=most_connections(),
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        http1_settings=HTTP1Settings(header_read_timeout=10_000),  # milliseconds for the header fields
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
@@ -150,7 +149,6 @@ def _pass_on(signals: Collection[signal.Signals], stop: Callable[[], object]) ->
 STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent kills after 10
 ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
 QUIET_SECONDS = 0.5  # without a request: only clients that are silent or slow are left, or Granian hangs
-CHECK_SECONDS = 0.02
 FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a log that is not read
 
 
@@ -238,7 +236,7 @@ def _stop_on_sigterm(running: list[None]) -> None:
         while (now := time.monotonic()) < min(end, busy + QUIET_SECONDS):
             if running:
                 busy = now
-            time.sleep(CHECK_SECONDS)
+            time.sleep(0.02)
     _exit_at_once()
 
 

@@ -30,7 +30,6 @@ from zdemo.zitadel.role_assignments import GIVE_UP_SECONDS, give_role, take_role
 
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
-HOURS_OF_KEY_YEAR = 364 * 24
 
 
 class Reporter(Protocol):
@@ -200,7 +199,7 @@ class _Run:
     def create_key(self, step: PlanStep) -> None:
         files, (project_id, application_id) = self.files, self.application_ids
         file = files.key_file(step.name)
-        expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
+        expires = KEY_YEAR + secrets.randbelow(364 * 24 * HOUR_MILLISECONDS)
         self.record("keys", IssuedCredential(owner_id=application_id, expires=expires))
         key = resources.create_application_key(self.client, project_id, application_id, moment_of(expires))
         self.report.hide(key.secret)

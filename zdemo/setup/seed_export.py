@@ -17,7 +17,6 @@ from zdemo.zitadel.management import BIGGER_ROLE, ManagementClient
 from zdemo.zitadel.records import NO_SECRET, Project, User
 
 Table = dict[str, Any]
-SALT = re.compile("zdemo-seed-([0-9a-f]{16})-")  # how each secret of a seed begins
 OWNER = ("IAM_OWNER", "")
 ADMIN = "zdemo-seed-admin"  # the active service account with this role, if there would be none
 STATES = {"ACTIVE": "", "LOCKED": "locked"}  # the others are inactive
@@ -30,7 +29,7 @@ class SeedExport:
     """
 
     def __init__(self, client: ManagementClient, admin_pat: str) -> None:
-        self._client, known = client, SALT.match(admin_pat)
+        self._client, known = client, re.match("zdemo-seed-([0-9a-f]{16})-", admin_pat)
         self._salt = known[1] if known else secrets.token_hex(8)
         self._assignable: dict[str, dict[str, set[str]]] = {}  # role keys, by project and who assigns them
         self.left_out = Counter[str]()

@@ -34,7 +34,6 @@ COMMENTS = {  # what stands above a setting that setup adds
     "ZDEMO_VISITOR_PAT": "# the token of the user without the role",
     "ZDEMO_APP_CLIENT_ID": "# the client ID of the application for people; zdemo token --login",
 }
-LONGEST_KEY_NAME = 60  # characters of up to four bytes; a file name has 255 at most (Linux, macOS)
 
 
 def key_in(file: Path) -> str:
@@ -164,7 +163,7 @@ class SetupFiles:
     def key_file(self, application_name: str) -> Path:
         """Return the path of an application's key file: short, and without what leads elsewhere or hides."""
         safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".") or "application"
-        return self.path.parent / KEY_FILES.replace("*", safe[:LONGEST_KEY_NAME])
+        return self.path.parent / KEY_FILES.replace("*", safe[:60])  # of up to four bytes; a file name has 255 at most
 
     def key_files(self) -> list[Path]:
         """Return the key files beside ``.env`` that setup wrote."""

@@ -20,7 +20,6 @@ from zdemo.errors.steps import Shell
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 VERSION = 1
-LARGEST_BYTES = 1 << 20  # of a state file
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
 ID_FIELDS = ("project_id", "application_id", "reader_id", "visitor_id", "login_app_id")
 
@@ -125,22 +124,20 @@ def read_state(env_path: Path) -> SetupState:
 def write_state(env_path: Path, state: SetupState) -> None:
     """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
     path = state_path(env_path)
-    entries = {name: entry for name, entry in _read_all(path).items() if name != _key(env_path)}
-    if state != EMPTY:
-        entries[_key(env_path)] = state
+    entries = _read_all(path) | {_key(env_path): state}
+    if entries := {name: entry for name, entry in entries.items() if entry != EMPTY}:
+        make_folder(path.parent)
+        replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
+        return
     try:
-        if not entries:
-            path.unlink(missing_ok=True)
-            remove_leftovers(path.parent)
-            with suppress(OSError):  # the folder stays if it holds what others put there
-                if os.listdir(path.parent) == [IGNORE]:
-                    (path.parent / IGNORE).unlink()
-                path.parent.rmdir()
-            return
+        path.unlink(missing_ok=True)
+        remove_leftovers(path.parent)
+        with suppress(OSError):  # the folder stays if it holds what others put there
+            if os.listdir(path.parent) == [IGNORE]:
+                (path.parent / IGNORE).unlink()
+            path.parent.rmdir()
     except OSError as error:
         raise not_written(path, error) from None
-    make_folder(path.parent)
-    replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
 
 
 def make_folder(folder: Path) -> None:
@@ -187,7 +184,7 @@ def aside(path: Path, suffix: str) -> Shell:
 def _read_all(path: Path) -> dict[str, SetupState]:
     """Return the entries of a state file by the names of their ``.env``; unknown fields are left out."""
     try:
-        content, _ = read_file(path, LARGEST_BYTES)
+        content, _ = read_file(path, 1 << 20)
     except FileNotFoundError:
         return {}
     except OSError as error:

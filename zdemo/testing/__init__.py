@@ -159,9 +159,7 @@ class ZitadelEmulator:
             if assignments := self._assignments(username):
                 assignments[0].role_keys = list(dict.fromkeys([*assignments[0].role_keys, role]))
             else:
-                user = self._user(username)
-                owner = self._world.owner_of_assignments(user, project)
-                self._world.add_authorization(user.id, project.id, owner, [role])
+                self._world.assign(self._user(username), project, [role])
 
     def revoke(self, username: str, role: str) -> None:
         """Take a role from a user. Raises ValueError if the user does not have it."""

@@ -16,10 +16,7 @@ from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
-LEAST_SECONDS = 0.2
-CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
-PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +97,7 @@ class ApiClient:
         self._end = time.monotonic() + self.run_seconds
         self._in_outage = False
         self._lock = threading.Lock()
-        self._transport = Transport(self.origin, setting=self.setting, connections=CONNECTIONS)
+        self._transport = Transport(self.origin, setting=self.setting, connections=64)
 
     def close(self) -> None:
         """Close the connections."""
@@ -137,7 +134,7 @@ class ApiClient:
 
         def request() -> ApiReply:
             wanted = self.seconds if seconds is None else seconds
-            left = max(LEAST_SECONDS, min(wanted, self._end - time.monotonic()))
+            left = max(0.2, min(wanted, self._end - time.monotonic()))
             try:
                 answer = self._transport.send(
                     method, target, timeout_seconds=left, headers=fields, repeated=repeated, form=form, json=message
@@ -149,7 +146,7 @@ class ApiClient:
 
         reply = request()
         if self.patient and not self._in_outage and reply.status in GATEWAY_STATUSES:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(0.3)
             reply = request()
         with self._lock:
             self.hidden.update(value.partition(" ")[2] for value in authorization)

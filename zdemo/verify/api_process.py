@@ -18,9 +18,6 @@ from zdemo.serving.unrunnable import why_not_run
 LOOPBACK = "127.0.0.1"
 LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
 AUTHORIZE = "start what decides for the proxy in COMMAND, too: docs/verify.md"
-POLL_SECONDS = 0.05
-ANSWER_SECONDS = 2.0
-MOST_OUTPUT_BYTES = 16 << 20
 
 
 class ApiNotRunning(ZdemoError):
@@ -37,7 +34,7 @@ class RunningApi:
 
     def printed(self) -> bytes:
         """Return what it has printed so far."""
-        return os.pread(self._output.fileno(), MOST_OUTPUT_BYTES, 0)
+        return os.pread(self._output.fileno(), 16 << 20, 0)
 
     def wait_until_it_answers(self, origin: str, path: str, seconds: float, *, is_proxy: bool = False) -> None:
         """Wait until an answer comes; a proxy also answers while its authorizer starts, with 5xx.
@@ -52,11 +49,11 @@ class RunningApi:
                     hint = "run it alone; its last lines are on standard error"
                     raise ApiNotRunning(f"{how} before it answered", hint=hint)
                 with suppress(ConnectionFailed):
-                    status = transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds)).status
+                    status = transport.send("GET", path, timeout_seconds=min(2.0, seconds)).status
                     if not is_proxy or status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
                     did, hint = f"answered nothing but {status}", AUTHORIZE
-                time.sleep(POLL_SECONDS)
+                time.sleep(0.05)
         raise ApiNotRunning(f"{self._command} {did} at {origin}{path} within {seconds:g} s", hint=hint)
 
     def gone(self) -> str:

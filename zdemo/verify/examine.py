@@ -34,8 +34,7 @@ def examine(
     for number, case in enumerate(in_order, 1):
         tell(number, len(in_order), case)
         started = time.monotonic()
-        of_the_api = run.backend and case.id in OF_THE_API
-        verdict = NOT_JUDGED if of_the_api else _verdict(case, run, failed)
+        verdict = NOT_JUDGED if run.backend and case.id in OF_THE_API else _verdict(case, run, failed)
         if verdict.mark is not Mark.PASS:
             failed.add(case.id)
         if verdict.mark is Mark.FAIL and case.group is Group.HARDENING and not strict:

@@ -19,7 +19,6 @@ from zdemo.serving.forks import renewed_after_fork
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-ALGORITHM = "RS256"  # what ZITADEL announces for introspection
 
 LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen assertion can be used until then
 # How much this machine's clock may be off: ``iat`` is set back by this, and an assertion is replaced so long before
@@ -56,5 +55,5 @@ class ClientAssertion:
         claims = {"iss": subject, "sub": subject, "aud": self._audience, "iat": issued, "exp": expires}
         pem = self._key.private_key.encode()  # it was checked when the key file was read
         key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
-        self._text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
+        self._text = jwt.encode(claims, key, algorithm="RS256", headers={"kid": self._key.key_id})
         self._since, self._until = issued, expires - CLOCK_LEEWAY_SECONDS

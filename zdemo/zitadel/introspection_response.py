@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo import errors
 from zdemo.config.address import INTERNAL_URL, is_loopback
@@ -12,8 +12,6 @@ from zdemo.http.failure_messages import address_steps, host_or_nothing
 from zdemo.zitadel.introspection_answer import Introspection, parse_introspection, unusable_answer
 
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL cannot read its database: the ID in a text with 500, or 404 before v4.14
-CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
-MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
 KEY_REFUSED = (
     "check this machine's clock",
@@ -45,7 +43,7 @@ def names_our_client(response: Response) -> bool:
 
     Any other refusal may be that of a filter, about the one token in the request.
     """
-    return response.json_object().get("error") in CLIENT_ERRORS
+    return response.json_object().get("error") in ("unauthorized_client", "invalid_client")  # ZITADEL's word, the RFC's
 
 
 def _unavailable(response: Response) -> errors.ZitadelUnavailable:
@@ -57,7 +55,7 @@ def _unavailable(response: Response) -> errors.ZitadelUnavailable:
         message, hint = f"ZITADEL, or a proxy in front of it, fails ({response.status})", "check ZITADEL's log"
     wait = response.headers.get("retry-after", "")
     seconds = int(wait[:9]) if wait.isascii() and wait.isdigit() else 1
-    seconds = max(1, min(seconds, MOST_RETRY_AFTER_SECONDS))
+    seconds = max(1, min(seconds, 60))
     return errors.ZitadelUnavailable(message, hint=hint, answer=response, retry_after_seconds=seconds)
 
 
@@ -136,23 +134,14 @@ def instance_not_found(response: Response) -> InstanceNotFound | None:
         if domain and domain.lower() != name.lower():
             certain = all(is_loopback(_without_port(known)) for known in (host, domain))
             steps = address_steps(setting, requested.scheme, domain, requested.port, certain=certain)
-            steps = (*steps, *_also(response, requested))
+            if is_loopback(requested.hostname or ""):
+                steps = (*steps, "localhost and 127.0.0.1 are two different hosts to ZITADEL")
+            elif not response.issuer:
+                answers = f"{requested.scheme}://{requested.netloc}"
+                steps = (*steps, SetVariable(INTERNAL_URL, answers, does="also, if only that answers from here"))
     return InstanceNotFound(fault=fault, cause=cause, steps=steps, host=host, domain=domain)
 
 
 def _without_port(host: str) -> str:
     """Return the name in a Host field: an instance's domain has no port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:  # brackets without an address
-        return host
-
-
-def _also(response: Response, requested: SplitResult) -> tuple[Step, ...]:
-    """Return what to know, or to set as well, where the request should have been for another host."""
-    if is_loopback(requested.hostname or ""):
-        return ("localhost and 127.0.0.1 are two different hosts to ZITADEL",)
-    if response.issuer:
-        return ()
-    answers = f"{requested.scheme}://{requested.netloc}"
-    return (SetVariable(INTERNAL_URL, answers, does="also, if only that answers from here"),)
+    return re.sub(r":\d*$", "", host).strip("[]").lower()

@@ -23,11 +23,9 @@ from zdemo.zitadel.records import NewDevice, read
 from zdemo.zitadel.resources import REDIRECT_URI, USERINFO
 
 AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authorization"
-DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 CALLBACK = urlsplit(REDIRECT_URI).path
 LOGIN_SECONDS = 300.0  # also how long a device code lives in ZITADEL
 WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
-SLOWER_SECONDS = 5  # RFC 8628 §3.5
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
 NO_APP = Command(
@@ -154,11 +152,11 @@ class Login:
         waited, interval, longest = 0, max(device.interval, 1), min(device.seconds, LOGIN_SECONDS)
         while True:
             try:
-                return self._token(DEVICE_GRANT, device_code=device.code)
+                return self._token("urn:ietf:params:oauth:grant-type:device_code", device_code=device.code)
             except LoginRefused as error:
                 if error.code not in ("authorization_pending", "slow_down"):
                     raise
-                interval += SLOWER_SECONDS if error.code == "slow_down" else 0
+                interval += 5 if error.code == "slow_down" else 0  # RFC 8628 §3.5
             if waited + interval > longest:
                 raise ZdemoError(f"nobody logged in within {waited} s", hint=AGAIN)
             pause(interval)

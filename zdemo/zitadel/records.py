@@ -1,10 +1,11 @@
 """The objects of ZITADEL's API that zdemo reads, as frozen dataclasses. Each field says where an answer has it."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -24,17 +25,16 @@ def read(kind: type[T], row: Mapping[str, Any]) -> T:
 
     attributes = {}
     for attribute in fields(kind):  # type: ignore[arg-type]  # they are all dataclasses
-        values = (_value(row, path) for path in attribute.metadata.get("paths", ()))
+        paths = attribute.metadata.get("paths", ())
+        values: Iterator[Any] = (reduce(_member, path.split("."), row) for path in paths)
         value = next((value for value in values if value not in (None, "")), None)
         if value is not None:
             attributes[attribute.name] = attribute.metadata["convert"](value)
     return msgspec.convert(attributes, kind)
 
 
-def _value(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = None if value is None else value.get(name)
-    return value
+def _member(value: Any, name: str) -> Any:
+    return None if value is None else value.get(name)
 
 
 def _at(
@@ -44,9 +44,9 @@ def _at(
     return field(default=default, repr=not secret, metadata={"paths": paths, "convert": convert})
 
 
-def _unless(state: str) -> Callable[[object], bool]:
-    """Return whether a state is another one: ZITADEL leaves out the default, active."""
-    return lambda value: value != state
+def _is_on(state: str) -> bool:
+    """Return whether a state is another than inactive: ZITADEL leaves out the default, active."""
+    return not state.endswith("_STATE_INACTIVE")
 
 
 def milliseconds(moment: str) -> int | None:
@@ -60,10 +60,6 @@ def milliseconds(moment: str) -> int | None:
 def moment_of(epoch_milliseconds: int) -> str:
     """Return an RFC 3339 time in UTC with three digits of a second."""
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _decoded(base64: str) -> str:
-    return b64decode(base64, validate=True).decode()
 
 
 class Auth(StrEnum):
@@ -102,7 +98,7 @@ class Project:
     name: str = _at("name")
     organization_id: str = _at("organizationId")
     granted_to: str = _at("grantedOrganizationId")
-    active: bool = _at("state", default=True, convert=_unless("PROJECT_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +111,7 @@ class Application:
     id: str = _at("applicationId")
     name: str = _at("name")
     client_id: str = _at("apiConfiguration.clientId", "oidcConfiguration.clientId")
-    active: bool = _at("state", default=True, convert=_unless("APPLICATION_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
     is_api: bool = _at("apiConfiguration", default=False, convert=bool)
     method: str = _at("apiConfiguration.authMethodType", "oidcConfiguration.authMethodType")
     project_id: str = _at("projectId")
@@ -134,7 +130,7 @@ class Organization:
 
     id: str = _at("grantedOrganizationId", "id")
     name: str = _at("grantedOrganizationName", "name")
-    active: bool = _at("state", default=True, convert=_unless("ORGANIZATION_STATE_INACTIVE"))
+    active: bool = _at("state", default=True, convert=_is_on)
     role_keys: tuple[str, ...] = _at("grantedRoleKeys", default=())
 
 
@@ -198,7 +194,9 @@ class NewCredential:
 class NewKey(NewCredential):
     """A key that was created; ``secret`` is the text of its key file."""
 
-    secret: str = _at("keyDetails", default=MISSING, secret=True, convert=_decoded)
+    secret: str = _at(
+        "keyDetails", default=MISSING, secret=True, convert=lambda key: b64decode(key, validate=True).decode()
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -228,7 +228,6 @@ def list_applications(client: ManagementClient, *, project_id: str = "", name: s
 # --- users and their tokens
 
 USER = "user.v2.User"
-LEAST_ID_DIGITS = 15  # 18 today
 _USERS = TypedRpc(User, "result", USER, "ListUsers", old=True)
 list_all_users = _USERS.list
 list_pats = TypedRpc(records.Credential, "result", USER, "ListPersonalAccessTokens").list_of("userIdFilter", "id")
@@ -244,7 +243,7 @@ remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 def is_user_id(name: str) -> bool:
     """Return whether a text looks like an ID that ZITADEL made, and is never taken for a name."""
-    return name.isdecimal() and len(name) >= LEAST_ID_DIGITS
+    return name.isdecimal() and len(name) >= 15  # 18 today
 
 
 def find_user(client: ManagementClient, name: str) -> User | None:

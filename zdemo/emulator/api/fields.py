@@ -17,7 +17,6 @@ ABSENT: Any = object()
 NO_TIME = "0001-01-01T00:00:00Z"
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
-MAX_DIGITS = 20  # of a 64-bit integer
 
 
 class UnreadableError(Exception):
@@ -75,7 +74,7 @@ def _typed(kind: type, value: Any) -> Any:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, str) and value.isdecimal() and len(value) <= MAX_DIGITS:
+    if isinstance(value, str) and value.isdecimal() and len(value) <= 20:  # of a 64-bit integer
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise TypeError

@@ -8,8 +8,6 @@ from zdemo.emulator.api.service import Answer, Call
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument
 from zdemo.emulator.entities import User
 
-CODE_CHARACTERS = string.ascii_uppercase + string.digits
-CODE_LENGTH = 6
 RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "HuJf6"),
     (r"[a-z]", "Password must contain lower case", "co3Xw"),
@@ -34,7 +32,7 @@ def set_parts(user: User, parts: Answer) -> Answer:
             verified = sent.get("isVerified") or (same and held.get("isVerified"))
             user.human[kind] = {kind: sent.get(kind), "isVerified": verified}
             if "returnCode" in sent and not same:
-                codes[f"{kind}Code"] = "".join(secrets.choice(CODE_CHARACTERS) for _ in range(CODE_LENGTH))
+                codes[f"{kind}Code"] = "".join(secrets.choice(string.ascii_uppercase + string.digits) for _ in range(6))
     return codes
 
 

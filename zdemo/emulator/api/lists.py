@@ -17,8 +17,6 @@ Row = TypeVar("Row", bound=Entity)
 Getter = Callable[[World, Any], Any] | str  # a function of a row, or a path for ``value_of``
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
-DEFAULT_LIMIT = 100
-MAX_LIMIT = 1000
 TESTS: dict[str, Callable[..., bool]] = {  # by the methods of filters, for texts and for times
     "EQUALS": operator.eq,
     "STARTS_WITH": str.startswith,
@@ -123,13 +121,13 @@ class Listing(Generic[Row]):
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method, whose messages say which form it has."""
-        fields = call.method.response.fields
+        fields = t.message_of(call.method.row.answer).fields
         older = "details" in fields
         names = ("query", "queries") if older else ("pagination", "filters")
         page, filters = (call.body.get(name, {}) for name in names)
         rows = [row for row in self.rows(call) if all(self.passes(call.world, row, query) for query in filters)]
-        limit = page.get("limit", 0) or (len(rows) if older else DEFAULT_LIMIT)
-        if limit > MAX_LIMIT and not older:
+        limit = page.get("limit", 0) or (len(rows) if older else 100)
+        if limit > 1000 and not older:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
         if older and not self.counts_all:
             rows = [row for row in rows if self.visible(call, row)]

@@ -9,7 +9,6 @@ from zdemo.emulator.api.users import unknown_user
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, existing
 from zdemo.emulator.entities import NEVER, LoginSession, User
 from zdemo.emulator.incoming.reasons import Why
-from zdemo.emulator.sessions import callback_with_code, callback_with_error, decide, waiting_device
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, sealed
 from zdemo.emulator.world import World
 
@@ -201,10 +200,11 @@ def _create_callback(call: Call) -> Answer:
         user = call.world.users.get(session.user_id)
         if user and (refusal := sessions.refusal(call.world, request, user)):
             raise PermissionDenied(refusal, "OIDC-foSyH49RvL")
-        url = callback_with_code(call.world, request, session)
+        url = sessions.callback_with_code(call.world, request, session)
     else:
         word = error.get("error", "ERROR_REASON_UNSPECIFIED").removeprefix("ERROR_REASON_").lower()
-        url = callback_with_error(call.world, request, _OTHER_WORDS.get(word, word), error.get("errorDescription", ""))
+        word, description = _OTHER_WORDS.get(word, word), error.get("errorDescription", "")
+        url = sessions.callback_with_error(call.world, request, word, description)
     return {"details": details(request, call.world.id), "callbackUrl": url}
 
 
@@ -214,7 +214,7 @@ _NO_DEVICE = "Device Authorization Request does not exist"
 @OIDC.method("GetDeviceAuthorizationRequest")
 def _get_device_authorization_request(call: Call) -> Answer:
     """Show the request of a device, found by the code that the person types; its ID is another text each time."""
-    request = existing(waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
+    request = existing(sessions.waiting_device(call.world, call.body["userCode"]), NotFound(_NO_DEVICE, "QUERY-Sah9a"))
     request.id = sealed(request.code, PAT_KEY_NAME)
     answer: Answer = {"id": request.id, "clientId": request.client_id, "scope": request.scopes}
     if application := call.world.application_of(request.client_id):
@@ -231,5 +231,5 @@ def _decide_device_authorization(call: Call) -> Answer:
     if not denied and request.answered:
         raise FailedPrecondition("Device Authorization Request has already been handled", "COMMAND-D30Jf")
     call.need("session.link", call.world.id)
-    decide(call.world, request, None if denied else _session(call))
+    sessions.decide(call.world, request, None if denied else _session(call))
     return {}

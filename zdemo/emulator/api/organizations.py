@@ -7,20 +7,15 @@ from zdemo.emulator.api_errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.oidc import ABILITIES
 from zdemo.emulator.signing_keys import activate, add_signing_key, signing_keys
-from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService")
 FILTERS = filters_of("nameQuery", "idQuery", domainQuery="primary_domain")
 
 
-def _show(_: World, organization: Organization) -> Answer:
-    return {**attributes(organization), "details": details(organization, organization.id, created=True)}
-
-
 Listing[Organization](
     rows=lambda call: call.world.organizations.values(),
     visible=lambda call, organization: call.may("org.read", organization.id),
-    show=_show,
+    show=lambda _, o: attributes(o) | {"details": details(o, o.id, created=True)},
     filters=FILTERS
     | filters_of(stateQuery=lambda _, row: f"ORGANIZATION_STATE_{row.state}")
     | {"defaultQuery": lambda world, organization, _: organization is world.default_organization},

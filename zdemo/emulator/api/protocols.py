@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
-from zdemo.emulator.api.fields import Message, UnreadableError
+from zdemo.emulator.api.fields import Message, UnreadableError, message_of
 from zdemo.emulator.api.service import Method, Service, run
 from zdemo.emulator.api_errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 from zdemo.emulator.incoming.body import LARGEST_BODY_BYTES, TOO_LARGE
@@ -52,7 +52,7 @@ def connect(world: World, service: Service, method_name: str) -> Response:
         version = request.headers.get("Connect-Protocol-Version") or "1"
         if version != "1":
             raise InvalidArgument(f'Connect-Protocol-Version must be "1": got "{version}"')
-        message = _read(method.request, _content())
+        message = _read(message_of(method.row.request), _content())
         response = _answer(world, method, message, f"{media}; charset=utf-8" if options else media)
     except ZitadelError as error:
         response = _error(error, rest=False)
@@ -65,12 +65,12 @@ def rest(world: World, routes: Map) -> Response:
     try:
         method, path_fields = routes.bind("", default_method=request.method).match(request.path)
     except NotFound:
-        what = f"unknown service {request.path[1:].partition('/')[0]}"
-        return _not_served(what, as_json(404, NO_PATH))
+        return _not_served(f"unknown service {request.path[1:].partition('/')[0]}", as_json(404, NO_PATH))
     try:
         query = {} if request.method in ("POST", "PUT", "PATCH") else request.args.to_dict(flat=False)
-        message = _read(method.request, _content().strip() or b"{}", query)
-        return _answer(world, method, message | method.request.read(dict(path_fields)), JSON)
+        request_message = message_of(method.row.request)
+        message = _read(request_message, _content().strip() or b"{}", query)
+        return _answer(world, method, message | request_message.read(dict(path_fields)), JSON)
     except ZitadelError as error:
         response = _error(error, rest=True)
         if not request.path.startswith("/v2/"):  # v1 alone forbids to store errors too

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.fields import InvalidError, Message, details
+from zdemo.emulator.api.fields import InvalidError, details, message_of
 from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.entities import Entity, PersonalAccessToken, Switchable, User
 from zdemo.emulator.incoming.request_records import masked, note
@@ -84,16 +84,6 @@ class Method:
         """What the table has about it."""
         return method_row(self.name)
 
-    @cached_property
-    def request(self) -> Message:
-        """The message of its requests."""
-        return Message(self.row.request)
-
-    @cached_property
-    def response(self) -> Message:
-        """The message of its answers, which gives the values of ``answer`` the forms that JSON has."""
-        return Message(self.row.answer)
-
 
 SERVICES: dict[str, "Service"] = {}
 
@@ -136,12 +126,12 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
     call = Call(world, caller, organization_id or caller.organization_id, body, method)
     call.enter(method.permission or method.row.permission, method.row.project)
     try:
-        method.request.check(body)
+        message_of(method.row.request).check(body)
     except InvalidError as reason:
         raise InvalidArgument(str(reason)) from None
     except RecursionError:
         raise InvalidArgument("nested too deeply") from None
-    return method.response.show(method.answer(call))
+    return message_of(method.row.answer).show(method.answer(call))
 
 
 def _authenticated(world: World, header: str | None) -> User:

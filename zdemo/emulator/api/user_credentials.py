@@ -11,8 +11,6 @@ from zdemo.emulator.api_errors import FailedPrecondition, InvalidArgument, NotFo
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.token_texts import key_file, new_key_pair, new_secret
 
-NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
-
 
 def _user(call: Call, unknown: ZitadelError) -> User:
     return permitted_user(call, "user.write", unknown, self_service=True)
@@ -63,7 +61,7 @@ def _pem(content: bytes) -> str:
         load_pem_public_key(content)
         if b"BEGIN PUBLIC KEY" in content:
             return content.decode()
-    raise InvalidArgument(NO_PUBLIC_KEY, "COMMAND-5F3h1")
+    raise InvalidArgument("Public key is not a valid RSA public key in PKIX format with PEM encoding", "COMMAND-5F3h1")
 
 
 @SERVICE.method("RemoveKey")

@@ -12,7 +12,6 @@ from werkzeug.exceptions import ClientDisconnected
 LARGEST_BODY_BYTES = 1024 * 1024
 FREE_BYTES = 16 * 1024  # a body that is no larger is always read
 MOST_LARGE_BODIES = 32  # that are larger, and not answered yet
-PIECE_BYTES = 16 * 1024
 TOO_LARGE = "zdemo.emulator.body_too_large"  # key in a request's environment for a body that was not read
 
 
@@ -22,7 +21,7 @@ def read_body(environ: Mapping[str, Any], when_large: Callable[[], None] = lambd
         return None
     kept = bytearray()
     try:
-        while piece := environ["wsgi.input"].read(PIECE_BYTES):
+        while piece := environ["wsgi.input"].read(16 * 1024):
             if len(kept) <= FREE_BYTES < len(kept) + len(piece):
                 when_large()
             kept += piece

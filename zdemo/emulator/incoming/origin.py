@@ -73,11 +73,6 @@ def current_origin() -> Origin:
 
 def _forwarded(value: str) -> dict[str, str]:
     """Return the first value of each parameter (RFC 7239 §4), or nothing when the header is malformed."""
-    pairs: dict[str, str] = {}
-    for part in re.split(r"[,;]", value) if value else []:
-        match = _PAIR.fullmatch(part)
-        if match is None:
-            return {}
-        text = match[2]
-        pairs.setdefault(match[1].lower(), re.sub(r"\\(.)", r"\1", text[1:-1]) if text[0] == '"' else text)
-    return pairs
+    matches = [_PAIR.fullmatch(part) for part in re.split(r"[,;]", value)] if value else []
+    pairs = {match[1].lower(): re.sub(r'\\(.)|"', r"\1", match[2]) for match in reversed(matches) if match}
+    return pairs if all(matches) else {}

@@ -11,7 +11,6 @@ from flask import request
 
 KEPT = 1000  # requests, the latest
 LEAST_MASKED = 20  # characters; eight of a shorter text would be too much to show
-NOTES = "zdemo.emulator.notes"  # key in a request's environment
 NAME = r"(?!(\D*\d){4})[A-Za-z][\w .@-]{,29}"  # no key has so few digits
 CLIENT_ID = re.compile(rf"\d{{1,20}}(@[\w.-]{{1,60}})?|{NAME}", re.ASCII)
 REQUESTS_LOG = "zdemo.emulator.requests"
@@ -50,7 +49,7 @@ def note(**facts: object) -> None:
 
 def notes_of(environ: dict[str, Any]) -> dict[str, object]:
     """Return what is noted about a request."""
-    notes: dict[str, object] = environ.setdefault(NOTES, {})
+    notes: dict[str, object] = environ.setdefault("zdemo.emulator.notes", {})
     return notes
 
 

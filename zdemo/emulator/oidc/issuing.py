@@ -12,7 +12,6 @@ from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 from zdemo.emulator.world import World, keep
 
 LIFETIME_SECONDS = 12 * 3600
-REFRESH_SECONDS = 30 * 24 * 3600  # ZITADEL's default for one that is not used
 SCOPE_MISSING = (
     "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you "
     "may contact the administrator of the application."
@@ -90,7 +89,7 @@ def token_answer(
     answer: dict[str, Any] = {"access_token": token.token, "token_type": "Bearer"}
     if application and "offline_access" in login_scopes:
         id, now = f"{token.id.partition('-')[0]}-rt_{world.new_id()}", world.now()
-        text, expires = new_token_text(id, user.id, PAT_KEY_NAME), now + REFRESH_SECONDS
+        text, expires = new_token_text(id, user.id, PAT_KEY_NAME), now + 30 * 24 * 3600  # ZITADEL's default
         refresh = RefreshToken(id=id, created=now, text=text, expires=expires, scopes=login_scopes, access=token)
         keep(world.refresh_tokens, canonical(text), refresh)
         answer["refresh_token"] = text

@@ -19,10 +19,6 @@ FORM = "application/x-www-form-urlencoded"
 BODY_METHODS = ("POST", "PUT", "PATCH")
 PLAIN = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
-CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without a Content-Length
-COOKIE_BYTES = 126
-COOKIE_SECONDS = 365 * 24 * 3600
-ALLOWED_METHODS = ("GET", "HEAD", "POST")
 ALLOWED_HEADERS = ("accept", "accept-language", "authorization", "content-type", "origin", "x-requested-with")
 
 _URL_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))  # sent as they are
@@ -53,7 +49,7 @@ def json_response(body: dict[str, Any], status: int = 200) -> Response:
     sort = any(key.startswith("urn:") for key in body)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
     answer = Response(text.translate(_GO_ESCAPES) + "\n", status, content_type=JSON)
-    if len(text) > CHUNKED_FROM:
+    if len(text) > 2048:  # Go's buffer: longer responses are sent in chunks, without a Content-Length
         answer.automatically_set_content_length = False
         del answer.headers["Content-Length"]
     return answer
@@ -97,16 +93,16 @@ def add_headers(answer: Response) -> Response:
     if is_preflight():
         return answer
     answer.headers.add("Vary", "Origin")
-    if (origin := request.headers.get("Origin")) and request.method in ALLOWED_METHODS:
+    if (origin := request.headers.get("Origin")) and request.method in ("GET", "HEAD", "POST"):
         allow_origin(answer, origin)
     if "Cache-Control" not in answer.headers:
         forbid_storing(answer)
     if "origin" in g:
         answer.headers.add("Vary", "Cookie")
-        value = urlsafe_b64encode(secrets.token_bytes(COOKIE_BYTES)).decode()
+        value = urlsafe_b64encode(secrets.token_bytes(126)).decode()
         answer.headers["Set-Cookie"] = (
             f"zitadel.useragent={value}; Path=/; Domain={g.origin.instance_host.split(':')[0]}; "
-            f"Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+            f"Max-Age={365 * 24 * 3600}; HttpOnly; SameSite=Lax"
         )
     return answer
 

@@ -22,9 +22,7 @@ from zdemo.emulator.tokens import TokenRefused, unknown, unverified_claims
 from zdemo.emulator.world import World, keep
 
 DEVICE_PAGE = "/device"
-CODE_SECONDS = 600
 USER_CODE_CHARACTERS = "BCDFGHJKLMNPQRSTVWXZ"
-INTERVAL_SECONDS = 5
 PENDING = (
     "The client SHOULD repeat the access token request to the token endpoint, after interval from device "
     "authorization response."
@@ -100,7 +98,7 @@ def _service_account_tokens(world: World, user: User, form: Form, amr: list[str]
 def _authorization_code(world: World, form: Form, application: Application) -> dict[str, Any]:
     """Exchange a code, once, for the tokens of a login."""
     request = world.codes.get(canonical(form.last("code")))
-    if request is None or request.changed + CODE_SECONDS <= world.now():
+    if request is None or request.changed + 600 <= world.now():
         raise OAuthError("invalid_request", "Errors.User.Code.Invalid", reason="the code is unknown or too old")
     if not request.code:
         raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
@@ -126,7 +124,7 @@ def device_authorization(world: World, form: Form) -> Response:
         "verification_uri": page,
         "verification_uri_complete": f"{page}?user_code={request.user_code}",
         "expires_in": DEVICE_SECONDS,
-        "interval": INTERVAL_SECONDS,
+        "interval": 5,
     }
     return json_response(answer)
 

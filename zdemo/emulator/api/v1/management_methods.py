@@ -64,7 +64,7 @@ def _change(name: str, kind: Kind, by: str, refusals: Mapping[str, Refusal], dat
 
 def _get(kind: Kind, refusals: Mapping[str, Refusal], call: Call) -> Answer:
     entity = kind.existing(call, kind.fields(call), refusals["unknown"], refusals.get("elsewhere"))
-    return {next(iter(call.method.response.fields)): kind.show(call.world, entity)}
+    return {next(iter(message_of(call.method.row.answer).fields)): kind.show(call.world, entity)}
 
 
 def _rows(objects: str, call: Call) -> Any:
@@ -109,7 +109,7 @@ def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
     application = APPLICATION.existing(call, fields, ("Application doesn't exist", "COMMAND-2n8uU"))
     if application.kind != kind.lower():
         raise InvalidArgument(*wrong_kind)
-    answer_of = SERVICE.methods["GetAppByID"].response.show
+    answer_of = message_of(SERVICE.methods["GetAppByID"].row.answer).show
     before = answer_of({"app": APPLICATION.show(call.world, application)})
     if kind == "OIDC":
         kept = {name: value for name, value in application.oidc.items() if isinstance(value, list)}
