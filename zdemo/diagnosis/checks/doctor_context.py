@@ -18,7 +18,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
-from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api
 from zdemo.http.example_api import Route
@@ -46,7 +46,7 @@ class DoctorContext:
             self.unreadable = error
         self.unusable_bundle: SettingsError | None = None
         self._end = time.monotonic() + most_seconds
-        self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
+        self._calls: dict[tuple[Route, str | None], Call] = {}
 
     @property
     def step_seconds(self) -> float:
@@ -117,16 +117,13 @@ class DoctorContext:
         """Whether the API has the same address as ZITADEL."""
         return self.api is not None and self.api.api_url == self.zitadel.server
 
-    def called(self, route: Route, token: str | None = None) -> Call | ConnectionFailed:
-        """Return the API's answer to one call; only for checks that build on the API's address."""
+    def called(self, route: Route, token: str | None = None) -> Call:
+        """Return the API's answer to one call, only for checks that build on its address. Raises ConnectionFailed."""
         assert self.api is not None  # noqa: S101  # as said above
         if (route, token) not in self._calls:
             asks_nobody = token is None and is_local(self.api.api_url)
             seconds = min(self.step_seconds, LOCAL_SECONDS if asks_nobody else LONGEST_STEP_SECONDS)
-            try:
-                self._calls[route, token] = call_api(replace(self.api, timeout_seconds=seconds), route, token)
-            except ConnectionFailed as failure:
-                self._calls[route, token] = failure
+            self._calls[route, token] = call_api(replace(self.api, timeout_seconds=seconds), route, token)
         return self._calls[route, token]
 
     @property
