@@ -161,10 +161,9 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         return pasted
     if raised and (trace.is_past or sent or isinstance(error, InvalidRequest)):
         return raised  # more exact than what can be seen from outside
-    if own := finding_for_own_refusal(call):
+    own = finding_for_own_refusal(call)
+    if own or call.accepted:
         return own
-    if call.accepted:
-        return None
     finding, _ = explain(call, token, None, Environment({}), again="--pat", now=now)
     return finding
 
