@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -38,27 +38,22 @@ MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction"
 UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 
 
-class CallTarget(NamedTuple):
-    """An endpoint, and the address that the command line gives for the API; ``option`` is what gives it."""
+def _target(text: str, url: str | None) -> tuple[Endpoint, str | None, str]:
+    """Return what an argument names, the address that the command line gives for the API, and the option for that.
 
-    endpoint: Endpoint
-    address: str | None
-    option: str = "--url"
-
-
-def target(text: str, url: str | None) -> CallTarget:
-    """Return what an argument names; ``url`` is the value of ``--url``. Raises UsageError if it names nothing."""
+    ``url`` is the value of ``--url``. Raises UsageError if the argument names nothing.
+    """
     if text in list(Route):
-        return CallTarget(Route(text), url)
+        return Route(text), url, "--url"
     if text.startswith("/"):
-        return CallTarget(other_route(text, typed=text), url)
+        return other_route(text, typed=text), url, "--url"
     if "://" not in text:
         meant = next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route)
         raise UsageError(f"unknown route: {text}{'' if meant else f' ({KNOWN})'}", hint=meant_or(meant, _meant(text)))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
-    return CallTarget(other_route(path, typed=text), origin, THE_URL)
+    return other_route(path, typed=text), origin, THE_URL
 
 
 def _meant(text: str) -> Command:
@@ -106,7 +101,7 @@ def call(  # the options
     More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
-    endpoint, address, named = target(route, url)
+    endpoint, address, named = _target(route, url)
     if watch and not method.is_safe:
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
 

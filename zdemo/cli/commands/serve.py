@@ -84,9 +84,9 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator  # here, because help needs no server
+    from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log  # here, because help needs no server
     from zdemo.page import new_key
-    from zdemo.server.logs import log_in_batches
+    from zdemo.server.logs import OWN_REQUESTS, log_in_batches
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
@@ -98,7 +98,8 @@ def serve(
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     # in this process; the workers log for themselves
-    log = partial(log_emulator, mark=BESIDE_THE_API) if emulator else partial(log_in_batches, batch_seconds=0)
+    requests = requests_log(BESIDE_THE_API) if emulator else OWN_REQUESTS
+    log = partial(log_in_batches, batch_seconds=0, requests=requests)
     if json_logs:
         log(as_json=True)
         screen = _JsonLogScreen(redaction=screen.redaction)
