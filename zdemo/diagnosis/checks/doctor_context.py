@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, is_local, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis.ask.facts import Facts, random_token
+from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.rules.odd_values import odd_values
@@ -164,10 +163,9 @@ class DoctorContext:
     def store(self) -> SharedState:
         """Whether the store that workers share works; only for checks that build on its address."""
         assert self.settings is not None  # noqa: S101  # as said above
-        from zdemo.guard.build import shared_answers  # here, since most APIs have no store
+        from zdemo.guard.build import state_of_store  # here, since most APIs have no store
 
-        with closing(shared_answers(self.settings)) as answers:
-            return answers.tried(random_token())
+        return state_of_store(self.settings)
 
     @property
     def has_token(self) -> bool:
