@@ -150,11 +150,6 @@ def run_with_emulator(
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 
-def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that ``--env`` gives a command, where placeholders stand for what is ``known``."""
-    return dict(_variable(text, known) for text in texts)
-
-
 def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
     """Return what each placeholder stands for."""
     known = {name: values.get(variable, "") for name, variable in PLACEHOLDERS.items()}
@@ -196,14 +191,18 @@ def command_environment(screen: Screen, whose: str, given: Mapping[str, str]) ->
     return {**kept, **past_proxies, GIVEN_BY_EMULATOR: " ".join(given), **given}
 
 
-def _variable(text: str, known: Mapping[str, str]) -> tuple[str, str]:
-    name, equals, template = text.partition("=")
-    if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-        hint = "for example: --env ZITADEL_ISSUER={domain}"
-        raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
-    for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
-        if word not in NAMES and (meant := did_you_mean(word, NAMES)):
-            raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
-    if (alone := re.fullmatch(r"{([a-z_]+)}([/:]\S*)?", template)) and alone[1] not in NAMES:
-        raise UsageError(f"--env {name}: unknown placeholder: {{{alone[1]}}}", hint=f"known: {', '.join(NAMES)}")
-    return name, expanded([template], known)[0]
+def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that ``--env`` gives a command, where placeholders stand for what is ``known``."""
+    given = {}
+    for text in texts:
+        name, equals, template = text.partition("=")
+        if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            hint = "for example: --env ZITADEL_ISSUER={domain}"
+            raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
+        for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
+            if word not in NAMES and (meant := did_you_mean(word, NAMES)):
+                raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
+        if (alone := re.fullmatch(r"{([a-z_]+)}([/:]\S*)?", template)) and alone[1] not in NAMES:
+            raise UsageError(f"--env {name}: unknown placeholder: {{{alone[1]}}}", hint=f"known: {', '.join(NAMES)}")
+        given[name] = expanded([template], known)[0]
+    return given

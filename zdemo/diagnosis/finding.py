@@ -1,12 +1,11 @@
 """A finding: a cause, how certain it is, the evidence for it, and what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors.problem import Problem
@@ -79,16 +78,16 @@ class Finding:
             return Certainty.LIKELY
         return Certainty.OPEN if self.candidates else Certainty.CERTAIN
 
-    def and_seen(self, lines: Iterable[tuple[str, str]]) -> Finding:
+    def and_seen(self, lines: Iterable[tuple[str, str]]) -> Self:
         """Return the finding with more evidence after its own: a screen may cut the list."""
         return replace(self, seen=(*self.seen, *lines))
 
-    def with_env_file(self, path: Path | None) -> Finding:
+    def with_env_file(self, path: Path | None) -> Self:
         """Return the finding with the ``.env`` that its commands need; ``None`` stands for the usual one."""
         fix, otherwise = (tuple(with_env_file(step, path) for step in steps) for steps in (self.fix, self.otherwise))
         return replace(self, fix=fix, otherwise=otherwise)
 
-    def without(self, secrets: Iterable[str]) -> Finding:
+    def without(self, secrets: Iterable[str]) -> Self:
         """Return the finding without these texts: a server may echo what it was sent."""
         hidden = partial(without_secrets, secrets=tuple(secrets))
         return replace(

@@ -1,7 +1,5 @@
 """The words of a finding: every screen, document, report and log takes them from here, so that they never differ."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 
 if TYPE_CHECKING:
     from zdemo.guard.shared.answers import SharedAnswers
+    from zdemo.guard.shared.redis_store import SharedState
 
 SHORTEST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 4.0
@@ -126,6 +128,12 @@ def build_introspector(  # limits, clocks and collaborators, each given by name
         clock=clock,
         wall_clock=wall_clock,
     )
+
+
+def state_of_store(settings: Settings) -> SharedState:
+    """Return whether the store of ``ZDEMO_CACHE_URL`` works for this API. Raises as ``shared_answers`` does."""
+    with closing(shared_answers(settings)) as answers:
+        return answers.tried()
 
 
 def shared_answers(settings: Settings, *, counters: Counters | None = None) -> SharedAnswers:

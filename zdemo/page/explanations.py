@@ -159,10 +159,11 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
         return pasted
     if raised and (trace.is_past or sent or isinstance(error, InvalidRequest)):
         return raised  # more exact than what can be seen from outside
-    if own := finding_for_own_refusal(call):
+    own = finding_for_own_refusal(call)
+    if own or call.accepted:
         return own
-    explanation = explain(call, token, None, Environment({}), again="--pat", now=now)
-    return explanation.finding if explanation else None
+    finding, _ = explain(call, token, None, Environment({}), again="--pat", now=now)
+    return finding
 
 
 # --- a request from the page
@@ -229,10 +230,8 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if environment.get("PAT", "").strip() != caller.token:
         environment, again = environment.without("PAT"), "--pat"
     ids = context.pats.get(caller.id)
-    explanation = explain(call, caller.token, settings, environment, again=again, now=time.time(), ids=ids)
-    if explanation is None:
-        return None
-    finding = explanation.finding.without([caller.token or ""])
+    finding, _ = explain(call, caller.token, settings, environment, again=again, now=time.time(), ids=ids)
+    finding = finding.without([caller.token or ""])
     if call.answer.status in GATEWAY_STATUSES:
         finding = with_fix_if_stopped(finding, context.options)
     elif context.options.emulator and caller.id in VARIABLES and finding.id in PRESS:

@@ -3,8 +3,6 @@
 The routes are the three of ZITADEL's example API, and those for operators, which tell alive, ready and metrics.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from importlib.resources import files

@@ -154,7 +154,6 @@ def add_zitadel_events(
     forgetting: Forgetting,
     key: str,
     *,
-    now: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Add ``POST /-/zitadel-events`` for the target with this signing key."""
@@ -165,7 +164,7 @@ def add_zitadel_events(
     def receive() -> Response:
         read_body(request.environ)
         body = request.get_data()
-        signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
+        signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=time.time())
         if isinstance(signature, Refusal):
             return refusal(signature)
         order = order_of_event(body)

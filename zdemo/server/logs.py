@@ -232,8 +232,7 @@ class BatchingHandler(logging.Handler):
             self._waiting.append(self.format(record))
         except Exception:
             self.handleError(record)
-        if not self._some.is_set():
-            self._some.set()
+        self._some.set()
 
     def log_request(self, *values: Any) -> None:
         """Queue the line of a request, from the values of its fields. A record of ``logging`` takes 6 µs longer."""

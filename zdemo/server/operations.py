@@ -1,7 +1,5 @@
 """The routes of the example API for operators: alive, ready, its metrics, and which ZITADEL it asks."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable

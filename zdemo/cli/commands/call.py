@@ -1,15 +1,13 @@
 """``zdemo call``: one request to the API, and why it got this answer."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -22,6 +20,7 @@ from zdemo.config.address import is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, reason
 from zdemo.errors import ExitCode, InsufficientScope, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
@@ -32,9 +31,6 @@ from zdemo.http.example_api import Route
 from zdemo.text.masking import could_be_secret, masked, without_secret_query
 from zdemo.text.printable import printable
 
-if TYPE_CHECKING:
-    from zdemo.diagnosis.ask.explain import Explanation
-
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent. Default: GET."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # What is wrong with a token that is alive: time, or other settings of the API, can change it
@@ -42,27 +38,22 @@ MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction"
 UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 
 
-class CallTarget(NamedTuple):
-    """An endpoint, and the address that the command line gives for the API; ``option`` is what gives it."""
+def _target(text: str, url: str | None) -> tuple[Endpoint, str | None, str]:
+    """Return what an argument names, the address that the command line gives for the API, and the option for that.
 
-    endpoint: Endpoint
-    address: str | None
-    option: str = "--url"
-
-
-def target(text: str, url: str | None) -> CallTarget:
-    """Return what an argument names; ``url`` is the value of ``--url``. Raises UsageError if it names nothing."""
+    ``url`` is the value of ``--url``. Raises UsageError if the argument names nothing.
+    """
     if text in list(Route):
-        return CallTarget(Route(text), url)
+        return Route(text), url, "--url"
     if text.startswith("/"):
-        return CallTarget(other_route(text, typed=text), url)
+        return other_route(text, typed=text), url, "--url"
     if "://" not in text:
         meant = next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route)
         raise UsageError(f"unknown route: {text}{'' if meant else f' ({KNOWN})'}", hint=meant_or(meant, _meant(text)))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
     origin, path = split_url(text)
-    return CallTarget(other_route(path, typed=text), origin, THE_URL)
+    return other_route(path, typed=text), origin, THE_URL
 
 
 def _meant(text: str) -> Command:
@@ -110,7 +101,7 @@ def call(  # the options
     More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
-    endpoint, address, named = target(route, url)
+    endpoint, address, named = _target(route, url)
     if watch and not method.is_safe:
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
 
@@ -163,14 +154,14 @@ class _Outcome:
 
     def show(self, result: Call) -> None:
         screen, token, watched = self.screen, self.token, self.watched
-        explanation, username = self._explained(result)
-        if explanation:
-            screen.told |= {*explanation.finding.because}
+        finding, username = self._explained(result)
+        if finding:
+            screen.told |= {*finding.because}
         shows_token = token or (result.route is not Route.PUBLIC and "PAT" not in self.environment)
         token_input.tell_hidden(screen, self.environment, API_URL, *(["PAT"] if shows_token else []))
         if self.as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
-            screen.document(call_document(result, {**reason(explanation.finding if explanation else None), **more}))
+            screen.document(call_document(result, {**reason(finding), **more}))
             return
         status = screen.mark(str(result.answer.status), "green" if result.accepted else "red")
         screen.headline(f"{result.method} {result.url}", f"{status}  {result.answer.seconds * 1000:.0f} ms")
@@ -180,17 +171,16 @@ class _Outcome:
         screen.pairs([*rows, *_refusal(result)], indent=2, label_width=10)
         if result.accepted and not self.verbose:  # the exchange has the body
             screen.behind("  ", _message(result))
-        if explanation:
-            finding = explanation.finding if self.verbose else brief(explanation.finding)
+        if finding:
+            finding = finding if self.verbose else brief(finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
 
     def is_final(self, result: Call) -> bool:
         """Return whether the token can never be accepted."""
-        explanation, _ = self._explained(result)
-        finding = explanation.finding.id if explanation else ""
-        return finding.startswith("token.") and finding not in MAY_CHANGE
+        finding, _ = self._explained(result)
+        return finding is not None and finding.id.startswith("token.") and finding.id not in MAY_CHANGE
 
-    def _explained(self, result: Call) -> tuple[Explanation | None, str]:
+    def _explained(self, result: Call) -> tuple[Finding | None, str]:
         """Return why a call was refused, and whose token it is, for which no other API's token goes to ZITADEL."""
         token, environment, settings, unasked = self.token, self.environment, None, ""
         if result.accepted and (token is None or self.as_json or isinstance(result.route, OtherRoute)):
@@ -199,16 +189,13 @@ class _Outcome:
 
         try:
             settings = Settings.from_env(environment)
-            if result.accepted:
-                return None, username_of(settings, token or "")
         except SettingsError as error:
             unasked = "; ".join(map(str, error.problems))
-        again = "--pat" if self.is_asked_for else ""
-        explanation = explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
-        if explanation is None:  # it was accepted
-            return None, ""
-        finding = explanation.finding.with_env_file(self.env_file)
-        return replace(explanation, finding=finding), explanation.username
+        if result.accepted:
+            return None, username_of(settings, token or "") if settings else ""
+        again, now = "--pat" if self.is_asked_for else "", time.time()
+        finding, username = explain(result, token, settings, environment, unasked=unasked, again=again, now=now)
+        return finding.with_env_file(self.env_file), username
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:

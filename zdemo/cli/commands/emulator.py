@@ -84,10 +84,11 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         with_emulator.check_command(command, env or [], instead=Command("emulator --json", uses_settings=False))
         return with_emulator.run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     from zdemo.emulator import emulate  # here, because help needs no server
+    from zdemo.server.logs import log_in_batches
     from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()
-    log_emulator()
+    log_in_batches(batch_seconds=0, requests=requests_log())
     with ExitStack() as stack:
         values = stack.enter_context(with_emulator.key_files(start)) if as_json else {}
         with port_explained(host, port):
@@ -181,14 +182,7 @@ PACKAGE = r"^/zitadel\.[\w.]+\.(?=\w+/)"  # stands before the name of a service
 BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same terminal
 
 
-def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
-    """Log the emulator's requests to standard error, each as soon as it is answered, in a thread of the log."""
-    from zdemo.server.logs import log_in_batches
-
-    log_in_batches(as_json=as_json, batch_seconds=0, requests=requests_log(mark))
-
-
-def requests_log(mark: str) -> RequestLog:
+def requests_log(mark: str = "") -> RequestLog:
     """Return how the emulator's requests are logged; ``mark`` stands before each."""
     from zdemo.emulator.incoming.request_records import FIELDS, REQUESTS_LOG
     from zdemo.server.logs import RequestLog

@@ -82,18 +82,6 @@ def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgot
     return sharing, settings.api_url, told
 
 
-def show_followers(screen: Screen, api_url: str, told: Forgotten, *, sharing: bool) -> None:
-    """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
-    if told.why_not:
-        screen.note(one_line(f"the API at {api_url} {told.why_not}"))
-    if told.done:
-        screen.say(f"the API at {api_url} follows at once")
-    if sharing:
-        screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
-    elif told.why_not or not told.done:
-        screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")
-
-
 @role.command("list", cls=HelpedCommand)
 def list_roles(
     ctx: typer.Context,
@@ -243,7 +231,14 @@ def _show_outcome(project: _Project, change: roles.Change, *, as_json: bool, unc
             screen.error(what, steps=[Command("role list", does="shows it later: lists lag behind by up to 60 s")])
         else:
             screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
-            show_followers(screen, api_url, told, sharing=sharing)
+            if told.why_not:
+                screen.note(one_line(f"the API at {api_url} {told.why_not}"))
+            if told.done:
+                screen.say(f"the API at {api_url} follows at once")
+            if sharing:
+                screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
+            elif told.why_not or not told.done:
+                screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")
     else:
         at = f" in the {project.zitadel}" if project.client.emulator else ""
         screen.say(one_line(f"no change: {login_name} {unchanged} {change.role}{at}"))

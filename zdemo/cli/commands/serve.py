@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from socket import socket
@@ -38,7 +38,6 @@ from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
     from zdemo.diagnosis.ask.investigate import Investigation
-    from zdemo.guard.shared.redis_store import SharedState
     from zdemo.page import PageOptions
     from zdemo.server.tuning import WorkerApp
 
@@ -84,9 +83,9 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.commands.emulator import BESIDE_THE_API, log_emulator  # here, because help needs no server
+    from zdemo.cli.commands.emulator import BESIDE_THE_API, requests_log  # here, because help needs no server
     from zdemo.page import new_key
-    from zdemo.server.logs import log_in_batches
+    from zdemo.server.logs import OWN_REQUESTS, log_in_batches
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
@@ -98,7 +97,8 @@ def serve(
     environment = with_admin(screen, read_environment(env_file), admin_pat)
     block_stop_signals()  # until the server waits for them
     # in this process; the workers log for themselves
-    log = partial(log_emulator, mark=BESIDE_THE_API) if emulator else partial(log_in_batches, batch_seconds=0)
+    requests = requests_log(BESIDE_THE_API) if emulator else OWN_REQUESTS
+    log = partial(log_in_batches, batch_seconds=0, requests=requests)
     if json_logs:
         log(as_json=True)
         screen = _JsonLogScreen(redaction=screen.redaction)
@@ -267,6 +267,7 @@ def tell_start(
     environment names cannot be used.
     """
     from zdemo.diagnosis.ask.investigate import investigate_with  # here, because help asks nobody
+    from zdemo.guard.build import state_of_store
 
     asked: Future[Investigation] = Future()
 
@@ -277,7 +278,7 @@ def tell_start(
             asked.set_exception(error)
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
-    store = _state_of_store(settings)  # also takes less than a moment, while ZITADEL is asked
+    store = state_of_store(settings) if settings.cache_url and settings.cache_ttl_seconds else None  # in a moment too
     verdict = LATE
     with suppress(TimeoutError):
         verdict = FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
@@ -300,16 +301,6 @@ def tell_start(
         screen.warn(f"{store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)
     asked.add_done_callback(lambda done: _tell_fault(screen, environment, done, verdict))
-
-
-def _state_of_store(settings: Settings) -> SharedState | None:
-    if not (settings.cache_url and settings.cache_ttl_seconds):
-        return None
-    from zdemo.diagnosis.ask.facts import random_token
-    from zdemo.guard.build import shared_answers  # here, since most APIs have no store
-
-    with closing(shared_answers(settings)) as answers:
-        return answers.tried(random_token())
 
 
 def _cache(settings: Settings) -> str:

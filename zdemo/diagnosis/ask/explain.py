@@ -1,7 +1,7 @@
 """Explain an API's refusal: by its answer alone where that is enough, else compared with what ZITADEL says."""
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -24,14 +24,6 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 PATIENCE_SECONDS = 1.0  # for a name, which is an addition to an answer that is there
 
 
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """The most likely cause."""
-
-    finding: Finding
-    username: str = ""  # empty when it is unknown
-
-
 def explain(  # noqa: PLR0913  # each given by name
     call: Call,
     token: str | None,
@@ -43,21 +35,19 @@ def explain(  # noqa: PLR0913  # each given by name
     again: str = "",
     ids: PatIds | None = None,
     known: Investigation | None = None,
-) -> Explanation | None:
-    """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
+) -> tuple[Finding, str]:
+    """Return why the API did not accept a request, and the name of the token's user, empty when it is unknown.
 
     ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
     says what is missing from them. ``again`` gives the same token to another command: ``--pat`` when it came from
     that option. ``known`` is what ZITADEL said about the token already.
     """
-    if call.accepted:
-        return None
     case = ApiCase(call=call, token=token, issuer=settings.issuer if settings else "", environment=environment)
     if finding := decide(BY_ANSWER, case):
-        return Explanation(finding=with_settings_first(finding, settings_problems(environment)))
+        return with_settings_first(finding, settings_problems(environment)), ""
     if settings is None or token is None:
         why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
-        return Explanation(finding=diagnose(BY_API_ALONE, case).and_seen(why_not))
+        return diagnose(BY_API_ALONE, case).and_seen(why_not), ""
     with ExitStack() as stack:
         facts = None
         if known is None:
@@ -78,7 +68,7 @@ def explain(  # noqa: PLR0913  # each given by name
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
-    return Explanation(finding=finding, username=_who(known.introspection) if known.introspection else "")
+    return finding, _who(known.introspection) if known.introspection else ""
 
 
 def api_difference(api_url: str, settings: Settings) -> str | None:

@@ -17,7 +17,7 @@ from zdemo.diagnosis.evidence import ClientRecords, EmulatorsReason, Evidence, P
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
 from zdemo.diagnosis.settings_first import settings_problems
-from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
@@ -42,8 +42,7 @@ PATHS = {  # of the probes that need no credentials, and of those that send the 
     Probe.KEYS: "/oauth/v2/keys",
 }
 WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
-# Algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
-SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
+MADE_UP = str(secrets.randbelow(10**18)).zfill(18), secrets.token_hex(32)  # of an application that was never created
 USER_BY_HAND = "ZDEMO_PAT_USER_ID"
 BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 
@@ -105,7 +104,7 @@ class Facts:
         requests: dict[Probe, Request] = {
             Probe.TOKEN: partial(introspect, self.token),
             **{probe: partial(get, path) for probe, path in PATHS.items()},
-            Probe.MADE_UP_CLIENT: lambda: introspect(random_token(), authorization=made_up_pair()),
+            Probe.MADE_UP_CLIENT: lambda: introspect(random_token(), authorization=basic_credentials(*MADE_UP)),
             Probe.EMULATOR: self._emulators_reason,
             Probe.ASSIGNMENTS: self._assignments,
             Probe.OWN_RIGHTS: self._own_rights,
@@ -250,12 +249,8 @@ class Facts:
         self.administrator_answered = True
         return records
 
-    def application(self, client: ManagementClient) -> Application | None:
-        """Return the application of the client ID, as the administrator sees it."""
-        return resources.find_application(client, self.settings.client_id)
-
     def _client_records(self, client: ManagementClient) -> ClientRecords:
-        application = self.application(client)
+        application = resources.find_application(client, self.settings.client_id)
         if application is None:
             with_own_id = resources.get_application(client, self.settings.client_id)
             whole = with_own_id is None and resources.sees_everything(client)
@@ -269,8 +264,8 @@ class Facts:
             records = replace(records, keys=resources.list_application_keys(client, application.id))
         return records
 
-    def _pat_records(self, ids: PatIds, client: ManagementClient) -> PatRecords | None:
-        """Return the user of the token and the state of the PAT; ``None`` when the PAT is surely another one."""
+    def _pat_records(self, ids: PatIds, client: ManagementClient) -> PatRecords:
+        """Return the user of the token and the state of the PAT."""
         user = (resources.get_user if ids.user.isdigit() else resources.find_user)(client, ids.user)
         user_id, name = (user.id, user.login_name or user.username) if user else (ids.user, "")
         records = PatRecords(
@@ -278,8 +273,6 @@ class Facts:
             user_id=user_id if user or user_id.isdigit() else "",
             state=user.state if user else "REMOVED",
         )
-        if records.id_bytes not in (None, self.form.sealed_bytes):
-            return None
         events = resources.list_user_events(client, user_id, DECISIVE_EVENTS)
         pats = resources.list_pats(client, user_id) if records.state == "ACTIVE" else None
         all_events = events is None or len(events) < resources.MOST_EVENTS
@@ -287,19 +280,14 @@ class Facts:
 
     def _signature_fits(self, answer: Response) -> bool | None:
         """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
-        keys, algorithm = answer.json_object().get("keys"), self.form.header.get("alg")
-        if self.form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
-            return None
-        named = (key for key in keys if isinstance(key, dict) and key.get("kid") == self.form.header.get("kid"))
-        if (key := next(named, None)) is None:
-            return None
         import jwt  # here, because it loads cryptography, which is slow to import
 
-        try:
-            jwt.PyJWS().decode(self.token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
+        try:  # with the key's own algorithm: a public key is never used as a shared secret (RFC 8725 §3.1)
+            key = jwt.PyJWKSet.from_dict(answer.json_object())[str(self.form.header.get("kid"))]
+            jwt.PyJWS().decode(self.token.strip(), key)
         except jwt.DecodeError:  # also a signature that is not base64url
             return False
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, LookupError, ValueError, TypeError, AttributeError):  # a key that cannot be used
             return None
         return True
 
@@ -324,11 +312,6 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
         return None
     ahead = now + answer.seconds / 2 - (answer.date + 0.5)
     return ahead if abs(ahead) > (answer.seconds + 1) / 2 else 0.0
-
-
-def made_up_pair() -> str:
-    """Return credentials of the form of an API application's that was never created."""
-    return basic_credentials("".join(secrets.choice("0123456789") for _ in range(18)), secrets.token_hex(32))
 
 
 def random_token() -> str:

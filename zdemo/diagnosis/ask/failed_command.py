@@ -11,12 +11,12 @@ from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.unusable_response import finding_for_error
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.diagnosis.view import brief, heading, why
-from zdemo.errors import ConnectionFailed, CredentialsRefused, IntrospectionError, SettingsError, ZdemoError
+from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError, ZdemoError
 from zdemo.errors.problem import Problem
 
 
 def name_cause(error: ZdemoError, environment: Environment, told: Collection[Problem]) -> None:
-    """Give an error its cause, if the diagnosis knows it; problems that were ``told`` are not said again."""
+    """Give an error with a finding, or about a request, its cause; problems that were ``told`` are not said again."""
     if error.finding:
         finding = Finding(id=error.finding, cause=error.lines[0], fix=error.steps)
     elif isinstance(error, IntrospectionError):
@@ -25,10 +25,8 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[Pro
             if isinstance(error, CredentialsRefused):
                 settings, pat = Settings.from_env(environment), environment.get("PAT")
                 finding = investigate_with(environment, settings, pat, now=time.time()).finding or finding
-    elif isinstance(error, ConnectionFailed):  # ZITADEL's is an IntrospectionError
+    else:  # a failed connection; ZITADEL's is an IntrospectionError
         finding = Finding(id="api.reachable", cause=error.message, fix=error.steps)
-    else:
-        return
     explained(error, brief(with_settings_first(finding, settings_problems(environment))), told)
 
 

@@ -1,6 +1,7 @@
 """Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
 
 from dataclasses import replace
+from functools import partial
 
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import correction_of
@@ -15,7 +16,7 @@ from zdemo.errors.steps import SetVariable
 from zdemo.http.example_api import ROLE
 from zdemo.setup.plan import PERMISSIONS
 from zdemo.zitadel.management import BIGGER_ROLE
-from zdemo.zitadel.resources import list_permissions, list_projects, whoami
+from zdemo.zitadel.resources import find_application, list_permissions, list_projects, whoami
 
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
@@ -50,7 +51,7 @@ def _kind(context: DoctorContext) -> Finding:
         used, other = other, "Basic"
     if context.investigation.finding:
         return passed(f"{used}, accepted")  # the fault that was found comes first
-    app = context.facts.look_up(context.facts.application)
+    app = context.facts.look_up(partial(find_application, client_id=context.facts.settings.client_id))
     if app is None:
         return passed(f"{used}, accepted; only an administrator can see how the application is registered")
     if (app.method in KEY_METHODS) != (key is not None):  # both work

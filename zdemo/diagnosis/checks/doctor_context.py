@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, is_local, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis.ask.facts import Facts, random_token
+from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.rules.odd_values import odd_values
 from zdemo.diagnosis.token_form import token_form
-from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.errors import SettingsError
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.http.api_call import LOCAL_SECONDS, Call, call_api
 from zdemo.http.example_api import Route
@@ -46,7 +45,7 @@ class DoctorContext:
             self.unreadable = error
         self.unusable_bundle: SettingsError | None = None
         self._end = time.monotonic() + most_seconds
-        self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
+        self._calls: dict[tuple[Route, str | None], Call] = {}
 
     @property
     def step_seconds(self) -> float:
@@ -117,16 +116,13 @@ class DoctorContext:
         """Whether the API has the same address as ZITADEL."""
         return self.api is not None and self.api.api_url == self.zitadel.server
 
-    def called(self, route: Route, token: str | None = None) -> Call | ConnectionFailed:
-        """Return the API's answer to one call; only for checks that build on the API's address."""
+    def called(self, route: Route, token: str | None = None) -> Call:
+        """Return the API's answer to one call, only for checks that build on its address. Raises ConnectionFailed."""
         assert self.api is not None  # noqa: S101  # as said above
         if (route, token) not in self._calls:
             asks_nobody = token is None and is_local(self.api.api_url)
             seconds = min(self.step_seconds, LOCAL_SECONDS if asks_nobody else LONGEST_STEP_SECONDS)
-            try:
-                self._calls[route, token] = call_api(replace(self.api, timeout_seconds=seconds), route, token)
-            except ConnectionFailed as failure:
-                self._calls[route, token] = failure
+            self._calls[route, token] = call_api(replace(self.api, timeout_seconds=seconds), route, token)
         return self._calls[route, token]
 
     @property
@@ -167,10 +163,9 @@ class DoctorContext:
     def store(self) -> SharedState:
         """Whether the store that workers share works; only for checks that build on its address."""
         assert self.settings is not None  # noqa: S101  # as said above
-        from zdemo.guard.build import shared_answers  # here, since most APIs have no store
+        from zdemo.guard.build import state_of_store  # here, since most APIs have no store
 
-        with closing(shared_answers(self.settings)) as answers:
-            return answers.tried(random_token())
+        return state_of_store(self.settings)
 
     @property
     def has_token(self) -> bool:

@@ -9,6 +9,7 @@ The worker that asks has a lease in the store. The others look again, at growing
 ends, and ask for themselves when they have waited for as long as a lease lasts. Most of the time is left for ZITADEL.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -137,9 +138,9 @@ class SharedAnswers:
         if value or has_lease:
             self.store.run(write, writes=True)
 
-    def tried(self, token: str) -> SharedState:
+    def tried(self) -> SharedState:
         """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
-        question = self.question(token)
+        question = self.question(secrets.token_urlsafe())
 
         def ask(redis: Any) -> None:
             self._look(redis, question, TRIAL_SECONDS)
