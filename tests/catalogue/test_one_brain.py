@@ -188,7 +188,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_02_07_21_31_each_command_tells_the_same_first_cause(
+def test_02_07_17_21_31_49_each_command_tells_the_same_first_cause(
     fault: str, bare: Shell, planter: Planter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exported, in_file, causes = FAULTS[fault]
