@@ -102,7 +102,8 @@ def runner() -> Forker:
 
 def process_of(arguments: Sequence[str]) -> Forker:
     """Return the process for a command: the one that does not fork if it leaves nothing behind."""
-    return runner() if RESIDENT.intersection(arguments[:1]) or arguments[-1:] == ["--help"] else forker()
+    is_resident = RESIDENT.intersection(arguments[:1]) or arguments[-1:] in ([], ["--help"])
+    return runner() if is_resident else forker()
 
 
 def run_program(
