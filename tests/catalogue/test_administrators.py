@@ -54,11 +54,11 @@ def world(planter: Planter, bare: Shell) -> Iterator[World]:
 MAY = "permissions that setup and role need"
 TOO_SMALL = "role is too small for setup, though not for zdemo role"
 KINDS = [  # the role, of what, where its user lives; how many assignments are visible, and hidden; what doctor says
-    ("IAM_OWNER", "", "", (3, 0), MAY),
     ("ORG_OWNER", "abroad", "", (1, 2), MAY),
     ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),
 ]
 MORE_KINDS = [
+    ("IAM_OWNER", "", "", (3, 0), MAY),  # as everywhere else
     ("ORG_OWNER", "", "", (2, 1), MAY),
     ("ORG_OWNER", "", "abroad", (2, 1), MAY),
     ("ORG_USER_MANAGER", "", "", (2, 1), TOO_SMALL),

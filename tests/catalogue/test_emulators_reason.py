@@ -91,7 +91,7 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
         output.names(words, MARK).never("cannot be told apart", "it can also be")
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
     assert f"\nfinding       {finding}\n" in outputs[1].ran.out
-    assert len(bare("introspect", **env).out.splitlines()) <= MOST_LINES_OF_INTROSPECT
+    assert len(outputs[1].ran.out.splitlines()) <= MOST_LINES_OF_INTROSPECT
 
 
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:

@@ -14,13 +14,14 @@ from tests.support.certificates import Certificates
 from tests.support.cli import Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
+from tests.support.planting import Planter
 from tests.support.upstream import Behaviour, answer, depending, hang, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Outcome
-from zdemo.emulator import CLIENT_ID, PROJECT_ID, VISITOR, Emulator
+from zdemo.emulator import CLIENT_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.http.api_call import LOCAL_SECONDS
 from zdemo.http.example_api import PUBLIC_ANSWER
 from zdemo.server import create_app
@@ -104,14 +105,18 @@ def inside(url: str, issuer: str = ISSUER, **more: str) -> dict[str, str]:
     return administered(issuer, ZITADEL_INTERNAL_URL=url, **more)
 
 
-def test_an_internal_url_works_for_every_command(bare: Shell, zitadel: Emulator) -> None:
-    url = zitadel.url.replace("localhost", "127.0.0.1")
+def test_an_internal_url_works_for_every_command(bare: Shell, planter: Planter) -> None:
+    url = planter.url.replace("localhost", "127.0.0.1")
     shell = replace(bare, env=inside(url))
     assert shell("introspect", "--json").document["iss"] == ISSUER
     names = ("net.connect", "zitadel.issuer", "token.active", "admin.valid")
     ran = shell("doctor", "--json", *(word for name in names for word in ("--only", name)))
     assert (ran.code, "(ZITADEL_INTERNAL_URL)" in ran.out) == (0, True), ran.all
     assert shell("role", "list").code == 0
+    secret = {"ZDEMO_USER_CLIENT_ID": READER.username, "ZDEMO_USER_CLIENT_SECRET": READER.secret}
+    for user in (secret, {"ZDEMO_USER_KEY_FILE": planter.key_file(bare.folder).name}):
+        ran = shell("token", ZITADEL_PROJECT_ID=PROJECT_ID, **user)
+        assert (ran.code, ran.err) == (0, "")
     ran = shell("setup", "--yes", "--project-name", "own", "--app-name", "own-api")
     assert (ran.code, f"{ISSUER} as" in ran.out, ISSUER in (bare.folder / ".env").read_text()) == (0, True, True)
     assert shell("setup", "--teardown", "--yes").code == 0

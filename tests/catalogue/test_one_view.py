@@ -2,12 +2,11 @@
 
 import json
 import signal
-from collections.abc import Iterator
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.page.test_events import texts
 from tests.support.cli import Shell, settings
 from tests.support.page_site import KEY, TracedApi
 from tests.support.planting import Planter
@@ -28,7 +27,7 @@ def test_a_finding_has_the_same_words_in_every_view(bare: Shell, planter: Plante
     environment = Environment({COMMAND_LINE: values})
     with bare.serving("--json-logs", **values) as (process, url):
         env = values | {"ZDEMO_API_URL": url}
-        texts = {line: bare(*line.split(), **env).out for line in ("introspect", "doctor", "call scoped")}
+        words = {line: bare(*line.split(), **env).out for line in ("introspect", "doctor", "call scoped")}
         called, examined = (bare(*line.split(), "--json", **env).document for line in ("call scoped", "doctor"))
         report = ElementTree.fromstring(bare("doctor", "--junit", "-", **env).out)  # noqa: S314  # zdemo wrote it
         process.send_signal(signal.SIGTERM)
@@ -36,20 +35,11 @@ def test_a_finding_has_the_same_words_in_every_view(bare: Shell, planter: Plante
     options = PageOptions(key=KEY, api_url=url, settings=Settings.from_env(environment), environment=environment)
     on_page = TracedApi(options).event("/api/private-scoped", values["PAT"])["why"]
     checked = next(check for check in examined["checks"] if check["outcome"] == "fail")
-    texts |= {"JUnit": report.findtext(".//failure") or "", "page": " ".join(texts_in(on_page))}
-    texts["log"] = " ".join(json.loads(line).get("message", "") for line in log.splitlines())
-    plain = {name: " ".join(text.split()) for name, text in texts.items()}
+    words |= {"JUnit": report.findtext(".//failure") or "", "page": " ".join(texts(on_page))}
+    words["log"] = " ".join(json.loads(line).get("message", "") for line in log.splitlines())
+    plain = {name: " ".join(text.split()) for name, text in words.items()}
     assert [(name, text) for name, text in plain.items() if not all(part in text for part in WORDS)] == []
     assert "\\n" not in plain["log"], "a remark stands in the line of its step"
     assert [called["why"], checked["evidence"], on_page["sentence"]] == [REFUSED] * 3
     views = [{name: document[name] for name in COMMON} for document in (called, checked, on_page)]
     assert views == [views[0]] * 3
-
-
-def texts_in(part: Any) -> Iterator[str]:
-    """Yield all texts of a document."""
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, dict | list):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from texts_in(inner)

@@ -12,17 +12,9 @@ from tests.support.planting import Planter
 from tests.support.upstream import refusing_port
 from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
 
-USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
-
-
-def as_user(url: str, **more: str) -> dict[str, str]:
-    """The settings, with the credentials of the reader."""
-    user = {USER_ID: READER.username, USER_SECRET: READER.secret, "ZITADEL_PROJECT_ID": PROJECT_ID}
-    return settings(url, **{**user, **more})
-
 
 def with_key(url: str, file: Path) -> dict[str, str]:
-    return settings(url, ZITADEL_PROJECT_ID=PROJECT_ID, **{KEY_FILE: file.name})
+    return settings(url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_USER_KEY_FILE=file.name)
 
 
 def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter) -> None:
@@ -66,13 +58,3 @@ def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, plant
     output.names(f"refuses the key of the user {READER.id}", f"key {file.stem} was deleted", "user was removed")
     output.names("create a key on the service account's page")
     command(bare, with_key(planter.url, Path(other)), "token").names("refuses the key", "another ZITADEL", "recreated")
-
-
-def test_an_internal_url_is_where_the_credentials_go(bare: Shell, planter: Planter) -> None:
-    """The issuer is another address, at which nothing listens; the internal one knows a ZITADEL of that name."""
-    file = planter.key_file(bare.folder)
-    with refusing_port() as port:
-        env = {"ZITADEL_DOMAIN": f"http://localhost:{port}", "ZITADEL_INTERNAL_URL": planter.url}
-        for credentials in (as_user(planter.url), with_key(planter.url, file)):
-            ran = Shell(folder=bare.folder, env={**credentials, **env})("token")
-            assert (ran.code, ran.err) == (0, "")

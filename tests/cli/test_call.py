@@ -112,13 +112,10 @@ def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
         assert (ran.code, is_two_lines(ran)) == (code, True)
 
 
-def test_watch_ends_at_once_where_the_address_is_wrong(shell: Shell) -> None:
+def test_watch_ends_at_once_where_the_address_is_wrong_or_the_token_can_never_be_accepted(shell: Shell) -> None:
     with upstream(raw(b"SSH-2.0-x\r\n")) as api:
         ran = shell("call", "public", "--watch", "--expect", "200", "--url", api.url)
     assert (ran.code, is_two_lines(ran)) == (4, True)
-
-
-def test_watch_ends_at_once_where_the_token_can_never_be_accepted(shell: Shell) -> None:
     with upstream(reset, answer(b"", 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})) as api:
         ran = shell("call", "scoped", "--watch", "--expect", "200", "--url", api.url, PAT=READER.pat[:-9])
     assert (ran.code, "cut off" in ran.out, "the status is 401, not 200" in ran.err) == (1, True, True)

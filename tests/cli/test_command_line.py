@@ -23,7 +23,9 @@ def test_help_names_every_command_and_a_first_step(bare: Shell) -> None:
     helps = [bare(*arguments) for arguments in ((), ("--help",), ("-h",), ("help",))]
     assert [ran.code for ran in helps] == [2, 0, 0, 0]
     assert {ran.out.strip() for ran in helps} == {helps[0].out.strip()}
-    assert bare("help", "role", "list").out == bare("role", "list", "--help").out
+    of_role = bare("help", "role", "list").out
+    assert of_role == bare("role", "list", "--help").out
+    assert all(re.search(f"^ {part}: ", of_role, re.MULTILINE) for part in ("Examples", "Exit codes", "More"))
     assert all(f"│ {name} " in helps[0].out for name in COMMANDS)
     assert "First: zdemo demo" in helps[0].out
     assert {group for _, group in COMMANDS.values()} < set(re.findall("─ ([^─]+) ─", helps[0].out))
@@ -31,22 +33,9 @@ def test_help_names_every_command_and_a_first_step(bare: Shell) -> None:
         assert bare(option).out.split()[0] == "zdemo"
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_each_help_has_examples_exit_codes_and_where_to_read_more(bare: Shell, path: str) -> None:
-    ran = bare(*path.split(), "--help")
-    assert (ran.code, ran.err) == (0, "")
-    examples = re.findall("^   (zdemo .*)$", ran.out.partition("Examples:")[2], re.MULTILINE)
-    assert len(examples) > 1
-    assert all(f"{example} ".startswith(f"zdemo {path} ") for example in examples)
-    assert re.search("^ Exit codes: 0 ", ran.out, re.MULTILINE)
-    pages = re.findall(r"docs/[\w-]+\.md", ran.out[ran.out.index("\n More: ") :])
-    assert pages
-    assert all((ROOT / page).exists() for page in pages)
-
-
 @pytest.mark.parametrize("path", ["role", *PATHS])
-def test_each_example_is_a_right_command_line(path: str) -> None:
-    """A value that asks, a redirection and a file are left out: only the words are read here."""
+def test_each_help_has_right_examples_exit_codes_and_where_to_read_more(path: str) -> None:
+    """A value that asks, a redirection and a file are left out of examples: only the words are read here."""
     command = load(path.split()[0])
     for word in path.split()[1:]:
         command = command.get_command(None, word)
@@ -58,6 +47,12 @@ def test_each_example_is_a_right_command_line(path: str) -> None:
         if hasattr(used, "get_command"):
             used, inner = used.get_command(None, arguments[1]), arguments[2:]
         assert used.make_context("zdemo", inner)
+    assert len(examples) > 1
+    assert all(f"{example} ".startswith(f"zdemo {path} ") for example in examples)
+    assert re.search("^ *Exit codes: 0 ", command.help, re.MULTILINE)
+    pages = re.findall(r"docs/[\w-]+\.md", command.help[command.help.index("More: ") :])
+    assert pages
+    assert all((ROOT / page).exists() for page in pages)
 
 
 def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -> None:
@@ -152,13 +147,12 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
         yield from objects(item)
 
 
-@pytest.mark.parametrize("line", DOCUMENTS)
-def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_shell: Shell, line: str) -> None:
-    for json_object in objects(own_shell(*line.split(), "--json").document):
-        for key, value in json_object.items():
-            assert re.fullmatch("[a-z_]+", key), key
-            digits = 1 if "milliseconds" in key.lower() else 3
-            assert not isinstance(value, float) or value == round(value, digits), key
+def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_shell: Shell) -> None:
+    documents = [own_shell(*line.split(), "--json").document for line in DOCUMENTS]
+    for key, value in (pair for json_object in objects(documents) for pair in json_object.items()):
+        assert re.fullmatch("[a-z_]+", key), key
+        digits = 1 if "milliseconds" in key.lower() else 3
+        assert not isinstance(value, float) or value == round(value, digits), key
 
 
 FULL = "the answer cannot be written: No space left on device"

@@ -7,7 +7,6 @@ import fnmatch
 import json
 import re
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,37 +21,30 @@ from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-@dataclass
-class Stage:
-    """A build stage: its base, and its instructions with their arguments, those of bases that are stages first."""
-
-    base: str
-    instructions: list[tuple[str, str]] = field(default_factory=list)
-
-    def all(self, name: str) -> list[str]:
-        return [arguments for instruction, arguments in self.instructions if instruction == name]
-
-    def words(self, name: str) -> list[str]:
-        """Return the last instruction of that name as a list of words, in its JSON form."""
-        _, bracket, rest = self.all(name)[-1].partition("[")
-        return [str(word) for word in json.loads(bracket + rest)]
+Stage = dict[str, list[str]]  # the arguments of its instructions, by their names
 
 
 def stages() -> dict[str, Stage]:
+    """Return the build stages; one whose base is another begins with the instructions of that."""
     by_name: dict[str, Stage] = {}
-    for line in re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE)).splitlines():
-        instruction, _, arguments = line.partition(" ")
-        if instruction == "FROM":
-            base, name = arguments.split(" AS ")
-            by_name[name] = Stage(base, list(by_name[base].instructions) if base in by_name else [])
-        elif line and by_name:
-            by_name[name].instructions.append((instruction, arguments))
+    text = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE))
+    for head, *lines in map(str.splitlines, re.split("(?m)^FROM ", text)[1:]):
+        base, name = head.split(" AS ")
+        stage = by_name[name] = {key: list(rows) for key, rows in by_name.get(base, {}).items()}
+        for instruction, _, arguments in (line.partition(" ") for line in lines):
+            stage.setdefault(instruction, []).append(arguments)
     return by_name
+
+
+def words(stage: Stage, name: str) -> list[str]:
+    """Return the last instruction of that name as a list of words, in its JSON form."""
+    _, bracket, rest = stage[name][-1].partition("[")
+    return [str(word) for word in json.loads(bracket + rest)]
 
 
 def copy_sources(folder: Path) -> None:
     """Copy what the image is built from, and nothing else."""
-    for arguments in stages()["build"].all("COPY"):
+    for arguments in stages()["build"]["COPY"]:
         *sources, target = arguments.split()
         for source in sources:
             to = folder / target / (Path(source).name if target.endswith("/") else "")
@@ -70,28 +62,28 @@ COMPOSE = (ROOT / "compose.emulator.yaml").read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", PORTS)
 def test_a_container_runs_one_command_as_a_user_without_rights(name: str, shell: Shell) -> None:
     stage = stages()[name]
-    assert int(stage.all("USER")[-1]) > 0
-    assert stage.all("EXPOSE") == [str(PORTS[name])]
-    assert stage.words("ENTRYPOINT") == ["zdemo"]
-    assert stage.words("CMD")[:3] == ["serve" if name == "api" else "emulator", "--host", "0.0.0.0"]  # noqa: S104  # inside a container
-    assert shell(*stage.words("CMD"), "--help").code == 0, "each of its options is known"
-    assert stages()["build"].all("RUN")[-1].endswith("'.[grpc,redis]'")
+    assert int(stage["USER"][-1]) > 0
+    assert stage["EXPOSE"] == [str(PORTS[name])]
+    assert words(stage, "ENTRYPOINT") == ["zdemo"]
+    assert words(stage, "CMD")[:3] == ["serve" if name == "api" else "emulator", "--host", "0.0.0.0"]  # noqa: S104  # inside a container
+    assert shell(*words(stage, "CMD"), "--help").code == 0, "each of its options is known"
+    assert stages()["build"]["RUN"][-1].endswith("'.[grpc,redis]'")
 
 
 @pytest.mark.parametrize("name", PORTS)
 def test_its_health_check_succeeds_only_where_it_answers(name: str, shared_stack: Stack, tmp_path: Path) -> None:
-    _, python, *_ = words = stages()[name].words("HEALTHCHECK")
+    _, python, text = words(stages()[name], "HEALTHCHECK")
     assert python == "-c"
     urls = {"api": shared_stack.api_url, "emulator": shared_stack.emulator.url}
     for port, code in ((urlsplit(urls[name]).port, 0), (free_port(), 1)):
-        script = words[2].replace(str(PORTS[name]), str(port))
+        script = text.replace(str(PORTS[name]), str(port))
         assert run_script(script, tmp_path).code == code
 
 
 def test_what_the_image_is_built_from_is_not_ignored() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] not in "#"]
     kept = [line.removeprefix("!") for line in lines if line.startswith("!")]
-    copied = [source for arguments in stages()["build"].all("COPY") for source in arguments.split()[:-1]]
+    copied = [source for arguments in stages()["build"]["COPY"] for source in arguments.split()[:-1]]
     assert lines[0] == "*"
     assert sorted(kept) == sorted(copied)
     assert not any(fnmatch.fnmatch(".env", pattern) for pattern in kept)

@@ -223,13 +223,6 @@ def test_the_address_of_zitadel_is_no_api(shell: Shell) -> None:
     assert (ran.code, "is ZITADEL itself (ZITADEL_DOMAIN), not an API" in unbroken(ran.out)) == (1, True)
 
 
-def test_a_remark_stands_below_the_command_that_a_person_pastes(bare: Shell) -> None:
-    with serving(an_api()) as port:
-        ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=VISITOR.pat)
-    lines = [line.strip() for line in ran.out.splitlines()]
-    assert lines[lines.index("fix           zdemo introspect --pat") + 1] == "narrows it down"
-
-
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])
 def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)

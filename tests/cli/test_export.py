@@ -2,14 +2,10 @@
 
 import signal
 import stat
-from pathlib import Path
-
-import pytest
 
 from tests.support.cli import Shell, Stack, at_terminal, is_two_lines
-from tests.support.upstream import free_port, hang, upstream
+from tests.support.upstream import hang, upstream
 from tests.support.waiting import eventually
-from zdemo.config.file_io import create_file
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.emulator.seed_file import seeded_start
 
@@ -37,19 +33,11 @@ def test_the_export_is_a_seed_for_its_owner_alone_and_shows_no_secret(shell: She
     assert [p.name for p in shell.folder.iterdir()] == ["world.toml"]
 
 
-def test_the_seed_runs_and_is_exported_again_as_the_same_bytes(shell: Shell) -> None:
+def test_json_counts_what_is_in_it_and_what_is_left_out(shell: Shell) -> None:
     ran = shell(*EXPORT, "--people", "--json")
     document = ran.document
     assert (ran.code, document["file"], document["people"], document["applications"]) == (0, "world.toml", 1, 2)
     assert document["left_out"] == {"administrator roles (of what is left out, or a further one of a user)": 1}
-    path, port = shell.folder / "world.toml", str(free_port())
-    admin_pat = seeded_start(path.read_text(), path.name).admin_pat
-    with shell.running("emulator", "--seed", path.name, "--port", port) as process:
-        assert process.stdout
-        process.stdout.readline()
-        env = {"ZITADEL_DOMAIN": f"http://localhost:{port}", "ZITADEL_ADMIN_PAT": admin_pat}
-        assert shell("emulator", "--export", "again.toml", "--people", **env).code == 0
-    assert (shell.folder / "again.toml").read_bytes() == path.read_bytes()
 
 
 def test_what_is_in_the_way_is_named_before_anything_is_asked(bare: Shell) -> None:
@@ -99,11 +87,3 @@ def test_a_dead_pat_and_a_zitadel_that_hangs_leave_no_file(shell: Shell) -> None
             process.send_signal(signal.SIGINT)
             assert process.wait() == 130
     assert list(shell.folder.iterdir()) == []
-
-
-def test_a_file_that_came_meanwhile_stays(tmp_path: Path) -> None:
-    file = tmp_path / "world.toml"
-    file.symlink_to("nowhere")
-    with pytest.raises(FileExistsError):
-        create_file(file, "mine")
-    assert [(path.name, path.exists()) for path in tmp_path.iterdir()] == [("world.toml", False)]

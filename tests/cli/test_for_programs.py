@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.cli import API_UNSET, BASE, Shell, Stack
-from tests.support.processes import ROOT, forker
+from tests.support.processes import ROOT, forker, process_of
 from zdemo.config.variables import BY_NAME, SECRETS
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER
 from zdemo.errors import ExitCode
@@ -58,7 +58,8 @@ def test_no_command_asks_where_there_is_no_terminal(
         words = [*f"{command} --json".split(), *line.split()]
         for path in (out, err):
             path.write_bytes(b"")
-        code = forker().run_at(streams, words, own_shell.folder, {**BASE, **own_shell.env})
+        process = process_of(words) if stdin == "empty" else forker()
+        code = process.run_at(streams, words, own_shell.folder, {**BASE, **own_shell.env})
         assert code in codes, f"{words}\n{err.read_text()}"
         assert "unexpected" not in err.read_text(), words
         assert "-q" in words or json.loads(out.read_text()), words

@@ -59,13 +59,6 @@ def test_a_grant_activates_an_assignment_and_no_name_forges_a_row(own_stack: Sta
     assert "  reader\\n  boss  admin" in own_shell("role", "list").out
 
 
-def test_a_login_name_that_is_an_address_is_shown_whole(own_stack: Stack, own_shell: Shell) -> None:
-    own_stack.emulator.world.users[VISITOR.id].username = "me@example.com"
-    assert own_shell("role", "grant", "me@example.com", "read:messages").out.startswith(
-        f"granted read:messages to me@example.com in project {PROJECT_ID}\n"
-    )
-
-
 def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_stack: Stack, own_shell: Shell) -> None:
     world = own_stack.emulator.world
     assert own_shell("role", "grant", "nobody", "write:x", "--create-role").code == 1

@@ -64,8 +64,9 @@ def test_as_settings_of_a_zitadel_that_refuses_them(shell: Shell, command: str) 
         assert_silent(shell(*command.split(), ZITADEL_DOMAIN=closed, ZDEMO_API_URL=closed, **empty))
 
 
-@pytest.mark.parametrize("broken", ['"{}"', "Bearer {}", "{} x", "x{}\u200b", "{}\x01", "PAT={}", "{}…"])
+@pytest.mark.parametrize("broken", ['"{}"', "x{}\u200b", "PAT={}"])
 def test_with_what_a_paste_brought_along(shell: Shell, broken: str) -> None:
+    """Other forms are in ``test_token_form.py`` and ``test_no_message_repeats_what_could_be_a_secret``."""
     env = {name: broken.format(SETTINGS[name]) for name in ("PAT", "ZITADEL_ADMIN_PAT", "CLIENT_SECRET")}
     for line in ("call private -v", "role list"):
         assert_silent(shell(*line.split(), **env))
@@ -172,7 +173,7 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
     ],
 )
 def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
-    for typed in (jwe("PAT"), f'"{SECRET}"', DOTTED)[: 1 if line.count(" ") > 1 else 3]:
+    for typed in (jwe("PAT"), f'"{SECRET}"', DOTTED)[: 1 if " " in line else 3]:
         ran = shell(*line.replace("{}", typed).split(" "), "--json")
         assert ran.code != 0
         assert_silent(ran, *CANARIES, typed.strip('"'))
@@ -191,7 +192,7 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
     ],
 )
 def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed: str) -> None:
-    for line in ("call {}", "call private --{}", "serve --port {}"):
+    for line in ("call {}", "call private --{}", "call private --expect {}"):
         ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), "--json")
         assert ran.code == 2
         assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]

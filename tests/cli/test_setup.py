@@ -4,7 +4,6 @@ import base64
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,23 +235,6 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(desk: Shel
             assert (ran.code, is_two_lines(ran)) == (1, True), ran.all
             assert ran.lines[0] == f"error: another zdemo setup is running in {desk.folder}; nothing was changed"
         assert desk(*DRY).code == 0
-
-
-@pytest.mark.thorough
-def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emulator) -> None:
-    known = names_of(zitadel)
-    desk(*YES)
-    names_after, path = names_of(zitadel), desk.folder / ".env"
-    text = path.read_bytes()
-    with emulate() as another:
-        for arguments in (YES, TEARDOWN):
-            ran = desk(*arguments, ZITADEL_DOMAIN=another.url)
-            assert (ran.code, f"belongs to the ZITADEL at {zitadel.url}" in ran.err) == (1, True)
-            assert f"--domain {zitadel.url}, or use another --env-file" in ran.err
-        assert (names_of(zitadel), names_of(another), path.read_bytes()) == (names_after, known, text)
-    write_state(path, replace(read_state(path), zitadel="https://old.example"))
-    assert desk(*TEARDOWN).code == 0, "it is the same one at another address"
-    assert names_of(zitadel) == known
 
 
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:

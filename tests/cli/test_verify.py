@@ -76,54 +76,42 @@ def test_the_list_names_every_case(bare: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "hint"),
+    ("line", "error", "hint"),
     [
-        (("--only", "safe.audiense"), "unknown case: safe.audiense", "did you mean safe.audience?"),
-        (("--only", "mcp.pat"), "mcp.pat is about an MCP server", "add --mcp"),
-        (("--mcp", "--only", "safe"), "safe is not about an MCP server", "leave out --mcp"),
-        (("--", "true"), "--path is missing", "--path /messages"),
-        (("--path", "messages", "--", "true"), "--path is not a path: messages", "--path /messages"),
-        (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
+        ("--only safe.audiense", "unknown case: safe.audiense", "did you mean safe.audience?"),
+        ("--only mcp.pat", "mcp.pat is about an MCP server", "add --mcp"),
+        ("--mcp --only safe", "safe is not about an MCP server", "leave out --mcp"),
+        ("-- true", "--path is missing", "--path /messages"),
+        ("--path messages -- true", "--path is not a path: messages", "--path /messages"),
+        ("--path /m", "the command that starts the API is missing", "-- flask"),
         (
-            ("--path", "/m", "--", "api", "--secret={client_secret}"),
+            "--path /m -- api --secret={client_secret}",
             "{client_secret} would show a secret in the list of processes",
             "--env CLIENT_SECRET={client_secret}",
         ),
         (
-            ("--path", "/m", "--role", "reader", "--", "http://127.0.0.1:5000"),
-            "zdemo verify starts the API itself, and this is not a command: http://127.0.0.1:5000",
-            "zdemo doctor --api http://127.0.0.1:5000",
-        ),
-        (
-            ("--path", "/m", "flask", "--app", "x"),
+            "--path /m flask --app x",
             "unexpected argument: flask; put -- in front of the command to run",
             "hint:  zdemo verify --path /m -- flask --app x",
         ),
-        (("--path", "/m", "flask run"), "put -- in front", "hint:  zdemo verify --path /m -- flask run"),
-        (("--path", "/m", "--", "flask run"), "the command is in quotes: flask run", "write it so: -- flask run"),
-        (
-            ("--", "--path", "/m", "x", "-y"),
-            "an option is after --: --path",
-            "hint:  zdemo verify --path /m -- x -y",
-        ),
-        (("--", "--path", "/m"), "an option is after --: --path", "hint:  zdemo verify --path /m"),
-        (("--path", "/m", "--", "cd x && y"), "the command is in quotes", "write it so: -- sh -c 'cd x && y'"),
-        (("--path", "http://localhost:5000/m?x=1", "--", "true"), "--path is not a path", "for example --path /m?x=1"),
-        (("--path", "localhost:5000/m", "--", "true"), "--path is not a path", "for example --path /m"),
-        (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
-        (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
-        (("--path", "/m", "--external-domain", "x y", "--", "true"), "not resolve to this machine: x y", "/etc/hosts"),
-        (("--path", "/m", "--only", "proxy.body", "--", "true"), "proxy.body is about a proxy", "add --backend PORT"),
-        (
-            ("--path", "/m", "--mcp", "--backend", "1", "--", "true"),
-            "--backend cannot be combined with --mcp",
-            "leave out",
-        ),
-        (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
+        ("--path /m 'flask run'", "put -- in front", "hint:  zdemo verify --path /m -- flask run"),
+        ("--path /m -- 'flask run'", "the command is in quotes: flask run", "write it so: -- flask run"),
+        ("-- --path /m x -y", "an option is after --: --path", "hint:  zdemo verify --path /m -- x -y"),
+        ("-- --path /m", "an option is after --: --path", "hint:  zdemo verify --path /m"),
+        ("--path /m -- 'cd x && y'", "the command is in quotes", "write it so: -- sh -c 'cd x && y'"),
+        ("--path http://localhost:5000/m?x=1 -- true", "--path is not a path", "for example --path /m?x=1"),
+        ("--path localhost:5000/m -- true", "--path is not a path", "for example --path /m"),
+        ("--path /m flask -- run", "unexpected argument: flask", "put -- in front of the command to run"),
+        ("--path /m --role ' ' -- true", "--role is empty", "--role read:messages"),
+        ("--path /m --external-domain 'x y' -- true", "not resolve to this machine: x y", "/etc/hosts"),
+        ("--path /m --only proxy.body -- true", "proxy.body is about a proxy", "add --backend PORT"),
+        ("--path /m --mcp --backend 1 -- true", "--backend cannot be combined with --mcp", "leave out"),
+        ("--path /m -- no-such-program", "command not found: no-such-program", "check its spelling"),
     ],
 )
-def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ...], error: str, hint: str) -> None:
-    ran = bare("verify", *arguments)
+def test_a_wrong_command_line_is_explained(bare: Shell, line: str, error: str, hint: str) -> None:
+    """That of an API that runs already is in ``test_command_line.py``."""
+    ran = bare("verify", *shlex.split(line))
     assert (ran.code, is_two_lines(ran)) == (2, True), ran.err
     assert error in ran.lines[0]
     assert hint in ran.lines[1]
@@ -210,10 +198,10 @@ def test_access_to_an_mcp_server_is_checked_alone(bare: Shell) -> None:
 
 
 def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
-    ran = bare(*python(PLAIN.replace('"/messages"', '"/message"')))
+    ran = bare(*python(CLOSED.replace("(401)", "(404)")))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "error: the API answers 404 to /messages: give --path a path that it has\n"
-    ran = bare(*python(PLAIN, "--public", "/nope"))
+    ran = bare(*python(CLOSED.replace("(401)", "(401 if self.path == '/messages' else 404)"), "--public", "/nope"))
     assert ran.err == "error: the API answers 404 to /nope: give --public a path that needs no token\n"
 
 

@@ -167,6 +167,7 @@ def test_only_a_token_that_may_be_a_persons_was_ended_by_a_refresh(token: str, r
     finding = find(token, DEAD_HERE | DISCOVERY, fits=True)
     assert ("a refresh token was used since" in " ".join(finding.candidates)) is refreshed
     assert ("refresh" in " ".join(map(in_words, finding.fix))) is refreshed
+    assert ("it is a refresh token" in " ".join(finding.candidates)) is (token == ACCESS_TOKEN)
 
 
 @pytest.mark.parametrize("status", [200, 401])

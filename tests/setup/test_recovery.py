@@ -29,8 +29,7 @@ def cuts(calls: list[str], *before: int, often: tuple[int, ...], first: tuple[An
     ("auth", "number", "before"),
     [
         *cuts(CHANGES, 1, 6, 8, often=(8,), first=(Auth.BASIC,)),
-        pytest.param(Auth.KEY, 6, True, marks=pytest.mark.thorough),
-        (Auth.KEY, 6, False),
+        *(pytest.param(Auth.KEY, 6, before, marks=pytest.mark.thorough) for before in (True, False)),
     ],
 )
 def test_a_run_that_was_cut_off_is_completed_by_the_next(desk: Desk, auth: Auth, number: int, before: bool) -> None:

@@ -14,12 +14,13 @@ from tests.support.files import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
 from zdemo.config.settings import LoginSettings
+from zdemo.emulator import ADMIN, emulate
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.plan import Action, ObjectKind
 from zdemo.setup.setup_files import SETTINGS, SetupFiles
-from zdemo.setup.state_file import state_path
+from zdemo.setup.state_file import state_path, write_state
 from zdemo.zitadel.login import Login
 from zdemo.zitadel.records import Auth
 
@@ -228,6 +229,21 @@ def problem(desk: Desk) -> str:
     except ZdemoError as refused:
         return refused.message
     return ""
+
+
+def test_the_state_of_another_zitadel_is_not_touched(desk: Desk) -> None:
+    desk.run()
+    state = desk.state
+    with emulate() as another:
+        elsewhere = replace(desk, target=(another.url, ADMIN.pat))
+        hint = f"belongs to the ZITADEL at {desk.target[0]}"
+        assert hint in refusal(elsewhere)
+        with pytest.raises(ZdemoError, match=hint) as refused:
+            elsewhere.plan_teardown()
+        assert f"--domain {desk.target[0]}, or use another --env-file" in refused.value.hint
+    write_state(desk.path, replace(state, zitadel="https://old.example"))
+    desk.tear_down()  # it is the same one at another address
+    desk.is_gone()
 
 
 def test_other_names_than_those_of_setups_objects_are_refused_with_the_options_to_add(desk: Desk) -> None:

@@ -117,7 +117,7 @@ OWN = SetupOptions(project_name="own", auth=Auth.KEY)
 OF_OTHERS = SetupOptions(project_name="zdemo", app_name="own-api", reader_name="reader", auth=Auth.KEY)  # both exist
 
 
-@pytest.fixture(params=[OWN, OF_OTHERS], ids=["own project", "somebody else's project"])
+@pytest.fixture(params=[pytest.param(OWN, marks=pytest.mark.thorough), OF_OTHERS], ids=["own", "somebody else's"])
 def slow_desk(slow_zitadel: Lagging, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     server = Server(slow_zitadel.url)
     target, api = (slow_zitadel.url, ADMIN.pat), Api(server, ADMIN.pat)

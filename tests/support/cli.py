@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.support.processes import LONGEST_SECONDS, RESIDENT, ROOT, forker, runner, running_process
+from tests.support.processes import LONGEST_SECONDS, ROOT, forker, process_of, running_process
 from tests.support.served import Served, answering
 from tests.support.upstream import free_port
 from zdemo.cli.layout import BELOW
@@ -101,8 +101,7 @@ class Shell:
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
         texts = [os.fsdecode(argument) for argument in arguments]
-        process = runner() if RESIDENT.intersection(texts[:1]) else forker()
-        done = process.run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
+        done = process_of(texts).run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
         return _ran(done.code, done.out, done.err)
 
     def in_new_process(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:

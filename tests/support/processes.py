@@ -100,6 +100,12 @@ def runner() -> Forker:
     return Forker(forks=False)
 
 
+def process_of(arguments: Sequence[str]) -> Forker:
+    """Return the process for a command: the one that does not fork if it leaves nothing behind."""
+    is_resident = RESIDENT.intersection(arguments[:1]) or arguments[-1:] in ([], ["--help"])
+    return runner() if is_resident else forker()
+
+
 def run_program(
     *command: str | Path, folder: Path = ROOT, env: Mapping[str, str] | None = None, seconds: float = LONGEST_SECONDS
 ) -> subprocess.CompletedProcess[str]:

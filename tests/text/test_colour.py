@@ -4,13 +4,8 @@ import io
 
 import pytest
 
+from tests.server.test_logs import Terminal
 from zdemo.text.columns import shows_colour
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
 
 ROWS: list[tuple[dict[str, str], bool, bool]] = [  # at a terminal, and elsewhere
     ({}, True, False),
