@@ -64,9 +64,9 @@ class _DeadlineSocket:
         self.arm()
         self._sock.sendall(data)
 
-    def recv_into(self, buffer: Any) -> int:
+    def recv_into(self, buffer: Any, *rest: int) -> int:
         self.arm()
-        count = self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer, *rest)
         self.received = self.received or bool(count)
         return count
 
