@@ -16,6 +16,7 @@ EMULATOR_PORT = 8484  # not 8080, where a real ZITADEL listens
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
+COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,4 +300,4 @@ def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
 
 
 def _comment(text: str) -> list[str]:
-    return [f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, 118)]
+    return [f"# {line}" for part in text.splitlines() for line in textwrap.wrap(part, COMMENT_COLUMNS)]

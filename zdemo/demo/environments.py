@@ -32,6 +32,7 @@ from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import remove_pat
 from zdemo.zitadel.role_assignments import grant, revoke
 
+TIMEOUT_SECONDS = 2.0  # of the emulator
 PREFIX = "zdemo-live-"
 
 
@@ -42,7 +43,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
 
     with ExitStack() as stack:
         emulator = stack.enter_context(emulate())
-        address, seconds = ZitadelAddress(emulator.url), 2.0
+        address, seconds = ZitadelAddress(emulator.url), TIMEOUT_SECONDS
         client = stack.enter_context(closing(ManagementClient(address, ADMIN.pat, timeout_seconds=seconds)))
         environment = _environment(
             Settings(issuer=address.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds),

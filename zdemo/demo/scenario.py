@@ -13,6 +13,7 @@ from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
 
 CACHE_SECONDS = 1.0  # short, since the demo waits for it to pass; the default is 5
+POLL_SECONDS = 0.05
 UNKNOWN_TOKEN = "not-a-token-that-anyone-has-issued"  # noqa: S105  # never valid
 
 
@@ -138,7 +139,7 @@ class DemoEnvironment:
             if status == step.expected or step.change is None or waited > self.patience_seconds:
                 break
             self.check()
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)
         exchanges = tuple(self.introspector.exchanges)
         is_inactive = any(isinstance(answer, Introspection) and not answer.active for _, answer in exchanges)
         return StepResult(

@@ -17,6 +17,7 @@ from zdemo.emulator.oidc.responses import HTML, PLAIN
 from zdemo.serving.embedded import SOCKET
 
 Environ = dict[str, Any]
+App = Callable[..., Iterable[bytes]]
 Headers = list[tuple[str, str]]
 
 
@@ -137,7 +138,7 @@ def _wait(fault: Fault, seconds: float, client: socket.socket) -> None:
 class Faulty:
     """An application with faults. A request hangs while its answer is read: then it counts against no limit."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], faults: Faults, external_domain: str) -> None:
+    def __init__(self, app: App, faults: Faults, external_domain: str) -> None:
         self._app, self._faults, self._external_domain = app, faults, external_domain
 
     def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:

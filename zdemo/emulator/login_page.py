@@ -20,6 +20,7 @@ from zdemo.emulator.world import World
 
 DEVICE_LOGIN = "/ui/login/device"
 PATHS = (LOGIN_V1, f"{LOGIN_V2}/login", DEVICE_PAGE, DEVICE_LOGIN, DONE_V1, DONE_V2)
+LONGEST_NAME = 200
 ASKS = {"login", "select_account", "create"}  # prompts with which a remembered login is not enough
 NOT_LOGGED_IN = ("login_required", "The user is not logged in.")  # for prompt=none
 NOT_LOGGED_IN_V1 = (
@@ -62,7 +63,7 @@ def _login(world: World) -> Response:
 def _chosen(world: World, application: Application, asked: AuthRequest) -> Response:
     """Log in as the person of the form, who is new if nobody has this name, and remember the browser."""
     name = request.form.get("person", "").strip()
-    if not name or len(name) > 200 or not name.isprintable():
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
         return _refused(world, "This is not a login name", "Go back, and enter another one.")
     named = [organization.id for organization in sessions.organizations_of(world, asked) if organization]
     owner = named[0] if named else world.projects[application.project_id].organization_id

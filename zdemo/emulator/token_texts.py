@@ -13,7 +13,9 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from zdemo.emulator.entities import Application, PublicKey, User, moment
 
+JWE_PARTS = 5
 PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
+SECRET_LENGTH = 64
 KEY_BITS = 2048
 
 LINE_ENDS = str.maketrans("", "", "\r\n")  # which Go's base64 decoder skips
@@ -49,7 +51,7 @@ def canonical(text: str) -> str:
         except (ValueError, KeyError, RecursionError):
             return ""
     parts = "".join(text.split()).split(".")
-    contents = [decoded(part) for part in (parts if len(parts) == 5 else [text])]
+    contents = [decoded(part) for part in (parts if len(parts) == JWE_PARTS else [text])]
     return ".".join(encoded(content) for content in contents if content) if all(contents) else ""
 
 
@@ -68,7 +70,7 @@ def encoded(data: bytes) -> str:
 
 def new_secret() -> str:
     """Return a client secret of 64 letters and digits."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(64))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(SECRET_LENGTH))
 
 
 def new_key_pair() -> tuple[str, str]:

@@ -41,6 +41,7 @@ from zdemo.zitadel.introspection_client import Exchange
 from zdemo.zitadel.records import NEVER
 
 LONGEST_NAME = 60  # characters
+MOST_ITEMS = 40  # of a list
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
 SCHEME = re.compile(r"[A-Za-z-]{1,12}:? +(?=\S)")  # of an Authorization field, and what stands before its credentials
@@ -108,7 +109,7 @@ def showable(event: Event, *redactions: Callable[[str], str]) -> Event:
     """Return an event without the secrets, and small enough to be sent."""
     event = concealed(event, *redactions)
     for length in (8_000, 2_000, 500, 120, 40):  # the first one takes what the steps left over
-        event = in_texts(partial(_cut, length=length), event, most=40)
+        event = in_texts(partial(_cut, length=length), event, most=MOST_ITEMS)
         if len(json.dumps(event)) <= 48 * 1024:
             break
     return event

@@ -40,6 +40,7 @@ from zdemo.zitadel.resources import get_user, list_assignments, list_pats
 from zdemo.zitadel.role_assignments import find_project_id
 
 RESTART = "restart zdemo serve to pick up the new settings"
+TIMEOUT_SECONDS = 2.0
 STOPPED = {"fault": "stopped"}
 CONTROL = {"X-Zdemo-Control": "1"}  # what the emulator beside the API lets pass, although it is stopped or slow
 # what became of a caller's PAT
@@ -234,7 +235,7 @@ def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str
     if not options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
     address = options.settings.zitadel
-    parts = {"timeout_seconds": 2.0, "headers": CONTROL, "json": body}
+    parts = {"timeout_seconds": TIMEOUT_SECONDS, "headers": CONTROL, "json": body}
     answer = send_once(address.server, address.setting, method, f"/_zdemo/{name}", **parts)
     document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:

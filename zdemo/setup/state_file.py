@@ -20,6 +20,7 @@ from zdemo.errors.steps import Shell
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 VERSION = 1
+LARGEST_BYTES = 1 << 20  # of a state file
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
 ID_FIELDS = ("project_id", "application_id", "reader_id", "visitor_id", "login_app_id")
 
@@ -184,7 +185,7 @@ def aside(path: Path, suffix: str) -> Shell:
 def _read_all(path: Path) -> dict[str, SetupState]:
     """Return the entries of a state file by the names of their ``.env``; unknown fields are left out."""
     try:
-        content, _ = read_file(path, 1 << 20)
+        content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -16,6 +16,7 @@ from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
+CONNECTIONS = 64
 REQUEST_SECONDS = 10.0
 
 
@@ -97,7 +98,7 @@ class ApiClient:
         self._end = time.monotonic() + self.run_seconds
         self._in_outage = False
         self._lock = threading.Lock()
-        self._transport = Transport(self.origin, setting=self.setting, connections=64)
+        self._transport = Transport(self.origin, setting=self.setting, connections=CONNECTIONS)
 
     def close(self) -> None:
         """Close the connections."""

@@ -18,6 +18,8 @@ from zdemo.serving.unrunnable import why_not_run
 LOOPBACK = "127.0.0.1"
 LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
 AUTHORIZE = "start what decides for the proxy in COMMAND, too: docs/verify.md"
+POLL_SECONDS = 0.05
+ANSWER_SECONDS = 2.0
 
 
 class ApiNotRunning(ZdemoError):
@@ -49,11 +51,11 @@ class RunningApi:
                     hint = "run it alone; its last lines are on standard error"
                     raise ApiNotRunning(f"{how} before it answered", hint=hint)
                 with suppress(ConnectionFailed):
-                    status = transport.send("GET", path, timeout_seconds=min(2.0, seconds)).status
+                    status = transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds)).status
                     if not is_proxy or status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
                     did, hint = f"answered nothing but {status}", AUTHORIZE
-                time.sleep(0.05)
+                time.sleep(POLL_SECONDS)
         raise ApiNotRunning(f"{self._command} {did} at {origin}{path} within {seconds:g} s", hint=hint)
 
     def gone(self) -> str:

@@ -11,6 +11,7 @@ from zdemo.verify.api_client import ApiReply
 
 IDENTITY = ("X-Auth-Subject", "X-Auth-Username", "X-Auth-Roles")  # what zdemo serve --forward-auth says of a user
 MARKER = "x-zdemo-verify"  # each question has its own; a proxy's health checks have none
+LONGEST_BODY = 1 << 22
 
 
 class Arrival(NamedTuple):
@@ -53,7 +54,7 @@ class Backend:
         line, fields = environ[RECEIVED]
         method, target, *_ = line.split()
         marker = next((value for name, value in fields if name.lower() == MARKER), "")
-        arrival = Arrival(method, target, fields, len(environ["wsgi.input"].read(1 << 22)))
+        arrival = Arrival(method, target, fields, len(environ["wsgi.input"].read(LONGEST_BODY)))
         self.arrivals.setdefault(marker, []).append(arrival)
         start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "no-store")])
         return [b"" if method == "HEAD" else b"the backend of zdemo verify"]

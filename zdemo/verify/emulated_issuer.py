@@ -17,6 +17,9 @@ from zdemo.emulator.world import PAT_SCOPES
 from zdemo.serving.embedded import LOOPBACK, serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, audience_scope
 
+SLOW_SECONDS = 0.5
+LONGEST_BODY = 1 << 16
+
 
 @contextmanager
 def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIssuer]:
@@ -42,7 +45,7 @@ class EmulatedIssuer:
 
     def elsewhere(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Keep a request, and answer as ZITADEL does for an active token: a WSGI app."""
-        size = min(int(environ.get("CONTENT_LENGTH") or 0), 1 << 16)
+        size = min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY)
         fields = "\n".join(f"{name}: {value}" for name, value in environ.items() if isinstance(value, str))
         self.collected.append(fields.encode() + b"\n" + environ["wsgi.input"].read(size))
         start_response("200 OK", [("Content-Type", "application/json")])
@@ -89,7 +92,7 @@ class EmulatedIssuer:
     def fault(self, kind: str) -> Iterator[Callable[[], int]]:
         """Answer introspections wrongly during the block; yield how many have been, or are being, answered so."""
         started = time.time()
-        fault = new_fault(kind, path="introspection", seconds=0.5 if kind == "slow" else None)
+        fault = new_fault(kind, path="introspection", seconds=SLOW_SECONDS if kind == "slow" else None)
         self._emulator.faults.add(replace(fault, location=self.elsewhere_url) if kind == "redirect" else fault)
         try:
             yield lambda: self.introspections(started)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zdemo.http.transport import Transport
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523 §2.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ def ask_for_token(
     """
     headers, form = {"Accept": "application/json"}, {"scope": " ".join(scopes)}
     if assertion:
-        form |= {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
+        form |= {"grant_type": JWT_BEARER, "assertion": assertion}
     else:
         form["grant_type"] = "client_credentials"
         headers["Authorization"] = basic_credentials(settings.client_id, settings.client_secret)

@@ -20,6 +20,7 @@ from zdemo.emulator.incoming.request_records import notes_of
 from zdemo.emulator.messages.table import method_row
 
 App = Callable[..., Iterable[bytes]]
+Environ = dict[str, Any]
 GRPC = "application/x-zdemo-grpc"  # a message and headers with the status, between ``server`` and this module
 CONNECT, JSON = "application/proto", "application/json"
 WEB = re.compile(r"application/grpc-web(-text)?(\+proto)?")
@@ -31,7 +32,7 @@ EXPOSED = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin"
 def with_protobuf(app: App) -> App:
     """Return an application that also accepts messages in protobuf, if the extra is installed."""
 
-    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def answer(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
         media, name = environ.get("CONTENT_TYPE", "").lower(), environ["PATH_INFO"][1:]
         known = media in (CONNECT, GRPC) or WEB.fullmatch(media)
         environ[BY_NAME] = known and media != CONNECT

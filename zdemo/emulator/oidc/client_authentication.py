@@ -22,6 +22,7 @@ from zdemo.emulator.world import World
 # --- the parameters of a request ---
 
 MOST_PARAMETERS = 100  # of the body and of the query each; the emulator's own limit
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class Form:
@@ -68,7 +69,7 @@ class ClientCredentials:
         assertion, kind = form.last("client_assertion"), form.last("client_assertion_type")
         if not client_id and not assertion:
             raise OAuthError("invalid_request", "client_id or client_assertion must be provided")
-        if assertion and kind != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer":
+        if assertion and kind != ASSERTION_TYPE:
             raise OAuthError("invalid_request", f"invalid client_assertion_type {kind}")
         return cls(client_id=client_id, client_secret=secret, client_assertion=assertion)
 

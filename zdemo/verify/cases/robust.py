@@ -8,6 +8,7 @@ from zdemo.verify.case import GUARDED, UNKNOWN, Case, Stage, api_case, final_cas
 from zdemo.verify.judgments import MOST_FLIGHTS, PUBLIC_SECONDS
 from zdemo.verify.run import ANSWER_SECONDS, COLD_CALLS
 
+TOO_LONG = 16 * 1024 + 1  # characters
 ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "=" * 40, "Bearer ../../etc/passwd")
 GATEWAY = "502, 503 or 504"
 SOURCE = "RFC 9110 section 15.6; a 401 would make the client throw away a good token"
@@ -92,7 +93,7 @@ CASES: tuple[Case, ...] = (
         must="400, 401, 413 or 431, or the connection is closed",
         source="RFC 9110 section 5.4; RFC 6585 section 5",
         fix="refuse it with 400 or 431, without an introspection",
-        ask=lambda run: run.api.send("Bearer " + "A" * (16 * 1024 + 1)),
+        ask=lambda run: run.api.send("Bearer " + "A" * TOO_LONG),
         judge=judgments.too_long,
         basis=(GUARDED, UNKNOWN),
     ),

@@ -14,6 +14,7 @@ from zdemo.zitadel.introspection_answer import roles_claim_of
 
 FOREIGN = {"Origin": "https://attacker.example"}
 PREFLIGHT = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization", **FOREIGN}
+METHODS = ("HEAD", "POST", "PUT", "DELETE")
 INSIDERS = {  # what proxies say of those inside, and anybody can say too
     "X-Forwarded-For": "127.0.0.1",
     "X-Real-IP": "127.0.0.1",
@@ -27,6 +28,7 @@ GONE = (  # name, what is asked, and the change of the user
     ("deactivated_user", "whose user was deactivated", "deactivate"),
     ("locked_user", "whose user was locked", "lock"),
 )
+LATE_SECONDS = 10  # a few seconds of leeway are for clocks that differ
 
 
 def _unsigned_jwt(run: VerifyRun) -> ApiReply:
@@ -40,7 +42,7 @@ def _unsigned_jwt(run: VerifyRun) -> ApiReply:
 def _without_token(run: VerifyRun) -> list[ApiReply]:
     """Ask with other methods until one is let in: nothing needs to be removed to show that DELETE is open."""
     asked: list[ApiReply] = []
-    for method in ("HEAD", "POST", "PUT", "DELETE"):
+    for method in METHODS:
         asked.append(run.api.send(method=method))
         if asked[-1].let_in:
             break
@@ -205,7 +207,7 @@ CASES: tuple[Case, ...] = (
         asked="an answer with active true whose exp was 10 s ago",
         source="RFC 7662 section 2.2",
         fix="refuse unless exp, if there is one, lies ahead; 5 s of leeway are enough",
-        ask=lambda run: run.with_claims(("exp",), {"exp 10 s ago": int(time.time()) - 10})[0],
+        ask=lambda run: run.with_claims(("exp",), {"exp 10 s ago": int(time.time()) - LATE_SECONDS})[0],
     ),
     _refused(
         id="hardening.not_yet_valid",
