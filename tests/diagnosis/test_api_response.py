@@ -7,13 +7,14 @@ import pytest
 
 from tests.support.secret_forms import PAT
 from zdemo.config.environment import Environment
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import NO_SETTINGS, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import (
     BY_API_ALONE,
     COMPARED,
     OTHER_SETTINGS,
+    REUSES,
     STARTED_BEFORE,
     finding_for_disagreement,
     same_settings,
@@ -30,10 +31,12 @@ ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
 OF_READER = 'Bearer error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:read:messages"'
 LACKS = 'Bearer error="insufficient_scope"'
 NO_JWT = 'Bearer error="invalid_token", error_description="An error occurred while attempting to decode the Jwt"'
+EXPIRED = f'{INVALID}, error_description="The token expired"'
 MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
 WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
 FOREIGN = b"upstream connect error or disconnect/reset before headers"
 ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
+NO_INSTANCE = b"unable to set instance using origin &{127.0.0.1:8080  http} (ExternalDomain is localhost)"
 MESSAGES = other_route("/messages", typed="/messages")
 IN_QUERY = other_route("/messages?a=b&access_token=abc&c", typed="https://x/messages?a=b&access_token=abc&c")
 API, ISSUER = "http://127.0.0.1:5000", "http://127.0.0.1:8080"
@@ -43,11 +46,13 @@ def call(
     status: int,
     challenge: str = "",
     kind: str = "application/json",
-    body: bytes = ERROR_OF_ZDEMO,
+    body: bytes | None = None,
     route: Endpoint = Route.SCOPED,
     **more: str,
 ) -> Call:
     """Answered as a zdemo API does, unless said otherwise."""
+    if body is None:
+        body = ERROR_OF_ZDEMO if status >= 300 else b"{}"
     fields = {"content-type": kind, **more} | ({"www-authenticate": challenge} if challenge else {})
     answer = Response(status=status, headers=fields, body=body, seconds=0.01, url=f"{API}{route.path}")
     return Call(route=route, url=f"{API}{route.path}", answer=answer)
@@ -91,7 +96,12 @@ def call(
         (call(400, kind="text/plain", body=WANTS_TLS), "token", "call.expects_tls"),
         (call(403, server="AirTunes/1"), "token", "call.airplay"),
         (call(418), "token", "call.other"),
-        *((call(status, kind="text/html"), "token", "call.page") for status in (200, 401, 500, 503)),
+        *((call(status, kind="text/html", body=b""), "token", "call.page") for status in (200, 401)),
+        *((call(status, kind="text/html", body=b""), "token", "call.other") for status in (403, 500)),
+        (call(500, route=MESSAGES), "token", "call.other"),
+        (call(504, kind="text/html", body=b""), "token", "call.gateway"),
+        (call(200, body=ERROR_OF_ZDEMO), "token", "call.status_changed"),
+        (call(404, body=NO_INSTANCE), "token", "call.is_zitadel"),
         *((call(401, challenge), "token", None) for challenge in (INVALID, ROLE_MISSING)),
         *((call(status), "token", None) for status in (403, 502, 503)),
     ],
@@ -210,7 +220,8 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
         (call(401, ROLE_MISSING), None, IMPERSONATED, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
         (call(401, OF_READER, route=MESSAGES), None, READER, "call.disagrees", "started before"),
-        (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "lacks a role"),
+        (call(403, LACKS, route=MESSAGES), None, READER, "call.own_rules", "the API asks another ZITADEL"),
+        (call(401, EXPIRED, body=b""), None, READER, "call.clock_skewed", "clock is ahead"),
         (call(401, body=b"{}", route=MESSAGES), None, READER, "call.own_rules", "verifies JWTs itself"),
         (call(401, body=b"{}", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
         (call(403, body=b"", kind="text/html", route=MESSAGES), None, ACTIVE, "call.own_rules", "lacks a role"),
@@ -282,6 +293,6 @@ def test_an_api_with_the_same_settings_disagrees_because_of_what_is_between() ->
     for what, first in ((call(401, INVALID), "something in between"), (call(403, body=b""), "a gateway or filter")):
         finding = diagnose(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, introspection=READER))
         assert OTHER_SETTINGS in finding.candidates
-        same = same_settings(finding)
+        same = same_settings(finding, replace(NO_SETTINGS, cache_ttl_seconds=0))
         assert (same.cause.startswith(first), same.certainty) == (True, Certainty.LIKELY)
-        assert not {OTHER_SETTINGS, STARTED_BEFORE} & {*same.candidates}
+        assert not {OTHER_SETTINGS, STARTED_BEFORE, REUSES} & {*same.candidates}

@@ -61,7 +61,7 @@ def explain(  # noqa: PLR0913  # each given by name
         if other := api_difference(api_url, settings):
             finding = other_api(other, call.setting).and_seen(finding.seen)
         elif other == "" and finding.id == "call.disagrees":
-            finding = same_settings(finding)
+            finding = same_settings(finding, settings)
         elif other == "":
             finding = replace(finding, candidates=tuple(c for c in finding.candidates if c != OTHER_SETTINGS))
     if finding.candidates:

@@ -17,11 +17,11 @@ from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
-from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
+from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
 from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
 from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_response import instance_not_found
 
-ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 §2.3
 CHALLENGE = "WWW-Authenticate"
@@ -42,11 +42,15 @@ PASS_ON = (
     "Apache, CGI and FastCGI: CGIPassAuth On",
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
 )
-
-
-def is_from_zdemo(answer: Response) -> bool:
-    """Return whether a refusal is a zdemo API's own: JSON with an error and the ID of the request."""
-    return answer.json_object().keys() >= ERROR_OF_ZDEMO
+UNCHANGED = "let what is in front of the API pass {} unchanged"
+LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
+LOGIN = ("a login page answers in place of the API", "let requests with a token pass without that login")
+LONG_FIELDS = "raise the limit for header fields (nginx: large_client_header_buffers), or send a shorter token"
+BY_STATUS = {  # cause and fix, for a status that no route of the example API answers
+    403: ("a filter in front of the API refuses the request", "let it pass requests for the API (see its log)"),
+    431: ("the token, or another header field, is too long for the API or a proxy in front of it", LONG_FIELDS),
+    500: ("the API itself fails", "correct the API, not its address: its log has the error"),
+}
 
 
 def code_of(answer: Response) -> str:
@@ -172,10 +176,18 @@ def _rate_limited(case: ApiCase) -> Finding:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
-def _is_zitadel(case: ApiCase) -> Finding:
-    cause = f"{case.issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API"
+def _is_zitadel(case: ApiCase) -> Finding | None:
+    if not case.call.url.startswith(f"{case.issuer}/") and not instance_not_found(case.answer):
+        return None
+    cause = f"{case.host} is ZITADEL itself, not an API"
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
+
+
+@rule(when=lambda case: case.status < 300 and case.from_zdemo)
+def _status_changed(case: ApiCase) -> Finding:
+    refusal = quoted(case.answer.json_object()["error"], 60)
+    cause = f"the API refused the request ({refusal}), but something in between made the status {case.status}"
+    return Finding(id="call.status_changed", cause=cause, fix=(UNCHANGED.format("statuses"),))
 
 
 def _verifies_jwts(case: ApiCase) -> Finding | None:
@@ -231,8 +243,10 @@ def _token_not_seen(case: ApiCase) -> Finding:
 
 
 @rule(when=lambda case: case.code == "invalid_request")
-def _invalid_request(_case: ApiCase) -> Finding:
+def _invalid_request(case: ApiCase) -> Finding:
     cause = "the API says that the request is malformed, so it did not ask ZITADEL"
+    if case.from_zdemo and not url(case.answer).query:
+        return Finding(id="call.invalid_request", cause=f"{cause}: {CHANGED}", likely=True, fix=PASS_ON)
     candidates = CHANGED, "the query has a second token, or the request lacks what the API requires"
     return Finding(id="call.invalid_request", cause=cause, candidates=candidates, fix=PASS_ON)
 
@@ -263,15 +277,25 @@ def _not_found(case: ApiCase) -> Finding:
         return Finding(id="call.not_found", cause=cause, candidates=lacks, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
+    name, cause = "call.no_such_route", f"the server at {case.host} has no {parts.path}"
+    if case.from_zdemo and not call.below:
+        cause = f"{cause}, although it is zdemo serve: a proxy in front of it changes the path"
+        others = ("it runs with --forward-auth, which has other routes",)
+        return Finding(id=name, cause=cause, likely=True, candidates=others, fix=(UNCHANGED.format("paths"),))
     return Finding(
-        id="call.no_such_route",
-        cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as zdemo serve does",
+        id=name,
+        cause=f"{cause} ({described(case.answer)}), as zdemo serve does",
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
         fix=(here, OWN_API),
     )
 
 
 def _other(case: ApiCase) -> Finding:
+    is_login = case.call.is_page and re.search(LOGIN_PAGE, case.answer.text)
+    if known := LOGIN if is_login else BY_STATUS.get(case.status):
+        return Finding(
+            id="call.other", cause=f"{known[0]} ({described(case.answer)})", likely=case.call.is_page, fix=known[1:]
+        )
     means = "says nothing about the token" if case.is_other else "no route of the API answers"
     name, cause = "other", f"the status is {case.status}, which {means}"
     if case.call.is_page:
@@ -287,6 +311,10 @@ def _other(case: ApiCase) -> Finding:
 @rule(when=lambda case: case.failed and not case.from_zdemo)
 def gateway(case: ApiCase) -> Finding:
     """Find a 502, 503 or 504 that a zdemo API did not write."""
+    if case.answer.media_type == "text/html":
+        cause = f"a proxy at {case.host} gets no answer from the API behind it ({described(case.answer)})"
+        fix = "start the API, or correct its address in the proxy's configuration (see the proxy's log)"
+        return Finding(id="call.gateway", cause=cause, likely=True, fix=(fix,))
     return Finding(
         id="call.gateway",
         cause=f"a proxy or gateway answers for the API, or the API failed ({described(case.answer)})",
@@ -301,10 +329,13 @@ def gateway(case: ApiCase) -> Finding:
     )
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
+BEFORE_THE_API = table(
+    _airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel, _status_changed
+)
 BY_ANSWER = (
     *BEFORE_THE_API,
     *table(_verifies_jwts, _token_in_query),
+    *table(gateway, when=lambda case: case.is_page),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
@@ -12,15 +13,16 @@ from zdemo.diagnosis.rules.api_response import (
     ApiCase,
     code_of,
     gateway,
-    is_from_zdemo,
 )
 from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, pat_at_resource
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, span
 from zdemo.errors.steps import Command
-from zdemo.http.api_call import Call, OtherRoute
+from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
+from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
+REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
 CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
@@ -29,7 +31,9 @@ COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
+APIS_CLOCK = "synchronise the clock of the API's machine (NTP)"
 OWN_LOGIN = "use a token of the user's own login"
+AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
 LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
@@ -89,7 +93,9 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
         first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
+    return Finding(
+        id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=(AGAIN, *fix)
+    )
 
 
 @rule(when=lambda case: not case.introspection)
@@ -136,9 +142,11 @@ def _own_rules(case: ApiCase) -> Finding | None:
         candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
     if not roles:
         candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
-    cause = f"{case.issuer} says that the token is active: the API refuses it for a reason of its own"
+    cause, says_so = f"{case.issuer} says that the token is active", case.code == "insufficient_scope"
+    cause = f"{candidates.pop(0)}: {cause}" if says_so else f"{cause}: the API refuses it for a reason of its own"
     seen = (*required, ("roles", roles or "none"))
-    return Finding(id="call.own_rules", cause=cause, candidates=tuple(candidates), seen=seen, fix=(API_LOG,))
+    others = tuple(candidates)
+    return Finding(id="call.own_rules", cause=cause, likely=says_so, candidates=others, seen=seen, fix=(API_LOG,))
 
 
 def _is_pat(case: ApiCase) -> Finding | None:
@@ -156,17 +164,25 @@ def _actor(case: ApiCase) -> Finding | None:
 
 
 def _apis_clock(case: ApiCase) -> Finding | None:
-    """Judge by the Date of both answers: the token is valid for ZITADEL now, and not by the API's clock."""
+    """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
     token, here, there = case.introspection, case.evidence.answer(Probe.TOKEN).date, case.answer.date
-    if case.here or case.code != "invalid_token" or token is None or here is None or there is None:
+    if case.here or case.code != "invalid_token" or token is None:
+        return None
+    if not case.from_zdemo and "expired" in (case.call.challenge.description if case.call.challenge else ""):
+        says = f"it says that this one has expired, and {case.issuer} says that it is active"
+        causes = ["the API's clock is ahead of ZITADEL's", f"the API receives another token ({CHANGED})"]
+        first, *others = reversed(causes) if (token.expires_at or NEVER) >= NEVER else causes
+        cause, fix = f"{first}: {says}", (APIS_CLOCK, NGINX, API_LOG)
+        return Finding(id="call.clock_skewed", cause=cause, likely=True, candidates=tuple(others), fix=fix)
+    if here is None or there is None:
         return None
     expired = token.expires_at is not None and there >= token.expires_at > here
     if not expired and not (token.not_before is not None and there < token.not_before <= here):
         return None
     differs = f"the API's clock is {span(abs(there - here))} {'ahead of' if there > here else 'behind'} ZITADEL's"
     cause = f"{differs}, so the token {'has expired' if expired else 'is not valid yet'} for the API"
-    fix = "synchronise the clock of the API's machine (NTP)"
-    return Finding(id="call.clock_skewed", cause=f"{cause} (by the Date of both answers)", likely=True, fix=(fix,))
+    cause += " (by the Date of both answers)"
+    return Finding(id="call.clock_skewed", cause=cause, likely=True, fix=(APIS_CLOCK,))
 
 
 def _compared(case: ApiCase) -> Finding:
@@ -191,9 +207,10 @@ def other_api(difference: str, setting: str) -> Finding:
     return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
 
 
-def same_settings(finding: Finding) -> Finding:
+def same_settings(finding: Finding, settings: Settings) -> Finding:
     """Return a disagreement with an API that said that it has these settings: it is not about settings."""
-    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
+    of_settings = [ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS]
+    of_settings += [] if settings.cache_ttl_seconds else [REUSES]
     cause, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
     cause = f"{cause}; the API has these settings"
     return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=(LET_THROUGH,), otherwise=())
@@ -207,7 +224,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     if is_foreign and not code:
         candidates.insert(0, A_GATEWAY)
     if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
-        candidates.append("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again")
+        candidates.append(REUSES)
     behind_proxy = (f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()
     return Finding(
         id="call.disagrees",

@@ -6,14 +6,13 @@ from zdemo.config.settings import Settings
 from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.rejected_client import IN_FRONT, REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell
-from zdemo.http.api_call import parse_challenge
+from zdemo.http.api_call import is_from_zdemo, parse_challenge
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, INSTANCE_UNKNOWN, instance_not_found
 
