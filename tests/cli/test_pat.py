@@ -26,6 +26,7 @@ def test_an_option_wins_over_the_environment_and_that_over_a_file(shell: Shell) 
         (shell("call", "scoped", "--pat", VISITOR.pat), "--pat"),
     ):
         assert (ran.code, f"from {source}" in ran.out) == (1, True)
+    assert ", from --pat, issued " in shell("introspect", "--pat", VISITOR.pat).out
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n"])

@@ -97,6 +97,12 @@ def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shel
     assert (ran.code, "is taken" in ran.err) == (1, True)
 
 
+def test_an_emulator_at_another_loopback_address_does_not_share_localhost(shell: Shell) -> None:
+    port = shell.env["ZITADEL_DOMAIN"].rpartition(":")[2]
+    ran = shell("emulator", "--host", "::1", "--port", port)
+    assert (ran.code, f"port {port} of 127.0.0.1: it is taken" in ran.err) == (1, True)
+
+
 @pytest.mark.thorough
 def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
     with refusing_port() as closed:
