@@ -103,7 +103,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call scoped \u2013as x", "\u2013as begins with a long dash", "write --as"),
         ("call scoped -\u2013pat x", "-\u2013pat begins with a long dash", "write --pat"),
         ("role add a b", "no such command: add", "did you mean grant?"),
-        ("role grant a", "missing argument: ROLE; USER is a", "zdemo role grant USER ROLE"),
+        ("role grant a", "missing argument: ROLE", "USER took a: is a variable in front of it empty?"),
         ("call --as reader", "missing argument: ROUTE", "zdemo call --help"),
         ("init my.env", "unexpected argument: my.env", "did you mean zdemo init --env-file my.env?"),
         ("doctor --explain role", "unknown check: role", "did you mean role.granted?"),

@@ -45,11 +45,7 @@ FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 LEAST_LIKE = 0.6  # doc is like doctor
-OPTION_OF = (  # by the form of a value
-    (r"\d+", "--port"),
-    ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"),
-    (r".*\.env(\.\w+)?", "--env-file"),
-)
+OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
 OTHER_WORDS = {  # of other programs, for options and commands
     **dict.fromkeys(("--token", "--bearer", "--header", "-H"), "--pat"),
     **{"--url": "--domain", "add": "grant", "create": "grant", "delete": "revoke", "remove": "revoke", "curl": "call"},
@@ -160,8 +156,7 @@ class HelpedGroup(_Helped, TyperGroup):
         """Return the name of the command that the words call, itself, and the other words. Raises UsageError."""
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
-            other = OTHER_WORDS.get(word, "")
-            near = other if other in self.commands else did_you_mean(word, self.commands, least=LEAST_LIKE)
+            near = did_you_mean(OTHER_WORDS.get(word, word), self.commands, least=LEAST_LIKE)
             meant = f"zdemo call {word}" if word in ROUTES else near
             raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
         return super().resolve_command(ctx, args)
@@ -181,13 +176,11 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     if value is None or value == ():
         if param.required:
             hints = get_type_hints(callback, include_extras=True)
-            given = [(p, text) for p in ctx.command.params if type(text := ctx.params.get(p.name)) is str]
-            taken = [(p.opts[0], text) for p, text in given if p.name not in p.opts and not described(hints[p.name])[2]]
-            hint: Step = f"{' took '.join(taken[-1])}: is a variable in front of it empty?" if taken else _help_of(ctx)
-            arguments = [p.metavar for p in ctx.command.params if p.name in p.opts]
-            if here := [f"; {p.metavar} is {text}" for p, text in given if p.name in p.opts]:
-                hint = Command(f"{ctx.command_path.partition(' ')[2]} {' '.join(arguments)}")
-            raise UsageError(f"missing argument: {param.metavar}{''.join(here)}", hint=hint)
+            names = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+            given = ((names[n], text) for n, text in ctx.params.items() if not described(hints[n])[2])
+            taken = [f"{name} took {text}" for name, text in given if type(text) is str]
+            hint = f"{taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
+            raise UsageError(f"missing argument: {param.metavar}", hint=hint)
         value = () if param.multiple or param.nargs == -1 else None
     elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):
         value = _read(param, hints[param.name], ctx, value)
@@ -278,8 +271,7 @@ def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, st
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
-    hint: Step = _help_of(ctx)
-    message, meant = str(error.message).removesuffix("."), ""
+    message, meant, hint = str(error.message).removesuffix("."), "", _help_of(ctx)
     if dash := next(filter(LONG_DASH.match, arguments), ""):
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
@@ -293,15 +285,15 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         near = did_you_mean(f"--{name}", options) if len(typed) > 2 else ""  # one letter is like many
         meant = next((word for word in (near, OTHER_WORDS.get(typed), *begun) if word in options), "")
         if hasattr(ctx.command, "commands"):
-            hint = replace(_help_of(ctx), does="lists the commands: options come after them")
-        elif len(name) > 1:
+            hint = replace(hint, does="lists the commands: options come after them")
+        elif len(name) > 1 and not meant:
             bare, known = name.upper().replace("-", "_"), variables_of(ctx.command_path.split()[1]) or BY_NAME
-            settings = (n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare))
-            hint = next((f"set {n} in the environment or in .env" for n in settings), hint)
+            if setting := next((n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare)), ""):
+                return UsageError(message, hint=f"set {setting} in the environment or in .env")
     elif extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
-        for form, option in OPTION_OF:
+        for form, option in OPTION_OF:  # by the form of a value
             if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
                 rest = [other for other in arguments if other != word]
                 meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"

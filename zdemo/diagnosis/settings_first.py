@@ -39,7 +39,7 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     """
     area = (finding.id or name).partition(".")[0]
     deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
-    # a form is less than what ZITADEL shows; of an administrator's token it shows nothing
+    # a form is less than what ZITADEL shows, which is nothing about an administrator's token
     is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR) and area != "admin"
     problems = (p for p in known if not (p.kind is ProblemKind.ODD and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))

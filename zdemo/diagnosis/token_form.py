@@ -55,7 +55,6 @@ PATH = PasteError(
     "is the path of a file instead of its content",
     "end the line with --pat - < FILE, or --admin-pat - < FILE",
 )
-WHOLE_FILE = PasteError("is a whole .env", "leave out --pat: zdemo reads .env, or the file of --env-file")
 
 
 class TokenKind(StrEnum):
@@ -323,7 +322,7 @@ _LOOKS: tuple[Look, ...] = (
     _base64,
     _matching(r"\A(@|file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ ~-]*\Z|\A[\w./-]+\.(txt|pat|token|json)\Z", PATH),
     _matching(r"\A\w+://", "is an address, such as that of a secret store, instead of the token itself"),
-    _matching(r"\n(PAT|CLIENT_ID)=", WHOLE_FILE),
+    _matching(r"\n(PAT|CLIENT_ID)=", PasteError("is a whole .env", "leave out --pat: zdemo reads .env by itself")),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
     _quotes,

@@ -34,10 +34,7 @@ class Forget:
             raise ValueError(f"the hash of a token must have {HASH_BYTES} bytes")
 
     def names(self, answer: Introspection) -> bool:
-        """Tell whether an order without a token is about this answer. An inactive one may be about any user.
-
-        The order may name the user by the login name, too.
-        """
+        """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
         return self.everything or not answer.active or self.user_id in (answer.text("sub"), answer.text("username"))
 
     def outcome(self, count: int) -> str:

@@ -78,8 +78,7 @@ class Challenge:
 
 def is_from_zdemo(answer: Response) -> bool:
     """Return whether a refusal is a zdemo API's own: JSON with an error and the ID of the request."""
-    body = answer.json_object()
-    return bool(body.get("error")) and "request_id" in body
+    return all(map(answer.json_object().get, ("error", "request_id")))
 
 
 def parse_challenge(value: str | None) -> Challenge | None:

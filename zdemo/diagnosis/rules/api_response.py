@@ -44,11 +44,12 @@ PASS_ON = (
 )
 UNCHANGED = "let what is in front of the API pass {} unchanged"
 LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
-LOGIN = ("a login page answers in place of the API", "let requests with a token pass without that login")
-LONG_FIELDS = "raise the limit for header fields (nginx: large_client_header_buffers), or send a shorter token"
-BY_STATUS = {  # cause and fix, for a status that no route of the example API answers
+NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
+    "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
+    "changed": ("something in between changes the status of the API's refusal", UNCHANGED.format("statuses")),
+    "own": ("the API needs another method, header fields or a body", "send what its documentation names: -X METHOD"),
     403: ("a filter in front of the API refuses the request", "let it pass requests for the API (see its log)"),
-    431: ("the token, or another header field, is too long for the API or a proxy in front of it", LONG_FIELDS),
+    431: ("the token, or another header field, is too long there", "raise its limit, or send a shorter token"),
     500: ("the API itself fails", "correct the API, not its address: its log has the error"),
 }
 
@@ -112,7 +113,7 @@ def _saw_no_token(case: ApiCase) -> bool:
 
 def _is_about_the_token(case: ApiCase) -> bool:
     judged = case.code in ("invalid_token", "insufficient_scope") or case.status in (401, 403) or case.failed
-    return judged and not case.is_page
+    return judged and not case.is_page and case.status >= 300
 
 
 # --- a request that did not reach a route of the API
@@ -176,18 +177,10 @@ def _rate_limited(case: ApiCase) -> Finding:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-def _is_zitadel(case: ApiCase) -> Finding | None:
-    if not case.call.url.startswith(f"{case.issuer}/") and not instance_not_found(case.answer):
-        return None
+@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/") or instance_not_found(case.answer) is not None)
+def _is_zitadel(case: ApiCase) -> Finding:
     cause = f"{case.host} is ZITADEL itself, not an API"
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
-
-
-@rule(when=lambda case: case.status < 300 and case.from_zdemo)
-def _status_changed(case: ApiCase) -> Finding:
-    refusal = quoted(case.answer.json_object()["error"], 60)
-    cause = f"the API refused the request ({refusal}), but something in between made the status {case.status}"
-    return Finding(id="call.status_changed", cause=cause, fix=(UNCHANGED.format("statuses"),))
 
 
 def _verifies_jwts(case: ApiCase) -> Finding | None:
@@ -223,7 +216,7 @@ def _no_token(case: ApiCase) -> Finding:
 
 def _refused_elsewhere(case: ApiCase) -> Finding | None:
     """Say that the example API did not write a 401 or 403."""
-    if case.from_zdemo or not case.answer.body.strip():
+    if case.from_zdemo:
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
@@ -234,12 +227,9 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
     return Finding(id="call.refused_elsewhere", cause=cause, candidates=candidates, fix=fix, otherwise=otherwise)
 
 
-def _token_not_seen(case: ApiCase) -> Finding:
-    if case.from_zdemo:
-        cause = f"a token was sent, but the API did not receive it: {CHANGED}"
-        return Finding(id="call.token_not_seen", cause=cause, likely=True, fix=PASS_ON, otherwise=(NO_CACHE,))
-    cause, scheme = "the API answers as if no token was sent", "the API needs another scheme than Bearer"
-    return Finding(id="call.token_not_seen", cause=cause, candidates=(CHANGED, scheme), fix=PASS_ON)
+def _token_not_seen(_case: ApiCase) -> Finding:
+    cause = f"a token was sent, but the API did not receive it: {CHANGED}"
+    return Finding(id="call.token_not_seen", cause=cause, likely=True, fix=PASS_ON, otherwise=(NO_CACHE,))
 
 
 @rule(when=lambda case: case.code == "invalid_request")
@@ -264,24 +254,24 @@ def _method_not_allowed(case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.status == 404)
 def _not_found(case: ApiCase) -> Finding:
-    call, parts = case.call, url(case.answer)
-    if isinstance(call.route, OtherRoute):
-        known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
-        near = did_you_mean(call.path, {*known} - {call.path})
+    call, parts, examples = case.call, url(case.answer), [route.path for route in Route]
+    if isinstance(call.route, OtherRoute) and not (case.from_zdemo and call.path in examples):
+        near = did_you_mean(call.path, {*(examples if case.from_zdemo else [call.path.rstrip("/")])} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
-        lacks = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
         cause = f"the API has nothing there for {call.method} (404)"
         if near:
             return Finding(id="call.not_found", cause=f"{cause}: did you mean {near}?", fix=(meant.command,))
-        fix = "correct the path", f"correct {call.setting}, if another API is meant"
-        return Finding(id="call.not_found", cause=cause, candidates=lacks, fix=fix)
+        metrics = (Command("serve --open-metrics"),) if call.path == "/metrics" and case.from_zdemo else ()
+        hides = () if case.from_zdemo else ("the API hides it from this caller",)
+        cause += ": the path is misspelled, or lacks a prefix such as /api"
+        fix = (*metrics, "correct the path", f"correct {call.setting}, if another API is meant")
+        return Finding(id="call.not_found", cause=cause, likely=bool(hides), candidates=hides, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
     name, cause = "call.no_such_route", f"the server at {case.host} has no {parts.path}"
-    if case.from_zdemo and not call.below:
-        cause = f"{cause}, although it is zdemo serve: a proxy in front of it changes the path"
-        others = ("it runs with --forward-auth, which has other routes",)
-        return Finding(id=name, cause=cause, likely=True, candidates=others, fix=(UNCHANGED.format("paths"),))
+    if case.from_zdemo and (case.is_other or not call.below):
+        cause, other = f"{cause}, although it is zdemo serve: a proxy changes the path", "it runs with --forward-auth"
+        return Finding(id=name, cause=cause, likely=True, candidates=(other,), fix=(UNCHANGED.format("paths"),))
     return Finding(
         id=name,
         cause=f"{cause} ({described(case.answer)}), as zdemo serve does",
@@ -291,56 +281,36 @@ def _not_found(case: ApiCase) -> Finding:
 
 
 def _other(case: ApiCase) -> Finding:
-    is_login = case.call.is_page and re.search(LOGIN_PAGE, case.answer.text)
-    if known := LOGIN if is_login else BY_STATUS.get(case.status):
-        return Finding(
-            id="call.other", cause=f"{known[0]} ({described(case.answer)})", likely=case.call.is_page, fix=known[1:]
-        )
-    means = "says nothing about the token" if case.is_other else "no route of the API answers"
-    name, cause = "other", f"the status is {case.status}, which {means}"
-    if case.call.is_page:
-        name, cause = "page", f"the answer is a web page ({case.status}, text/html), which the API does not send"
+    is_page, is_own = case.call.is_page, case.is_other and 400 <= case.status < 500 and case.status not in NO_ROUTES
+    kind = "changed" if case.status < 300 and not is_page else "own" if is_own else case.status
+    if known := NO_ROUTES.get("login" if is_page and re.search(LOGIN_PAGE, case.answer.text) else kind):
+        cause = f"{known[0]} ({described(case.answer)})"
+        return Finding(id="call.other", cause=cause, likely=is_page or is_own, fix=known[1:])
+    what = "is a web page, which the API does not send" if is_page else "says nothing about the token"
     candidates = "another web server or a proxy answers there", "the API has a fault: its log names it"
     fix = f"correct {case.call.setting}", "check the log of the API, and of the proxy, if there is one"
-    if case.is_other and 400 <= case.status < 500:
-        candidates = "the API needs another method, other header fields, or a body", candidates[0]
-        fix = "send what the API's documentation names: -X METHOD, or use another client", fix[0]
-    return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=fix)
+    cause, name = f"the answer {what} ({described(case.answer)})", "call.page" if is_page else "call.other"
+    return Finding(id=name, cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.failed and not case.from_zdemo)
-def gateway(case: ApiCase) -> Finding:
-    """Find a 502, 503 or 504 that a zdemo API did not write."""
-    if case.answer.media_type == "text/html":
-        cause = f"a proxy at {case.host} gets no answer from the API behind it ({described(case.answer)})"
-        fix = "start the API, or correct its address in the proxy's configuration (see the proxy's log)"
-        return Finding(id="call.gateway", cause=cause, likely=True, fix=(fix,))
-    return Finding(
-        id="call.gateway",
-        cause=f"a proxy or gateway answers for the API, or the API failed ({described(case.answer)})",
-        candidates=(
-            "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
-            "another API answers, and it fails or cannot have the token checked",
-        ),
-        fix=(
-            Command("serve", does="starts the API"),
-            f"correct {case.call.setting}, or the API's address in the proxy's configuration (see the proxy's log)",
-        ),
-    )
+def _gateway(case: ApiCase) -> Finding:
+    """Find a 502, 503 or 504 that a zdemo API did not write; an API has no web page for it."""
+    cause = f"a proxy or gateway at {case.host} gets no answer from the API behind it ({described(case.answer)})"
+    others = () if case.answer.media_type == "text/html" else ("the API fails, or cannot have the token checked",)
+    fix = "start the API, or correct its address in the proxy's configuration (see the proxy's log)"
+    return Finding(id="call.gateway", cause=cause, likely=True, candidates=others, fix=(fix,))
 
 
-BEFORE_THE_API = table(
-    _airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel, _status_changed
-)
+BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_verifies_jwts, _token_in_query),
-    *table(gateway, when=lambda case: case.is_page),
+    *table(_verifies_jwts, _token_in_query, _gateway),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
 ANOTHER_API = (  # than the example's, by the answer of its public route
     *BEFORE_THE_API,
-    *table(gateway, _not_found),
+    *table(_gateway, _not_found),
     *table(_refused_elsewhere, when=lambda case: case.status in (401, 403)),
 )

@@ -12,8 +12,7 @@ NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # of these, nothi
 SHOWN = ("token_unknown", "key_deleted", "key_expired")  # of other tokens, the form shows more
 ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
 NEW = "create or request a new token for an active user"
-SETUP, CREATES = "zdemo setup", "creates what is missing"
-CREATES_PAT = "writes a PAT that it knows to .env: use that, without --pat"
+SETUP, CREATES = "zdemo setup", "creates what is missing, with tokens in .env that it knows"
 NEW_KEY = "create a new key, and use its file"
 FOREVER = "which ended all their tokens for good"
 CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the end of the finding's; cause and fix
@@ -53,8 +52,7 @@ def by_emulator(evidence: Evidence, area: str, kind: TokenKind = TokenKind.UNKNO
     is_setups_pat = evidence.ids is not None and not evidence.ids.named_by
     if fix == SETUP or (fix == NEW and is_setups_pat):
         option = "--admin-pat" if name == "client_unknown" else evidence.admin_option  # that emulator's PAT is gone too
-        creates = CREATES_PAT if name == "token_unknown" else CREATES
-        fix = Command("setup", option=option, does=ASKS if option else creates)
+        fix = Command("setup", option=option, does=ASKS if option else CREATES)
     token = "PAT" if kind is TokenKind.PAT else "token"
     words = cause.format(ago=span(reason.seconds), name=reason.name, token=token)
     return Finding(id=f"{area}.{name}", cause=words, only_emulator=True, fix=(fix,))

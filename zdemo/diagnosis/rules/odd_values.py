@@ -85,6 +85,8 @@ def odd_credentials(settings: Settings) -> Iterator[Problem]:
     if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
         what = f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
         yield odd(what, CERTAINLY_COPY_SECRET, "CLIENT_SECRET")
+    if OLD_CLIENT_ID.fullmatch(client_id):
+        yield odd("CLIENT_ID has @ and a name", SetVariable("CLIENT_ID", client_id.partition("@")[0]), "CLIENT_ID")
     if ID_DIGITS.fullmatch(client_id) and len(client_id) != ID_LENGTH:
         what = f"CLIENT_ID has {len(client_id)} digits, and ZITADEL's have {ID_LENGTH}"
         yield odd(what, COPY_ID, "CLIENT_ID")
