@@ -94,6 +94,8 @@ def test_57_a_pat_without_rights_gets_the_same_answer_everywhere(world: World) -
     for name in ("role", "setup"):
         document = world.shell(*COMMANDS[name], **env).document
         assert (document["error"], document["hint"]) == (check["evidence"], check["fix"])
+    callers = world.shell("role", "list", **env, ZDEMO_VISITOR_PAT=env["ZITADEL_ADMIN_PAT"]).err
+    assert ("hold the same value" in callers, "ORG_OWNER" in callers) == (True, False), callers
 
 
 def test_what_an_administrator_may_not_see_is_reported(world: World) -> None:

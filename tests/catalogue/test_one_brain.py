@@ -13,6 +13,7 @@ from tests.support.cli import Ran, Shell, administered, settings
 from tests.support.logins import add_client
 from tests.support.page_site import KEY, TracedApi
 from tests.support.planting import Planter
+from tests.support.secret_forms import jwe
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
 from zdemo.cli.commands.serve import ServeAddress, tell_start
@@ -173,7 +174,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str
         everywhere(ABOUT_THE_TOKEN, "token.other_audience") | {"page": Cause("token.ended")},
     ),
     "an exported administrator's PAT hides that of .env": (
-        lambda planter: settings(planter.url, ZITADEL_ADMIN_PAT=WRONG, ZITADEL_PROJECT_ID=PROJECT_ID),
+        lambda planter: settings(planter.url, ZITADEL_ADMIN_PAT=jwe("PAT"), ZITADEL_PROJECT_ID=PROJECT_ID),
         {"ZITADEL_ADMIN_PAT": ADMIN.pat},
         everywhere(("role", "setup"), "admin.refused", "ZITADEL_ADMIN_PAT in the environment hides the one in .env"),
     ),

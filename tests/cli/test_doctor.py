@@ -220,7 +220,7 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
 
 def test_the_address_of_zitadel_is_no_api(shell: Shell) -> None:
     ran = shell("doctor", "--api", shell.env["ZITADEL_DOMAIN"])
-    assert (ran.code, "is ZITADEL itself (ZITADEL_DOMAIN), not an API" in unbroken(ran.out)) == (1, True)
+    assert (ran.code, "is ZITADEL itself, not an API" in unbroken(ran.out)) == (1, True)
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])

@@ -85,9 +85,9 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
 
 
 def test_a_timeout_that_is_too_short_is_named(shell: Shell) -> None:
-    ran = shell("introspect", ZDEMO_TIMEOUT="0.001")
-    assert (ran.code, "within 0.001 s\nfix           raise ZDEMO_TIMEOUT" in ran.out) == (4, True)
-    assert "ZDEMO_TIMEOUT" in shell("doctor", ZDEMO_TIMEOUT="0.001").out  # a warning or, on a busy machine, the cause
+    ran = shell("introspect", ZDEMO_TIMEOUT="0.0001")
+    assert (ran.code, bool(re.search(r"within 0\.001 s\s+(fix|hint:) +raise ZDEMO_TIMEOUT", ran.all))) == (4, True)
+    assert "ZDEMO_TIMEOUT" in shell("doctor", ZDEMO_TIMEOUT="0.0001").out  # a warning or, on a busy machine, the cause
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def test_an_option_wins_over_the_environment_and_that_over_a_file(shell: Shell) 
         (shell("call", "scoped", "--pat", VISITOR.pat), "--pat"),
     ):
         assert (ran.code, f"from {source}" in ran.out) == (1, True)
+    assert ", from --pat, issued " in shell("introspect", "--pat", VISITOR.pat).out
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n"])
@@ -55,6 +56,7 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("call public", {"PAT": ""}, 0, ""),
         ("call private", {"PAT": ""}, 1, "--pat"),
         ("introspect", {"PAT": ""}, 3, "--pat"),
+        (f"introspect --pat {__file__}", {}, 3, f"hint:  write --pat - < {__file__}"),
         ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
         (
             "role list --admin-pat $X",

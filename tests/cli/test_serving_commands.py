@@ -85,11 +85,12 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
         ("serve --port {a}", "--port"),
         ("serve --emulator --port {free} --emulator-port {a}", "--emulator-port"),
         ("emulator --port {a} -- npm test", "--port"),
+        ("emulator --host ::1 --port {zitadel}", "--port"),  # localhost would still lead to the other
     ],
 )
 def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shell: Shell) -> None:
     with refusing_port() as taken:
-        ports = {"a": taken, "free": free_port()}
+        ports = {"a": taken, "free": free_port(), "zitadel": int(shell.env["ZITADEL_DOMAIN"].rpartition(":")[2])}
         ran = shell(*line.format(**ports).split())
         suggestion = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))
         assert suggestion, ran.err

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.settings import API_URL
+from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
+from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis.ask.failed_command import name_cause
 from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.rules.odd_values import odd_values
+from zdemo.diagnosis.rules.odd_values import changed_tokens, odd_credentials, odd_values
 from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.problem import ProblemKind
@@ -33,6 +33,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", True),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),
+        ({"PAT": SECRET, "ZDEMO_USER_CLIENT_SECRET": SECRET}, "a client secret is not a token", True),
         ({"PAT": PAT, "ZDEMO_VISITOR_PAT": PAT}, "one user has the role", False),
         ({"ZDEMO_VISITOR_PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),
         ({"ZITADEL_KEY_FILE": "key.json", "CLIENT_SECRET": SECRET}, "key file is used", False),
@@ -48,10 +49,29 @@ def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: 
     assert not any(value in odd.text + fix for value in (PAT, SECRET))
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"PAT": f"{PAT}x"}, "the token is PAT of .env, but with 72 instead of 71 characters"),
+        ({"PAT": PAT.swapcase()}, "the token is PAT of .env, but with other letters"),
+        ({"ZITADEL_ADMIN_PAT": "zdemo-admin"}, "ZITADEL_ADMIN_PAT is not a whole token: it has 11 characters"),
+    ],
+)
+def test_a_token_that_is_nearly_one_that_is_set_is_named_first(values: dict[str, str], named: str) -> None:
+    (problem,) = changed_tokens(Environment({COMMAND_LINE: values, ".env": {"PAT": PAT}}))
+    refused = Finding(id="token.dead" if "PAT" in values else "admin.refused", cause="?")
+    assert (problem.text, with_settings_first(refused, [problem]).because) == (named, (problem,))
+
+
 @pytest.mark.parametrize("client_id", ["312909075212468231", "312909075212468231@project"])
 def test_values_that_fit_are_not_odd(client_id: str) -> None:
     values = {"CLIENT_ID": client_id, "CLIENT_SECRET": SECRET, "PAT": PAT, "ZITADEL_PROJECT_ID": "3" * 18}
     assert odd_values(values) == ()
+
+
+def test_a_client_id_of_the_older_form_is_the_first_cause_of_a_refusal() -> None:
+    (odd,) = odd_credentials(Settings(issuer="", client_id="312909075212468231@project", client_secret=SECRET))
+    assert [*map(in_words, odd.steps)] == ["CLIENT_ID=312909075212468231"]
 
 
 def test_a_client_id_that_zitadel_accepts_is_not_to_blame_for_its_form() -> None:
@@ -66,3 +86,6 @@ def test_a_dotenv_that_is_a_folder_is_the_first_cause_where_a_setting_is_not_req
         error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED)
         name_cause(error, Environment({EXPORTED: values}, folder=Path(".env")), ())
         assert error.lines == lines
+    error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED)
+    name_cause(error, Environment({}, nearby=Path("../.env")), ())
+    assert error.steps[0] == "add --env-file ../.env"

@@ -49,6 +49,8 @@ def issuer(text: str) -> dict[Probe, Any]:
         (replace(BY_SECRET, client_id="1" * 18), 400, *UNKNOWN, "user.is_id"),
         (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.NotExisting", "user.no_secret"),
         (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.Invalid", "user.wrong_secret"),
+        (replace(BY_SECRET, client_secret="abcde"), 400, INVALID,
+         "Errors.User.Machine.Secret.Invalid", "user.wrong_secret"),
         (replace(BY_SECRET, client_secret=APPLICATION["CLIENT_SECRET"]), 400, INVALID,
          "Errors.User.Machine.Secret.Invalid", "user.secret_of_application"),
         (BY_SECRET, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
@@ -66,6 +68,7 @@ def test_each_refusal_has_its_finding(
     finding = find(settings, status, {"error": error, "error_description": description})
     assert finding
     assert (finding.id, bool(finding.fix)) == (name, True)
+    assert ("which has 64 characters, not 5" in finding.cause) is (settings.client_secret == "abcde")
     assert ("token --login" in str(finding.fix)) is (name == "user.no_secret"), "people have none"
     assert SECRET not in str(finding)
     assert APPLICATION["CLIENT_SECRET"] not in str(finding)

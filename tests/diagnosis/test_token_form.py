@@ -94,7 +94,8 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f'{{"error":"x","id":"{PAT}"}}', "JSON instead of the value alone"),
         (f"%2B{PAT}%", "encoded for a URL"),
         (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
-        (f"http://localhost/#access_token={PAT}", 'has ":" inside'),
+        (f"http://localhost/#access_token={PAT}", "is an address"),
+        ("op://vault/item/token", "is an address, such as that of a secret store"),
     ],
 )
 def test_what_a_paste_left_is_named(token: str, named: str) -> None:
@@ -110,6 +111,7 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     ("token", "cause", "fix"),
     [
         (f"{PAT}%", 'has "%" at the end', "leave out the %"),
+        (f"# mine\nPAT={PAT}\n", "is a whole .env", "leave out --pat"),
         ("$PAT", "is the name of a variable", "put the value itself there"),
         *((path, "is the path of a file", "end the line with --pat - < FILE") for path in ("./a", "@a", "a.txt")),
         (f'{{"access_token":"{PAT}"}}', "is a whole JSON answer instead of its access_token", "jq -r .access_token"),

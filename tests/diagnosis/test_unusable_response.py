@@ -134,6 +134,7 @@ def test_the_fix_fits_the_server_and_shows_only_the_host_of_a_redirect(came: Res
     ("came", "replies", "name", "certainty"),
     [
         (answer(500, "x"), {Probe.READY: AWAY}, "zitadel.database_away", CERTAIN),
+        (answer(500, {"error": "server_error"}), {}, "zitadel.fails", CERTAIN),
         (page(403), {Probe.READY: READY}, "zitadel.in_between", CERTAIN),
         (answer(401, "no", headers=BEARER), {Probe.READY: READY}, "client.refused", OPEN),
         (page(502), {Probe.READY: READY, Probe.HEALTH: HEALTHY}, "zitadel.in_between", OPEN),
@@ -229,6 +230,15 @@ def test_silence_is_told_apart_by_the_health_checks(
     assert (finding.id, finding.certainty) == (name, certainty)
     assert "5 s" in finding.cause
     assert "unreachable" not in str(finding)
+
+
+def test_what_ended_meanwhile_is_tried_again_and_a_short_timeout_is_raised() -> None:
+    ready = {Probe.HEALTH: HEALTHY, Probe.READY: READY}
+    finding = find(answer(500, NO_INSTANCE % ("127.0.0.1", "", "QUERY-d3fas")), ready)
+    assert (finding.id, lines_of(finding)) == ("zitadel.database_away", ["try again"])
+    short, error = replace(SETTINGS, timeout_seconds=0.5), introspection_error(TIMED_OUT)
+    finding = finding_for_error(error, short, Evidence(replies=ready))
+    assert (finding.id, lines_of(finding)) == ("zitadel.hangs", ["raise ZDEMO_TIMEOUT"])
 
 
 @given(

@@ -52,6 +52,7 @@ class TestCache:
         ("answer", "order", "dropped"),
         [
             *((ACTIVE, order, 1) for order in (ADA, EVERYTHING, OF_TOKEN)),
+            (Introspection(active=True, claims={"username": "ada"}), Forget(user_id="ada"), 1),
             *((ACTIVE, order, 0) for order in (BOB, OF_ANOTHER)),
             # an inactive answer does not name a user
             *((INACTIVE, order, 1) for order in (ADA, BOB, EVERYTHING, OF_TOKEN)),

@@ -124,6 +124,7 @@ def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
             "http://localhost:80",
             "start ZITADEL .*; zdemo emulator --port 80: runs an emu.*",
         ),
+        (FailureKind.REFUSED, "http://[::1]:80", "ZITADEL_DOMAIN=http://localhost:80: if .*; zdemo emulator "),
         (FailureKind.REFUSED, "http://zitadel.example:80", "start ZITADEL there, or correct host and port [^;]*$"),
         (FailureKind.PLAIN_HTTP, "https://127.0.0.1:5000/v1", "ZITADEL_DOMAIN=http://127.0.0.1:5000/v1$"),
         (FailureKind.PLAIN_HTTP, "https://a.example:80", "ZITADEL_DOMAIN=http://a.example:80; ZDEMO_ALLOW_HTTP=1: "),

@@ -82,7 +82,7 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
     [
         ("/api/private", "", "no bearer token", "this route requires a token, and none was sent"),
         ("/api/public", "", "admitted: this route needs no token", ""),
-        ("/api/unknown", "", "no such path", "no such path"),
+        ("/api/unknown", "", "no such path", "the API has nothing there for GET (404): the path is misspelled"),
         ("/api/privat", "", "no such path", "the API has nothing there for GET (404): did you mean /api/private?"),
         ("/api/private", READER.pat[:-8], "the token is not active", "most likely, the token is cut off"),
         ("/api/private", READER.pat, "admitted: the token is active", ""),

@@ -92,6 +92,13 @@ def test_a_damaged_file_stops_setup_and_says_what_to_do(what: str, text: str, tm
     assert issued_pat(env, "a-token") is None
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".zdemo").touch()
+    with pytest.raises(SettingsError) as refused:
+        read_state(tmp_path / ".env")
+    assert refused.value.hint == f"remove or rename the file {tmp_path / '.zdemo'}"
+
+
 def test_the_text_of_a_pat_tells_whose_it_is(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     assert issued_pat(env, "a-token") is None

@@ -70,6 +70,9 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
             token = utf8_text(sys.stdin.buffer.read(LONGEST_INPUT_BYTES)) if sys.stdin else ""
         except ValueError as error:
             raise MissingTokenError(f"the {what} {error}", hint="give it as UTF-8") from None
+    elif value and os.path.isfile(value):
+        instead = f"--env-file {shlex.quote(value)}" if ".env" in value else f"{option} - < {shlex.quote(value)}"
+        raise MissingTokenError(f"{option} names a file instead of the {what}: {value}", hint=f"write {instead}")
     if token is not None and not token.strip():
         raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}")
     return token
@@ -90,13 +93,15 @@ def environment_with_token(
     settings that are wrong, so that no one types a token in vain.
     """
     environment = read_environment(env_file, options)
+    if pat in TOKENS:
+        raise UsageError(f"--pat takes a token, and {pat} is a user", hint=f"write --as {pat} instead")
     if caller is not None:
         if pat is not None:
             raise UsageError("--as and --pat both name a token", hint="leave out one of them")
         if (variable := TOKENS[caller]) not in environment:
             hint = Command("setup", does="creates one (or set it in .env)")
             raise MissingTokenError(f"{variable} is not set", hint=hint)
-        environment = environment.giving("PAT", variable, environment[variable])
+        environment = environment.without("ZDEMO_VISITOR_PAT").giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
         hide_secrets(screen, environment)
         check(environment.without("PAT"))
@@ -158,18 +163,23 @@ def admin_settings(
     if asks and ADMIN_PAT not in environment and at_terminal():
         environment = with_admin(screen, environment, ASK, option=ADMIN_PAT)
     environment = with_admin(screen, environment, admin_pat, admin_key)
-    try:
-        settings = AdminSettings.from_env(environment)
-    except SettingsError as error:
-        if ADMIN_PAT not in environment and len(error.problems) == 1 and not asks:
-            error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
-        raise
+    settings = AdminSettings.from_env(environment) if asks else administrators(environment)
     tell_warnings(screen, settings)
     if ISSUER not in environment.hidden:  # else the next line says so
         tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     tell_hidden(screen, environment, ISSUER, ADMIN_PAT, "ZITADEL_PROJECT_ID")
     checked_token(environment, ADMIN_PAT)
     return environment, settings
+
+
+def administrators(environment: Environment) -> AdminSettings:
+    """Return the settings of a command that has the option --admin-pat."""
+    try:
+        return AdminSettings.from_env(environment)
+    except SettingsError as error:
+        if ADMIN_PAT not in environment and len(error.problems) == 1:
+            error.steps = ("add --admin-pat at the end of the line, which asks for it", *error.steps)
+        raise
 
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:

@@ -22,8 +22,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zdemo.config.names import did_you_mean
-from zdemo.config.variables import variables_of
+from zdemo.config.names import BEFORE_NAME, did_you_mean
+from zdemo.config.variables import BY_NAME, variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
@@ -45,7 +45,12 @@ FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 LEAST_LIKE = 0.6  # doc is like doctor
-OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"))  # by the form of a value
+OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
+OTHER_WORDS = {  # of other programs, for options and commands
+    **dict.fromkeys(("--token", "--bearer", "--header", "-H"), "--pat"),
+    **{"--url": "--domain", "add": "grant", "create": "grant", "delete": "revoke", "remove": "revoke", "curl": "call"},
+}
+LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
@@ -151,7 +156,8 @@ class HelpedGroup(_Helped, TyperGroup):
         """Return the name of the command that the words call, itself, and the other words. Raises UsageError."""
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
-            meant = f"zdemo call {word}" if word in ROUTES else did_you_mean(word, self.commands, least=LEAST_LIKE)
+            near = did_you_mean(OTHER_WORDS.get(word, word), self.commands, least=LEAST_LIKE)
+            meant = f"zdemo call {word}" if word in ROUTES else near
             raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
         return super().resolve_command(ctx, args)
 
@@ -169,8 +175,10 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
     if value is None or value == ():
         if param.required:
-            names = {p.name: max(p.opts, key=len) for p in ctx.command.params}
-            taken = [f"{names[name]} took {text}" for name, text in ctx.params.items() if type(text) is str]
+            hints = get_type_hints(callback, include_extras=True)
+            names = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+            given = ((names[n], text) for n, text in ctx.params.items() if not described(hints[n])[2])
+            taken = [f"{name} took {text}" for name, text in given if type(text) is str]
             hint = f"{taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
             raise UsageError(f"missing argument: {param.metavar}", hint=hint)
         value = () if param.multiple or param.nargs == -1 else None
@@ -264,19 +272,28 @@ def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, st
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
     message, meant, hint = str(error.message).removesuffix("."), "", _help_of(ctx)
+    if dash := next(filter(LONG_DASH.match, arguments), ""):
+        return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
         typed = error.option_name
         if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
             words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
             typed = next((word for word in words if typed[1] in word), typed)
         message = f"no such option: {typed}"
-        meant = did_you_mean(f"--{typed.lstrip('-')}", options) if len(typed) > 2 else ""  # one letter is like many
+        name = typed.lstrip("-")
+        begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
+        near = did_you_mean(f"--{name}", options) if len(typed) > 2 else ""  # one letter is like many
+        meant = next((word for word in (near, OTHER_WORDS.get(typed), *begun) if word in options), "")
         if hasattr(ctx.command, "commands"):
             hint = replace(hint, does="lists the commands: options come after them")
+        elif len(name) > 1 and not meant:
+            bare, known = name.upper().replace("-", "_"), variables_of(ctx.command_path.split()[1]) or BY_NAME
+            if setting := next((n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare)), ""):
+                return UsageError(message, hint=f"set {setting} in the environment or in .env")
     elif extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
-        for form, option in OPTION_OF:
+        for form, option in OPTION_OF:  # by the form of a value
             if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
                 rest = [other for other in arguments if other != word]
                 meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"

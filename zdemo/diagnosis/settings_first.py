@@ -6,7 +6,7 @@ from dataclasses import replace
 from zdemo.config.environment import Environment
 from zdemo.config.names import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
-from zdemo.diagnosis.rules.odd_values import odd_values
+from zdemo.diagnosis.rules.odd_values import changed_tokens, odd_values
 from zdemo.errors.problem import Problem, ProblemKind
 
 ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
@@ -29,7 +29,7 @@ ACCEPTED = (("CLIENT_ID",),)  # ZITADEL showed an active token to this client, w
 
 def settings_problems(environment: Environment) -> tuple[Problem, ...]:
     """Return all that is wrong with the settings' places, and odd about their values."""
-    return (*source_problems(environment), *odd_values(environment))
+    return (*source_problems(environment), *odd_values(environment), *changed_tokens(environment))
 
 
 def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = "") -> Finding:
@@ -39,7 +39,8 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     """
     area = (finding.id or name).partition(".")[0]
     deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
-    is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR)  # a form is less than what ZITADEL shows
+    # a form is less than what ZITADEL shows, which is nothing about an administrator's token
+    is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR) and area != "admin"
     problems = (p for p in known if not (p.kind is ProblemKind.ODD and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

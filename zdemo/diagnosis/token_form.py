@@ -321,6 +321,8 @@ _LOOKS: tuple[Look, ...] = (
     _matching(rf"\A({VARIABLE})\Z", PasteError(IS_NAME, VALUE_ITSELF)),
     _base64,
     _matching(r"\A(@|file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ ~-]*\Z|\A[\w./-]+\.(txt|pat|token|json)\Z", PATH),
+    _matching(r"\A\w+://", "is an address, such as that of a secret store, instead of the token itself"),
+    _matching(r"\n(PAT|CLIENT_ID)=", PasteError("is a whole .env", "leave out --pat: zdemo reads .env by itself")),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
     _quotes,

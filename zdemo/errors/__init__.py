@@ -31,6 +31,7 @@ from zdemo.errors.response import Response
 from zdemo.errors.steps import Step, in_line
 
 Hint = Step | Sequence[Step]
+NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 ADMIN_REFUSED = "admin.refused"  # the ID of the finding that an administrator's token cannot be used
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
@@ -250,4 +251,4 @@ class ManagementError(ZdemoError):
     def __init__(self, message: str, *, hint: Step, answer: Response, code: str = "", error_id: str = "") -> None:
         super().__init__(message, hint=hint)
         self.answer, self.status, self.code, self.error_id = answer, answer.status, code, error_id
-        self.finding = ADMIN_REFUSED if self.status == 401 else ""
+        self.finding = ADMIN_REFUSED if self.status == 401 or error_id == NO_MEMBERSHIP else ""

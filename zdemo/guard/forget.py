@@ -35,7 +35,7 @@ class Forget:
 
     def names(self, answer: Introspection) -> bool:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
-        return self.everything or not answer.active or answer.text("sub") == self.user_id
+        return self.everything or not answer.active or self.user_id in (answer.text("sub"), answer.text("username"))
 
     def outcome(self, count: int) -> str:
         """Return in words that so many answers were forgotten."""

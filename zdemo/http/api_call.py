@@ -76,6 +76,11 @@ class Challenge:
     description: str = ""
 
 
+def is_from_zdemo(answer: Response) -> bool:
+    """Return whether a refusal is a zdemo API's own: JSON with an error and the ID of the request."""
+    return all(map(answer.json_object().get, ("error", "request_id")))
+
+
 def parse_challenge(value: str | None) -> Challenge | None:
     """Return the bearer challenge in a ``WWW-Authenticate`` value, if there is one."""
     scheme, _, rest = (value or "").strip().partition(" ")
@@ -131,8 +136,8 @@ class Call:
 
     @property
     def accepted(self) -> bool:
-        """Whether the API accepted the request; a web page is not its answer, whatever the status."""
-        return self.answer.status < 300 and not self.is_page
+        """Whether the API accepted the request; a web page or a zdemo API's refusal does not, whatever the status."""
+        return self.answer.status < 300 and not self.is_page and not is_from_zdemo(self.answer)
 
     @property
     def is_page(self) -> bool:

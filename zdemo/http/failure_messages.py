@@ -195,6 +195,8 @@ def failed(
     elif kind is FailureKind.REFUSED and here and is_zitadels:
         start = "emulator" if port == EMULATOR_PORT else f"emulator --port {port}"
         steps = hint, Command(start, uses_settings=False, does="runs an emulated ZITADEL")
+        if host == "::1":  # where the emulator does not listen
+            steps = SetVariable(setting, f"{parts.scheme}://localhost:{port}", does="if it runs there"), steps[1]
     return ConnectionFailed(message, hint=steps, kind=kind, phase=phase)
 
 

@@ -189,7 +189,8 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check folder and permissions") from None
+        hint = f"remove or rename the file {path.parent}" if path.parent.is_file() else "check folder and permissions"
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint=hint) from None
     import msgspec  # here, because most commands find no state file
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zdemo.config.address import ZitadelAddress
-from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
+from zdemo.errors import NO_MEMBERSHIP, ConnectionFailed, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from zdemo.http.transport import Transport
 
 T = TypeVar("T")
-NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 NO_ORGANIZATION = "AUTH-Bs7Ds"  # ZITADEL: x-zitadel-orgid names none
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
 NAME_TAKEN = "V3-DKcYh"  # ZITADEL: another object has the name, or already is what was to be created

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import urlencode
 
-from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
+from zdemo.errors import NO_MEMBERSHIP, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.zitadel import records
-from zdemo.zitadel.management import NO_MEMBERSHIP, ManagementClient, answered, is_missing, management_error
+from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
 from zdemo.zitadel.records import Auth, User, read
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 import re
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -106,8 +106,9 @@ def doctor(
         screen.say()
 
 
-def _unknown(name: str, known: Iterable[str]) -> UsageError:
-    return UsageError(f"unknown check: {name}", hint=meant_or(did_you_mean(name, known), Command("doctor --list")))
+def _unknown(name: str, known: Collection[str]) -> UsageError:
+    near = next((check for check in known if check.startswith(f"{name}.")), "") or did_you_mean(name, known)
+    return UsageError(f"unknown check: {name}", hint=meant_or(near, Command("doctor --list")))
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -91,6 +93,9 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     log_in_batches(batch_seconds=0, requests=requests_log())
     with ExitStack() as stack:
         values = stack.enter_context(with_emulator.key_files(start)) if as_json else {}
+        with port_explained("127.0.0.1", port), socket() as probe:  # localhost may lead there
+            if host == "::1" and probe.connect_ex(("127.0.0.1", port)) == 0:
+                raise OSError(errno.EADDRINUSE, "")
         with port_explained(host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:

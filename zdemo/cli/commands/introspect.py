@@ -157,7 +157,7 @@ def _show(
         if finding:
             show_finding(screen, finding, evidence=verbose)
             screen.say()
-        screen.pairs(_about(introspection, token, now=now, verbose=verbose).items())
+        screen.pairs(_about(screen, introspection, token, now=now, verbose=verbose).items())
         project = settings.project_id or active_token(introspection, settings).project
         show_roles(screen, introspection, project, settings.project_id)
         _show_verdicts(screen, introspection, settings, now=now)
@@ -178,15 +178,16 @@ def _actor(introspection: Introspection) -> list[tuple[str, str]]:
     return [("actor", one_line(f"impersonated by user {actors}"))] if actors else []
 
 
-def _about(introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:
+def _about(screen: Screen, introspection: Introspection, token: str, *, now: float, verbose: bool) -> dict[str, str]:
     client_id, user = introspection.text("client_id"), f"user {introspection.text('sub') or 'unknown'}"
     # a service account's client ID is its user name, a person's token has that of an application (ZITADEL)
     name = introspection.text("username") or ("" if ID_DIGITS.match(client_id) else client_id)
     issued = introspection.claims.get("iat")
+    line = token_input.token_line(screen.environment, token) if screen.environment else masked(token)
     since = f", issued {span(now - within_all_clocks(issued))} ago" if type(issued) is int else ""
     return {
         "who": one_line(f"{name} ({user})" if name else user),
-        "token": f"{token_form(token).name} {masked(token)}{since}",
+        "token": f"{token_form(token).name} {line}{since}",
         "issuer": one_line(introspection.text("iss")) or "none",
         "audience": one_line(" ".join(introspection.audience)) or "none",
         **({"scopes": "\n".join(introspection.scopes) or "none"} if verbose else {}),
@@ -264,7 +265,7 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
         audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
     )
-    about = _about(unverified, token, now=now, verbose=verbose)
+    about = _about(screen, unverified, token, now=now, verbose=verbose)
     rows = {"not verified": NOT_VERIFIED, **dict(_actor(unverified)), **about}
     if form.is_id_token:
         rows["token"] += "\nan ID token, which no API accepts"

@@ -114,7 +114,7 @@ def setup(
             what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
             hint = f"remove {INTERNAL_URL} from {place}, or name another file with --env-file"
             raise SettingsError([what], hint=hint)
-        settings = AdminSettings.from_env(environment)
+        settings = token_input.administrators(environment)
         token_input.tell_warnings(screen, settings)
         with _management(settings) as client:
             client.organization_id = org

@@ -10,7 +10,7 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, PatIds
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
-from zdemo.diagnosis.rules.refused_call import BY_API_ALONE, COMPARED, DOCTOR, OTHER_SETTINGS, other_api, same_settings
+from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, by_its_code, other_api, same_settings
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
@@ -47,7 +47,7 @@ def explain(  # noqa: PLR0913  # each given by name
         return with_settings_first(finding, settings_problems(environment)), ""
     if settings is None or token is None:
         why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
-        return diagnose(BY_API_ALONE, case).and_seen(why_not), ""
+        return by_its_code(case).and_seen(why_not), ""
     with ExitStack() as stack:
         facts = None
         if known is None:
@@ -60,10 +60,8 @@ def explain(  # noqa: PLR0913  # each given by name
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := api_difference(api_url, settings):
             finding = other_api(other, call.setting).and_seen(finding.seen)
-        elif other == "" and finding.id == "call.disagrees":
-            finding = same_settings(finding)
-        elif other == "":
-            finding = replace(finding, candidates=tuple(c for c in finding.candidates if c != OTHER_SETTINGS))
+        elif other == "" and call.answer.status != 502:  # with the same CLIENT_ID, the secret may differ
+            finding = same_settings(finding, settings)
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more

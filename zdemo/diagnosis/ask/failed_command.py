@@ -26,7 +26,8 @@ def name_cause(error: ZdemoError, environment: Environment, told: Collection[Pro
                 settings, pat = Settings.from_env(environment), environment.get("PAT")
                 finding = investigate_with(environment, settings, pat, now=time.time()).finding or finding
     else:  # a failed connection; ZITADEL's is an IntrospectionError
-        finding = Finding(id="api.reachable", cause=error.message, fix=error.steps)
+        elsewhere = (f"add --env-file {environment.nearby}",) if environment.nearby else ()
+        finding = Finding(id="api.reachable", cause=error.message, fix=(*elsewhere, *error.steps))
     explained(error, brief(with_settings_first(finding, settings_problems(environment))), told)
 
 

@@ -90,17 +90,20 @@ def _active(context: DoctorContext) -> Finding:
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if introspection is None:
         return skipped("there is no introspection")
+    if finding and finding.id in FOR_OTHERS and not introspection.active:
+        return passed("alive (userinfo accepts it), although introspection calls it inactive")
     if not introspection.active:
-        if finding and finding.id in FOR_OTHERS:
-            return passed("alive (userinfo accepts it), although introspection calls it inactive")
-        return finding if finding else failed("ZITADEL calls it inactive", "create a new PAT")
+        return finding or failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return finding
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
     if soon := context.investigation.notes.get(NoteKind.EXPIRY):
         what = f"active: {quoted(who, 60)}; {soon}"
         return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
-    return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
+    ids, names = context.facts.known.ids, (who, *map(introspection.text, ("sub", "preferred_username")))
+    is_anothers = ids is not None and ids.named_by and ids.user not in names
+    active, what = f"active: {quoted(who, 60)}", f"ZDEMO_PAT_USER_ID names another user than PAT's, {quoted(who, 60)}"
+    return warned(what, "correct ZDEMO_PAT_USER_ID, or remove it") if is_anothers else passed(active, brief=active)
 
 
 @check("token.audience", "token.active", verdict="not for this API")

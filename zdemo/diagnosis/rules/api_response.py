@@ -17,11 +17,11 @@ from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
-from zdemo.http.api_call import Call, Method, OtherRoute, parse_challenge
+from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
 from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
 from zdemo.zitadel.introspection_answer import Introspection
+from zdemo.zitadel.introspection_response import instance_not_found
 
-ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 §2.3
 CHALLENGE = "WWW-Authenticate"
@@ -42,11 +42,16 @@ PASS_ON = (
     "Apache, CGI and FastCGI: CGIPassAuth On",
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
 )
-
-
-def is_from_zdemo(answer: Response) -> bool:
-    """Return whether a refusal is a zdemo API's own: JSON with an error and the ID of the request."""
-    return answer.json_object().keys() >= ERROR_OF_ZDEMO
+UNCHANGED = "let what is in front of the API pass {} unchanged"
+LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
+NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
+    "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
+    "changed": ("something in between changes the status of the API's refusal", UNCHANGED.format("statuses")),
+    "own": ("the API needs another method, header fields or a body", "send what its documentation names: -X METHOD"),
+    403: ("a filter in front of the API refuses the request", "let it pass requests for the API (see its log)"),
+    431: ("the token, or another header field, is too long there", "raise its limit, or send a shorter token"),
+    500: ("the API itself fails", "correct the API, not its address: its log has the error"),
+}
 
 
 def code_of(answer: Response) -> str:
@@ -108,7 +113,7 @@ def _saw_no_token(case: ApiCase) -> bool:
 
 def _is_about_the_token(case: ApiCase) -> bool:
     judged = case.code in ("invalid_token", "insufficient_scope") or case.status in (401, 403) or case.failed
-    return judged and not case.is_page
+    return judged and not case.is_page and case.status >= 300
 
 
 # --- a request that did not reach a route of the API
@@ -172,9 +177,9 @@ def _rate_limited(case: ApiCase) -> Finding:
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/"))
+@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/") or instance_not_found(case.answer) is not None)
 def _is_zitadel(case: ApiCase) -> Finding:
-    cause = f"{case.issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API"
+    cause = f"{case.host} is ZITADEL itself, not an API"
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
 
 
@@ -211,7 +216,7 @@ def _no_token(case: ApiCase) -> Finding:
 
 def _refused_elsewhere(case: ApiCase) -> Finding | None:
     """Say that the example API did not write a 401 or 403."""
-    if case.from_zdemo or not case.answer.body.strip():
+    if case.from_zdemo:
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
@@ -222,17 +227,16 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
     return Finding(id="call.refused_elsewhere", cause=cause, candidates=candidates, fix=fix, otherwise=otherwise)
 
 
-def _token_not_seen(case: ApiCase) -> Finding:
-    if case.from_zdemo:
-        cause = f"a token was sent, but the API did not receive it: {CHANGED}"
-        return Finding(id="call.token_not_seen", cause=cause, likely=True, fix=PASS_ON, otherwise=(NO_CACHE,))
-    cause, scheme = "the API answers as if no token was sent", "the API needs another scheme than Bearer"
-    return Finding(id="call.token_not_seen", cause=cause, candidates=(CHANGED, scheme), fix=PASS_ON)
+def _token_not_seen(_case: ApiCase) -> Finding:
+    cause = f"a token was sent, but the API did not receive it: {CHANGED}"
+    return Finding(id="call.token_not_seen", cause=cause, likely=True, fix=PASS_ON, otherwise=(NO_CACHE,))
 
 
 @rule(when=lambda case: case.code == "invalid_request")
-def _invalid_request(_case: ApiCase) -> Finding:
+def _invalid_request(case: ApiCase) -> Finding:
     cause = "the API says that the request is malformed, so it did not ask ZITADEL"
+    if case.from_zdemo and not url(case.answer).query:
+        return Finding(id="call.invalid_request", cause=f"{cause}: {CHANGED}", likely=True, fix=PASS_ON)
     candidates = CHANGED, "the query has a second token, or the request lacks what the API requires"
     return Finding(id="call.invalid_request", cause=cause, candidates=candidates, fix=PASS_ON)
 
@@ -250,66 +254,63 @@ def _method_not_allowed(case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.status == 404)
 def _not_found(case: ApiCase) -> Finding:
-    call, parts = case.call, url(case.answer)
-    if isinstance(call.route, OtherRoute):
-        known = [route.path for route in Route] if case.from_zdemo else [call.path.rstrip("/")]
-        near = did_you_mean(call.path, {*known} - {call.path})
+    call, parts, examples = case.call, url(case.answer), [route.path for route in Route]
+    if isinstance(call.route, OtherRoute) and not (case.from_zdemo and call.path in examples):
+        near = did_you_mean(call.path, {*(examples if case.from_zdemo else [call.path.rstrip("/")])} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
-        lacks = "the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"
         cause = f"the API has nothing there for {call.method} (404)"
         if near:
             return Finding(id="call.not_found", cause=f"{cause}: did you mean {near}?", fix=(meant.command,))
-        fix = "correct the path", f"correct {call.setting}, if another API is meant"
-        return Finding(id="call.not_found", cause=cause, candidates=lacks, fix=fix)
+        metrics = (Command("serve --open-metrics"),) if call.path == "/metrics" and case.from_zdemo else ()
+        hides = () if case.from_zdemo else ("the API hides it from this caller",)
+        cause += ": the path is misspelled, or lacks a prefix such as /api"
+        fix = (*metrics, "correct the path", f"correct {call.setting}, if another API is meant")
+        return Finding(id="call.not_found", cause=cause, likely=bool(hides), candidates=hides, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
+    name, cause = "call.no_such_route", f"the server at {case.host} has no {parts.path}"
+    if case.from_zdemo and (case.is_other or not call.below):
+        cause, other = f"{cause}, although it is zdemo serve: a proxy changes the path", "it runs with --forward-auth"
+        return Finding(id=name, cause=cause, likely=True, candidates=(other,), fix=(UNCHANGED.format("paths"),))
     return Finding(
-        id="call.no_such_route",
-        cause=f"the server at {case.host} has no {parts.path} ({described(case.answer)}), as zdemo serve does",
+        id=name,
+        cause=f"{cause} ({described(case.answer)}), as zdemo serve does",
         candidates=("it is an API of your own, or another server", "a proxy in front of it changes the path"),
         fix=(here, OWN_API),
     )
 
 
 def _other(case: ApiCase) -> Finding:
-    means = "says nothing about the token" if case.is_other else "no route of the API answers"
-    name, cause = "other", f"the status is {case.status}, which {means}"
-    if case.call.is_page:
-        name, cause = "page", f"the answer is a web page ({case.status}, text/html), which the API does not send"
+    is_page, is_own = case.call.is_page, case.is_other and 400 <= case.status < 500 and case.status not in NO_ROUTES
+    kind = "changed" if case.status < 300 and not is_page else "own" if is_own else case.status
+    if known := NO_ROUTES.get("login" if is_page and re.search(LOGIN_PAGE, case.answer.text) else kind):
+        cause = f"{known[0]} ({described(case.answer)})"
+        return Finding(id="call.other", cause=cause, likely=is_page or is_own, fix=known[1:])
+    what = "is a web page, which the API does not send" if is_page else "says nothing about the token"
     candidates = "another web server or a proxy answers there", "the API has a fault: its log names it"
     fix = f"correct {case.call.setting}", "check the log of the API, and of the proxy, if there is one"
-    if case.is_other and 400 <= case.status < 500:
-        candidates = "the API needs another method, other header fields, or a body", candidates[0]
-        fix = "send what the API's documentation names: -X METHOD, or use another client", fix[0]
-    return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=fix)
+    cause, name = f"the answer {what} ({described(case.answer)})", "call.page" if is_page else "call.other"
+    return Finding(id=name, cause=cause, candidates=candidates, fix=fix)
 
 
 @rule(when=lambda case: case.failed and not case.from_zdemo)
-def gateway(case: ApiCase) -> Finding:
-    """Find a 502, 503 or 504 that a zdemo API did not write."""
-    return Finding(
-        id="call.gateway",
-        cause=f"a proxy or gateway answers for the API, or the API failed ({described(case.answer)})",
-        candidates=(
-            "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
-            "another API answers, and it fails or cannot have the token checked",
-        ),
-        fix=(
-            Command("serve", does="starts the API"),
-            f"correct {case.call.setting}, or the API's address in the proxy's configuration (see the proxy's log)",
-        ),
-    )
+def _gateway(case: ApiCase) -> Finding:
+    """Find a 502, 503 or 504 that a zdemo API did not write; an API has no web page for it."""
+    cause = f"a proxy or gateway at {case.host} gets no answer from the API behind it ({described(case.answer)})"
+    others = () if case.answer.media_type == "text/html" else ("the API fails, or cannot have the token checked",)
+    fix = "start the API, or correct its address in the proxy's configuration (see the proxy's log)"
+    return Finding(id="call.gateway", cause=cause, likely=True, candidates=others, fix=(fix,))
 
 
 BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_verifies_jwts, _token_in_query),
+    *table(_verifies_jwts, _token_in_query, _gateway),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
 ANOTHER_API = (  # than the example's, by the answer of its public route
     *BEFORE_THE_API,
-    *table(gateway, _not_found),
+    *table(_gateway, _not_found),
     *table(_refused_elsewhere, when=lambda case: case.status in (401, 403)),
 )

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from zdemo.config.environment import GIVEN_BY_EMULATOR
+from zdemo.config.environment import GIVEN_BY_EMULATOR, Environment
 from zdemo.config.settings import USER_SECRET, Settings
 from zdemo.diagnosis.evidence import ID_LENGTH
+from zdemo.diagnosis.finding import LEAST_SECRET
 from zdemo.diagnosis.token_form import (
     BASE64,
     ID_DIGITS,
+    NOT_WHOLE,
     OLD_CLIENT_ID,
     SECRET_LENGTH,
     TokenKind,
@@ -24,6 +26,7 @@ COPY_ID = "set CLIENT_ID to the API application's client ID, from the applicatio
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
     ("CLIENT_SECRET", ADMIN_PAT, "a client secret is not a token", True),
+    ("PAT", USER_SECRET, "a client secret is not a token", True),
     ("CLIENT_SECRET", USER_SECRET, "one is the API application's, the other a service account's", False),
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
@@ -58,6 +61,22 @@ def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     return (*problems, *_of_another_form({name: value for name, value in stripped.items() if name not in named}))
 
 
+def changed_tokens(environment: Environment) -> Iterator[Problem]:
+    """Yield that a token is not whole, or is one of those that are set with more, fewer or other letters."""
+    admin_pat, token = environment.get(ADMIN_PAT, "").strip(), environment.get("PAT", "").strip()
+    if admin_pat and token_form(admin_pat).kind in NOT_WHOLE and not paste_error(admin_pat):
+        text = f"{ADMIN_PAT} is not a whole token: it has {len(admin_pat)} characters"
+        yield odd(text, f"copy the whole token to {ADMIN_PAT}", ADMIN_PAT)
+    for place, values in environment.layers.items():
+        for name in ("PAT", "ZDEMO_VISITOR_PAT", ADMIN_PAT):
+            known = values.get(name, "").strip()
+            shorter, longer = sorted((known.lower(), token.lower()), key=len)
+            if known != token and len(shorter) >= LEAST_SECRET and shorter in longer and not paste_error(token):
+                how = f"{len(token)} instead of {len(known)} characters" if longer != shorter else "other letters"
+                text, step = f"the token is {name} of {place}, but with {how}", f"use {name} of {place} as it is"
+                yield Problem(text=text, kind=ProblemKind.MALFORMED, names=("PAT",), steps=(step,))
+
+
 def odd_credentials(settings: Settings) -> Iterator[Problem]:
     """Yield what is odd about the client ID and the secret, by their form alone."""
     client_id, secret, project = settings.client_id, settings.client_secret, settings.project_id or ""
@@ -66,6 +85,8 @@ def odd_credentials(settings: Settings) -> Iterator[Problem]:
     if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
         what = f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
         yield odd(what, CERTAINLY_COPY_SECRET, "CLIENT_SECRET")
+    if OLD_CLIENT_ID.fullmatch(client_id):
+        yield odd("CLIENT_ID has @ and a name", SetVariable("CLIENT_ID", client_id.partition("@")[0]), "CLIENT_ID")
     if ID_DIGITS.fullmatch(client_id) and len(client_id) != ID_LENGTH:
         what = f"CLIENT_ID has {len(client_id)} digits, and ZITADEL's have {ID_LENGTH}"
         yield odd(what, COPY_ID, "CLIENT_ID")

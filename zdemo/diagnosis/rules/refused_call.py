@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
@@ -11,16 +12,16 @@ from zdemo.diagnosis.rules.api_response import (
     VERIFIES_JWTS,
     ApiCase,
     code_of,
-    gateway,
-    is_from_zdemo,
 )
 from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, pat_at_resource
-from zdemo.diagnosis.rules.rule import diagnose, rule, table
-from zdemo.diagnosis.wording import Lines, span
+from zdemo.diagnosis.rules.rule import rule, table
+from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command
-from zdemo.http.api_call import Call, OtherRoute
+from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
+from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
+REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
 CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
@@ -30,6 +31,7 @@ COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN 
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 OWN_LOGIN = "use a token of the user's own login"
+AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
 LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
@@ -42,7 +44,8 @@ def _introspect(does: str) -> Command:
     return Command("introspect", option="--pat", does=does)
 
 
-def _by_its_code(case: ApiCase) -> Finding:
+def by_its_code(case: ApiCase) -> Finding:
+    """Judge by the API's answer alone."""
     if case.failed:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
         return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
@@ -71,9 +74,6 @@ def _by_its_code(case: ApiCase) -> Finding:
     )
 
 
-BY_API_ALONE = table(gateway, _by_its_code)
-
-
 # --- the API's answer, compared with the investigation's finding
 
 
@@ -85,37 +85,36 @@ def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    first, fix = (UNREACHED, "it was a temporary failure"), (LOG_NAMES_IT, RESTART, COMPARE)
+    first, fix = ("it was a temporary failure", UNREACHED), (LOG_NAMES_IT, RESTART, COMPARE)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
         first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    return Finding(id="call.api_cannot_ask", cause=cause, candidates=(*first, STARTED_BEFORE, OTHER_SETTINGS), fix=fix)
+    others = (*first, STARTED_BEFORE, OTHER_SETTINGS)
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=others, fix=(AGAIN, *fix))
 
 
 @rule(when=lambda case: not case.introspection)
 def _by_the_api_alone(case: ApiCase) -> Finding:
-    finding, here = diagnose(BY_API_ALONE, case), case.here
+    finding, here = by_its_code(case), case.here
     if not here or here.id == "client.swapped_with_token":
         return here or finding  # the API could ask ZITADEL, so another obstacle here is not why it refuses
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
-def _required(case: ApiCase) -> str:
-    return case.call.challenge.scope if case.call.challenge else ""
-
-
-def _lacks_any_role(case: ApiCase) -> bool:
+def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection is not None and not case.introspection.roles()
+    return is_own and case.introspection is not None and case.call.role not in case.introspection.roles()
 
 
-@rule(Probe.OWN_RIGHTS, when=_lacks_any_role)
-def _no_role(case: ApiCase) -> Finding:
-    scope = _required(case)
-    user = active_token(case.introspection or NOT_ASKED, NO_SETTINGS).user
-    grant = Command("role grant", (user, quoted(scope if scope and " " not in scope else "ROLE", 60)))
+@rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
+def _lacks_role(case: ApiCase) -> Finding:
+    scope = case.call.challenge.scope if case.call.challenge else ""
+    token, keys = case.introspection or NOT_ASKED, (case.introspection or NOT_ASKED).roles()
+    required = quoted(scope if scope and " " not in scope else "ROLE", 60)
+    grant = Command("role grant", (active_token(token, NO_SETTINGS).user, required))
     is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
-    cause = "the API requires more than a valid token, and ZITADEL shows no role for this one"
+    has = f"only {', '.join(quoted(role, 60) for role in keys)}" if keys else "no role"
+    cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
     seen = (("required", scope),) if scope else ()
     fix = (OF_SERVICE_ACCOUNT if is_administrators else grant,)
     otherwise = ("or, if the API requires a scope and not a role: request the token with that scope",)
@@ -123,13 +122,9 @@ def _no_role(case: ApiCase) -> Finding:
 
 
 def _own_rules(case: ApiCase) -> Finding | None:
-    if not case.introspection or case.here or not _is_own_refusal(case):
-        return None
-    if case.code == "insufficient_scope" and case.call.role in case.introspection.roles():
-        return None  # it is the role that the API does not see
-    scope = _required(case)
+    if not case.introspection or case.here or case.code == "insufficient_scope" or not _is_own_refusal(case):
+        return None  # a role that the token has is one that the API does not see
     roles = ", ".join(quoted(role, 60) for role in case.introspection.roles())
-    required = (("required", scope),) if scope else ()
     candidates = [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
     if case.status == 401 or case.answer.media_type == "text/html":
         verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
@@ -137,7 +132,7 @@ def _own_rules(case: ApiCase) -> Finding | None:
     if not roles:
         candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
     cause = f"{case.issuer} says that the token is active: the API refuses it for a reason of its own"
-    seen = (*required, ("roles", roles or "none"))
+    seen = (("roles", roles or "none"),)
     return Finding(id="call.own_rules", cause=cause, candidates=tuple(candidates), seen=seen, fix=(API_LOG,))
 
 
@@ -156,17 +151,23 @@ def _actor(case: ApiCase) -> Finding | None:
 
 
 def _apis_clock(case: ApiCase) -> Finding | None:
-    """Judge by the Date of both answers: the token is valid for ZITADEL now, and not by the API's clock."""
-    token, here, there = case.introspection, case.evidence.answer(Probe.TOKEN).date, case.answer.date
-    if case.here or case.code != "invalid_token" or token is None or here is None or there is None:
+    """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
+    token, challenge = case.introspection, case.call.challenge
+    if case.here or case.code != "invalid_token" or token is None or challenge is None:
         return None
-    expired = token.expires_at is not None and there >= token.expires_at > here
-    if not expired and not (token.not_before is not None and there < token.not_before <= here):
+    here, there = case.evidence.answer(Probe.TOKEN).date or 0, case.answer.date or 0  # 0: unknown
+    late = token.expires_at is not None and there >= token.expires_at > here > 0
+    early = token.not_before is not None and 0 < there < token.not_before <= here
+    is_dated = late or early
+    if not is_dated and (case.from_zdemo or "expired" not in challenge.description):
         return None
-    differs = f"the API's clock is {span(abs(there - here))} {'ahead of' if there > here else 'behind'} ZITADEL's"
-    cause = f"{differs}, so the token {'has expired' if expired else 'is not valid yet'} for the API"
+    if not is_dated and (token.expires_at or NEVER) >= NEVER:
+        cause = f"the API receives another token than this one, which never expires: {CHANGED}"
+        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(LET_THROUGH, API_LOG))
+    by = f"{span(abs(there - here))} {'ahead of' if late else 'behind'} ZITADEL's" if is_dated else "ahead"
+    cause = f"the API's clock is {by}, so the token {'is not valid yet' if early else 'has expired'} for the API"
     fix = "synchronise the clock of the API's machine (NTP)"
-    return Finding(id="call.clock_skewed", cause=f"{cause} (by the Date of both answers)", likely=True, fix=(fix,))
+    return Finding(id="call.clock_skewed", cause=cause, likely=True, fix=(fix,))
 
 
 def _compared(case: ApiCase) -> Finding:
@@ -191,12 +192,14 @@ def other_api(difference: str, setting: str) -> Finding:
     return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
 
 
-def same_settings(finding: Finding) -> Finding:
-    """Return a disagreement with an API that said that it has these settings: it is not about settings."""
-    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
-    cause, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
-    cause = f"{cause}; the API has these settings"
-    return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=(LET_THROUGH,), otherwise=())
+def same_settings(finding: Finding, settings: Settings) -> Finding:
+    """Return the finding about an API that said that it has these settings: they are no cause."""
+    reuses = () if settings.cache_ttl_seconds else (REUSES,)
+    of_settings = (ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS, *reuses)
+    first, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
+    steps = finding.steps if finding.id == "call.api_cannot_ask" else (LET_THROUGH,)
+    cause = f"{first} ({finding.cause})"
+    return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=steps, otherwise=())
 
 
 def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
@@ -207,7 +210,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     if is_foreign and not code:
         candidates.insert(0, A_GATEWAY)
     if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
-        candidates.append("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again")
+        candidates.append(REUSES)
     behind_proxy = (f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()
     return Finding(
         id="call.disagrees",
@@ -219,12 +222,4 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     )
 
 
-def _from_here(case: ApiCase) -> Lines:
-    obstacle = None if case.introspection else case.here
-    return (("from here", obstacle.cause if obstacle else "ZITADEL answers, and tokens can be checked"),)
-
-
-COMPARED = (
-    *table(gateway, seen=_from_here),
-    *table(_api_cannot_ask, _by_the_api_alone, _no_role, _own_rules, _is_pat, _actor, _apis_clock, _compared),
-)
+COMPARED = table(_api_cannot_ask, _by_the_api_alone, _lacks_role, _own_rules, _is_pat, _actor, _apis_clock, _compared)

@@ -131,12 +131,11 @@ def _wrong_secret(case: UserCase) -> Finding:
         cause = f"{variable} is the client secret of the API application, not that of {case.user}"
         give = "give the user's own secret instead"
         return Finding(id="user.secret_of_application", cause=cause, fix=(give, NEW_SECRET))
-    candidates = (
-        f"it was not copied whole: a whole one has {SECRET_LENGTH} characters",
-        "a new one was generated since, which replaces the old one",
-        "it is another user's",
-    )
     cause, copy = f"{variable} is not the client secret of {case.user}", "copy the secret again from where it is kept"
+    if (size := len(case.settings.client_secret)) != SECRET_LENGTH:
+        cause = f"{cause}, which has {SECRET_LENGTH} characters, not {size}"
+        return Finding(id="user.wrong_secret", cause=cause, fix=(copy, NEW_SECRET))
+    candidates = "a new one was generated since, which replaces the old one", "it is another user's"
     return Finding(id="user.wrong_secret", cause=cause, candidates=candidates, fix=(copy, NEW_SECRET))
 
 

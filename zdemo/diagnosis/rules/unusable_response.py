@@ -6,14 +6,13 @@ from zdemo.config.settings import Settings
 from zdemo.config.variables import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOTHING, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.api_response import is_from_zdemo
 from zdemo.diagnosis.rules.rejected_client import IN_FRONT, REFUSED_CLIENT, is_about_client
 from zdemo.diagnosis.rules.rule import diagnose, rule, table
 from zdemo.diagnosis.wording import Lines, described, expects_https, health_lines, redirected_to, url, wait
 from zdemo.errors import ConnectionFailed, FailureKind, IntrospectionError
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import SetVariable, Shell
-from zdemo.http.api_call import parse_challenge
+from zdemo.http.api_call import is_from_zdemo, parse_challenge
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, INSTANCE_UNKNOWN, instance_not_found
 
@@ -43,6 +42,8 @@ def _not_connected(case: TokenCase) -> Finding | None:
 
 @rule(Probe.READY)
 def _hangs(case: TokenCase) -> Finding:
+    if case.evidence.is_ready and case.settings.timeout_seconds < 1:  # most answers take less
+        return Finding(id="zitadel.hangs", cause=f"ZITADEL is slower: {case.error}", fix=("raise ZDEMO_TIMEOUT",))
     if case.evidence.is_ready:
         return Finding(
             id="zitadel.hangs",
@@ -105,6 +106,9 @@ def _no_instance(case: TokenCase) -> Finding | None:
 @rule(Probe.READY)
 def _database_is_away(case: TokenCase) -> Finding | None:
     is_away = DATABASE_AWAY in case.answer.text or case.evidence.database_away
+    if is_away and case.evidence.is_ready:
+        cause = "ZITADEL's database was away for a moment, and answers again"
+        return Finding(id="zitadel.database_away", cause=cause, fix=("try again",))
     return database_away(f"{url(case.answer).scheme}://{_host(case)}") if is_away else None
 
 
@@ -210,10 +214,11 @@ def _fails(case: TokenCase) -> Finding:
         cause = f"a proxy answers at {host}, but ZITADEL behind it does not ({status})"
         fix = "start ZITADEL, or correct ZITADEL's address in the proxy's configuration (see the proxy's log)"
         return Finding(id="zitadel.behind_proxy_down", cause=cause, likely=True, fix=(fix,))
+    its_own = case.answer.json_object().keys() & {"code", "error"}  # as ZITADEL writes them
     candidates = "ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"
     fix = "check ZITADEL's log and the proxy's, then try again"
-    cause = f"the server at {host} fails ({status})"
-    return Finding(id="zitadel.fails", cause=cause, candidates=candidates, fix=(fix,))
+    cause = f"{'ZITADEL' if its_own else 'the server'} at {host} fails ({status})"
+    return Finding(id="zitadel.fails", cause=cause, candidates=() if its_own else candidates, fix=(fix,))
 
 
 def _is_strange(case: TokenCase) -> bool:
