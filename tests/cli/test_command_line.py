@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -92,6 +93,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("--show-completion tcsh", "--show-completion takes no value", "run it alone, in the shell that you mean"),
         ("emulator --", "the command after -- is missing", "is a variable there empty?"),
         ("verify http://a/b", "zdemo verify starts the API itself, and this is not a command: http://a/b", DOCTOR),
+        ("role grant a ''", "ROLE is empty", "give a value: a variable there may be empty"),
         ("doctor --api /a", "--api names no host", "give an address, for example http://127.0.0.1:5000/a"),
         ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
@@ -123,7 +125,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
     ],
 )
 def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str, error: str, hint: str) -> None:
-    ran = bare(*line.split())
+    ran = bare(*shlex.split(line))
     assert ran.code == ExitCode.USAGE
     assert ran.document == {"error": error, "hint": hint} if "--json" in line.split() else ran.out == ""
     assert ran.lines[:2] == [f"error: {error}", f"hint:  {hint}".partition("\n")[0]]

@@ -102,7 +102,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ("--path http://localhost:5000/m?x=1 -- true", "--path is not a path", "for example --path /m?x=1"),
         ("--path localhost:5000/m -- true", "--path is not a path", "for example --path /m"),
         ("--path /m flask -- run", "unexpected argument: flask", "put -- in front of the command to run"),
-        ("--path /m --role ' ' -- true", "--role is empty", "--role read:messages"),
+        ("--path /m --role ' ' -- true", "--role is empty", "give a value"),
         ("--path /m --external-domain 'x y' -- true", "not resolve to this machine: x y", "/etc/hosts"),
         ("--path /m --only proxy.body -- true", "proxy.body is about a proxy", "add --backend PORT"),
         ("--path /m --mcp --backend 1 -- true", "--backend cannot be combined with --mcp", "leave out"),

@@ -125,8 +125,6 @@ def with_admin(
     if admin_key is not None:
         if admin_pat is not None:
             raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
-        if not admin_key.strip():  # the key or secret of another setting would be taken
-            raise UsageError("--admin-key is empty", hint="give a key file, or leave out --admin-key")
         from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
         from zdemo.diagnosis.evidence import OWN_API_SCOPE
 

@@ -167,6 +167,9 @@ def _help_of(ctx: Any) -> Command:
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
+    if isinstance(value, str) and not value.strip() and value != param.default:
+        name = param.metavar if param.name in param.opts else max(param.opts, key=len)
+        raise UsageError(f"{name} is empty", hint="give a value: a variable there may be empty")
     if value is None or value == ():
         if param.required:
             names = {p.name: max(p.opts, key=len) for p in ctx.command.params}

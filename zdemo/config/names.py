@@ -44,6 +44,11 @@ def near_role(role: str, keys: Iterable[str]) -> str:
     return next(filter(None, (*near, *swapped)), "")
 
 
+def could_be_new_role(role: str, user: str) -> bool:
+    """Return whether a text may be meant as the key of a new role: no user's name, no pattern, no list."""
+    return role != user and not re.search(r"[\s,*]", role)
+
+
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
     """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
