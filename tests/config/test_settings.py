@@ -369,7 +369,8 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
         ("ISSUER", "ZITADEL_DOMAIN", True),
         ("PROJECT_ID", "ZITADEL_PROJECT_ID", True),
         ("CLEINT_ID", "CLIENT_ID", False),
-        ("API_CLIENT_ID", "", False),
+        *((name, f"ZDEMO_{name}", False) for name in ("CACHE_TTL", "VISITOR_PAT")),
+        *((name, "", False) for name in ("API_CLIENT_ID", "TIMEOUT", "KEY_FILE")),
     ],
 )
 def test_names_of_other_programs_are_known_only_where_one_is_missing(name: str, meant: str, exported: bool) -> None:

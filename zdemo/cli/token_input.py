@@ -14,7 +14,7 @@ from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT, ISSUER, ZitadelAddress
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
-from zdemo.config.names import hidden_values
+from zdemo.config.names import hidden_values, rename_steps
 from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings, ZitadelSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
@@ -94,8 +94,8 @@ def environment_with_token(
         if pat is not None:
             raise UsageError("--as and --pat both name a token", hint="leave out one of them")
         if (variable := TOKENS[caller]) not in environment:
-            hint = Command("setup", does="creates one (or set it in .env)")
-            raise MissingTokenError(f"{variable} is not set", hint=hint)
+            create = Command("setup", does="creates one (or set it in .env)")
+            raise MissingTokenError(f"{variable} is not set", hint=rename_steps(environment, variable) or create)
         environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
         hide_secrets(screen, environment)
