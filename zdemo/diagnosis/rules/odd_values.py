@@ -10,6 +10,7 @@ from zdemo.diagnosis.token_form import (
     BASE64,
     ID_DIGITS,
     OLD_CLIENT_ID,
+    PAIR,
     SECRET_LENGTH,
     TokenKind,
     paste_error,
@@ -87,8 +88,8 @@ def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
-            yield odd(f"{name} {BASE64.text}", BASE64.fix, name, fatal=True)
+        if error in (BASE64, PAIR) and "ZITADEL_KEY_FILE" not in values:
+            yield odd(f"{name} {error.text}", error.fix, name, fatal=True)
         elif error:
             yield odd(f"{name} {error.text}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:
