@@ -66,6 +66,7 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
 
 
 DOCTOR = "zdemo doctor --api http://a/b"
+PORT, AT_END = "change --emulator-port", "put a bare --admin-pat at the end of the line"
 ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
 
 
@@ -95,8 +96,12 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("verify http://a/b", "zdemo verify starts the API itself, and this is not a command: http://a/b", DOCTOR),
         ("role grant a ''", "ROLE is empty", "give a value: a variable there may be empty"),
         ("doctor --api /a", "--api names no host", "give an address, for example http://127.0.0.1:5000/a"),
-        ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
+        ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", PORT),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
+        ("init --emulator --api-url http://localhost:8484", "the API and the emulator have the same port: 8484", PORT),
+        ("emulator start", "unexpected argument: start", "zdemo emulator"),
+        ("role grant a --admin-pat read:it", "--admin-pat took read:it", AT_END),
+        (f"introspect --pat x {'aB3x' * 20}", "unexpected argument: …", "give one token, behind --pat"),
         ("serve -p 15050", "no such option: -p", "zdemo serve --help"),
         ("call private-scoped", "unknown route: private-scoped", "did you mean scoped?"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),

@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,8 +90,10 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
     ],
 )
 def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shell: Shell) -> None:
-    with refusing_port() as taken:
-        ports = {"a": taken, "free": free_port()}
+    with refusing_port() as taken, socket.socket() as neighbour:
+        with suppress(OSError):  # it is taken too
+            neighbour.bind(("127.0.0.1", taken + 1))
+        ports = {"a": taken, "next": taken + 1, "free": free_port()}
         ran = shell(*line.format(**ports).split())
         suggestion = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))
         assert suggestion, ran.err

@@ -101,6 +101,7 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ("--path /m -- 'cd x && y'", "the command is in quotes", "write it so: -- sh -c 'cd x && y'"),
         ("--path http://localhost:5000/m?x=1 -- true", "--path is not a path", "for example --path /m?x=1"),
         ("--path localhost:5000/m -- true", "--path is not a path", "for example --path /m"),
+        ("/m -- flask", "unexpected argument: /m", "write --path /m"),
         ("--path /m flask -- run", "unexpected argument: flask", "put -- in front of the command to run"),
         ("--path /m --role ' ' -- true", "--role is empty", "give a value"),
         ("--path /m --external-domain 'x y' -- true", "not resolve to this machine: x y", "/etc/hosts"),
