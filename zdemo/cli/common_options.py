@@ -23,10 +23,8 @@ SAME_PORT = "the API and the emulator have the same port: {}"
 
 def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
     """Return a token that an option gives, unless it is another option or a role."""
-    if value in {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names):
-        option = param.opts[0]
-        raise UsageError(f"{option} is followed by another option", hint=f"put a bare {option} at the end of the line")
-    if re.fullmatch("[a-z]+:[a-z]+", value or ""):
+    options = {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names)
+    if value in options or re.fullmatch("[a-z]+:[a-z]+", value or ""):
         raise UsageError(f"{param.opts[0]} took {value}", hint=f"put a bare {param.opts[0]} at the end of the line")
     return value
 
@@ -88,14 +86,6 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.warn(EXPOSED.format(host=host))
 
 
-def _is_free(host: str, port: int) -> bool:
-    from zdemo.serving.listening import listen  # here, because only a taken port needs it
-
-    with suppress(OSError), listen(host, port):
-        return True
-    return False
-
-
 @contextmanager
 def port_explained(host: str, port: int, option: str = "--port") -> Iterator[None]:
     """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port."""
@@ -105,7 +95,11 @@ def port_explained(host: str, port: int, option: str = "--port") -> Iterator[Non
         if error.errno == errno.EADDRINUSE:
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            free = next(filter(partial(_is_free, host), range(port + 1, HIGHEST_PORT)), port)
+            from zdemo.serving.listening import listen  # here, because help needs no server
+
+            for free in range(port + 1, HIGHEST_PORT + 1) or (port - 1,):
+                with suppress(OSError), listen(host, free):
+                    break
             hint = f"stop what runs there, or choose another port: {option} {free}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
