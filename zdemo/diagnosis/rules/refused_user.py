@@ -149,6 +149,11 @@ def _other_refusal(case: UserCase) -> Finding | None:
     return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 
+def _is_refusal(case: UserCase) -> bool:
+    is_zitadels = case.error != "" and "request_id" not in case.answer.json_object()  # which a zdemo API adds
+    return is_zitadels and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT)
+
+
 REFUSED_USER = table(
     _inactive,
     lambda case: by_emulator(case.evidence, "user"),
@@ -156,6 +161,6 @@ REFUSED_USER = table(
     _unknown,
     _wrong_secret,
     _other_refusal,
-    when=lambda case: case.error != "" and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT),
+    when=_is_refusal,
     seen=_seen,
 )
