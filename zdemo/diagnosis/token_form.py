@@ -50,10 +50,7 @@ NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to p
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
-PAIR = PasteError(
-    "is an ID and a secret in base64, as the header of Basic has them",
-    "decode it with base64 -d, and take what follows the colon",
-)
+PAIR = PasteError("is an ID and a secret in base64", "decode it with base64 -d, and take what follows the colon")
 NO_VALUE = PasteError("is a word for no value, such as null", "check in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError(

@@ -169,8 +169,7 @@ class Guard:
         """Return the guard of an app, and log what is open. Raises SettingsError and GuardError, see ``protect``."""
         opened = OpenRoutes.of(open_routes, with_rules=with_rules)
         if type(threads) is not int or threads < 1:
-            hint = f"write threads={DEFAULT_THREADS}"
-            raise GuardError(f"threads is not a whole number above 0: {threads!r}", hint=hint)
+            raise GuardError(f"threads is not a whole number: {threads!r}", hint=f"write threads={DEFAULT_THREADS}")
         settings = settings_of(settings, log, resource)
         policy = Policy.from_settings(settings, required_roles(role=role).all_of)
         protected = ProtectedResource.of(settings, settings.resource) if settings.resource else None

@@ -4,7 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -54,7 +53,7 @@ def init(
     check_needs(ctx, "emulator", "emulator_port", "api_url")
     if api_url:
         api_url = check_address("--api-url", api_url, os.environ)
-    if emulator and is_local(address := api_url or DEFAULT_API_URL) and urlsplit(address).port == emulator_port:
+    if emulator and is_local(at := api_url or DEFAULT_API_URL) and at.endswith(f":{emulator_port}"):
         raise UsageError(SAME_PORT.format(emulator_port), hint="change --emulator-port")
     screen: Screen = ctx.obj
     path = env_file or DEFAULT_ENV_FILE

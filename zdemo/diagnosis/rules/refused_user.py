@@ -38,8 +38,9 @@ class UserCase:
 
     @property
     def error(self) -> str:
-        """ZITADEL's code for the refusal (RFC 6749 §5.2)."""
-        return str(self.answer.json_object().get("error", ""))
+        """ZITADEL's code for the refusal (RFC 6749 §5.2); empty for a zdemo API's, which adds an ID of the request."""
+        body = self.answer.json_object()
+        return "" if "request_id" in body else str(body.get("error", ""))
 
     @property
     def description(self) -> str:
@@ -149,11 +150,6 @@ def _other_refusal(case: UserCase) -> Finding | None:
     return Finding(id="user.refused", cause=cause, candidates=candidates, fix=(fix,))
 
 
-def _is_refusal(case: UserCase) -> bool:
-    is_zitadels = case.error != "" and "request_id" not in case.answer.json_object()  # which a zdemo API adds
-    return is_zitadels and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT)
-
-
 REFUSED_USER = table(
     _inactive,
     lambda case: by_emulator(case.evidence, "user"),
@@ -161,6 +157,6 @@ REFUSED_USER = table(
     _unknown,
     _wrong_secret,
     _other_refusal,
-    when=_is_refusal,
+    when=lambda case: case.error != "" and case.answer.status >= 400 and case.description not in (*LOST, NO_CLIENT),
     seen=_seen,
 )
