@@ -11,7 +11,7 @@ from zdemo.config.settings import API_URL
 from zdemo.diagnosis.ask.failed_command import name_cause
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
-from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
+from zdemo.diagnosis.settings_first import with_settings_first
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.problem import ProblemKind
 from zdemo.errors.steps import in_words
@@ -46,11 +46,6 @@ def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: 
     assert odd.blocks == (odd.names if fatal else ())
     assert set(odd.names) <= {*values}
     assert not any(value in odd.text + fix for value in (PAT, SECRET))
-
-
-def test_the_token_that_an_option_gives_may_be_the_visitors() -> None:
-    environment = Environment({".env": {"PAT": PAT[::-1], "ZDEMO_VISITOR_PAT": PAT}})
-    assert settings_problems(environment.giving("PAT", "--pat", PAT)) == ()
 
 
 @pytest.mark.parametrize("client_id", ["312909075212468231", "312909075212468231@project"])

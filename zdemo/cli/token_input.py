@@ -94,14 +94,16 @@ def environment_with_token(
         if pat is not None:
             raise UsageError("--as and --pat both name a token", hint="leave out one of them")
         if (variable := TOKENS[caller]) not in environment:
-            create = Command("setup", does="creates one (or set it in .env)")
-            raise MissingTokenError(f"{variable} is not set", hint=rename_steps(environment, variable) or create)
+            hint = rename_steps(environment, variable) or (Command("setup", does="creates one (or set it in .env)"),)
+            raise MissingTokenError(f"{variable} is not set", hint=hint)
         environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
         hide_secrets(screen, environment)
         check(environment.without("PAT"))
     if pat is not None:
         environment = environment.giving("PAT", "--pat", given_token("--pat", pat) or "")
+    if environment.source("PAT") == COMMAND_LINE and environment["PAT"] == environment.get("ZDEMO_VISITOR_PAT"):
+        environment = environment.without("ZDEMO_VISITOR_PAT")  # that is asked for, and no mistake in the settings
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")

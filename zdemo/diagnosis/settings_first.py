@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.environment import Environment
 from zdemo.config.names import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import odd_values
@@ -29,9 +29,7 @@ ACCEPTED = (("CLIENT_ID",),)  # ZITADEL showed an active token to this client, w
 
 def settings_problems(environment: Environment) -> tuple[Problem, ...]:
     """Return all that is wrong with the settings' places, and odd about their values."""
-    is_asked_for = environment.source("PAT") == COMMAND_LINE  # and may be the visitor's
-    values = environment.without("ZDEMO_VISITOR_PAT") if is_asked_for else environment
-    return (*source_problems(environment), *odd_values(values))
+    return (*source_problems(environment), *odd_values(environment))
 
 
 def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = "") -> Finding:
