@@ -90,10 +90,8 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
     ],
 )
 def test_where_a_port_is_taken_another_one_is_named(line: str, option: str, shell: Shell) -> None:
-    with refusing_port() as taken, socket.socket() as neighbour:
-        with suppress(OSError):  # it is taken too
-            neighbour.bind(("127.0.0.1", taken + 1))
-        ports = {"a": taken, "next": taken + 1, "free": free_port()}
+    with refusing_port() as taken:
+        ports = {"a": taken, "free": free_port()}
         ran = shell(*line.format(**ports).split())
         suggestion = re.search(rf" {option} (\d+)", " ".join(ran.err.split()))
         assert suggestion, ran.err
@@ -176,3 +174,11 @@ def test_a_session_by_hand(bare: Shell) -> None:
     lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
     assert [line for line in lines if "reader lacks read:messages" in line]
     assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
+
+
+def test_the_port_that_is_named_instead_is_free(shell: Shell) -> None:
+    with refusing_port() as taken, socket.socket() as neighbour:
+        with suppress(OSError):  # it is taken too
+            neighbour.bind(("127.0.0.1", taken + 1))
+        hint = " ".join(shell("serve", "--port", f"{taken}").err.split())
+    assert ("another port: --port" in hint, f"--port {taken + 1}" in hint) == (True, False)
