@@ -146,7 +146,8 @@ def with_admin(
         question = token_question(ADMIN_PAT, zitadel, environment)
     token = given_token(option, admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
-    return environment.giving(ADMIN_PAT, option, token)
+    screen.environment = environment.giving(ADMIN_PAT, option, token)
+    return screen.environment
 
 
 def admin_settings(
