@@ -1,7 +1,7 @@
 """A guard in a wrong place, or none: each row is an app and requests, and no request without a token shows the text."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 import pytest
@@ -210,6 +210,10 @@ def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint) -> None:
     check(api, ROWS[name])
 
 
+def _protected(name: str, value: Any) -> None:
+    protect(FastAPI(), *arguments(), **{name: value})
+
+
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a decorator": (lambda: needs(view), "Depends(requires_token("),
     "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
@@ -238,6 +242,16 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: protect(FastAPI(), client_id="1"),  # type: ignore[arg-type]  # the mistake
         'protect(app, {"ZITADEL_DOMAIN": "…"})',
     ),
+    **{
+        f"the argument {name}": (partial(_protected, name, value), hint)
+        for name, value, hint in (
+            ("open", ["/"], "did you mean open_routes?"),
+            ("public", ["/"], "it takes open_routes, resource, role, threads"),
+            ("any_of", ["a"], "write requires_token(any_of="),
+            ("role", ["a"], "write requires_token(any_of="),
+            ("threads", "128", "write threads=128"),
+        )
+    },
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
     "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),

@@ -107,6 +107,10 @@ def test_as_visitor_sends_the_other_token(shell: Shell) -> None:
     assert shell("call", "scoped", "--as", "reader", **env).code == 0
     curl = shell("call", "scoped", "--as", "visitor", "--curl", **env)
     assert ("Bearer $ZDEMO_VISITOR_PAT" in curl.out, curl.err) == (True, "")
+    for words in (("--as", "visitor"), ("--pat", VISITOR.pat)):
+        assert "hold the same value" not in shell("call", "/nothing", *words, **env).out
+    misspelled = shell("call", "private", "--as", "visitor", ZDEMO_VISITORPAT="x")
+    assert "rename ZDEMO_VISITORPAT to ZDEMO_VISITOR_PAT" in misspelled.err
     for more, code in (((), 3), (("--pat", "x"), 2)):
         ran = shell("call", "private", "--as", "visitor", *more)
         assert (ran.code, is_two_lines(ran)) == (code, True)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,6 +66,7 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
 
 
 DOCTOR = "zdemo doctor --api http://a/b"
+PORT, AT_END = "change --emulator-port", "put a bare --admin-pat at the end of the line"
 ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
 
 
@@ -92,8 +94,9 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("--show-completion tcsh", "--show-completion takes no value", "run it alone, in the shell that you mean"),
         ("emulator --", "the command after -- is missing", "is a variable there empty?"),
         ("verify http://a/b", "zdemo verify starts the API itself, and this is not a command: http://a/b", DOCTOR),
+        ("role grant a ''", "ROLE is empty", "give a value: a variable there may be empty"),
         ("doctor --api /a", "--api names no host", "give an address, for example http://127.0.0.1:5000/a"),
-        ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", "change --emulator-port"),
+        ("serve --emulator --port 8484", "the API and the emulator have the same port: 8484", PORT),
         ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
         ("serve -p 15050", "no such option: -p", "did you mean --port?"),
         ("call scoped --token x", "no such option: --token", "did you mean --pat?"),
@@ -126,6 +129,10 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call /messages#top", "a fragment (#) is not sent to an API", "leave out # and what follows it"),
         ("call /a -X PUT --watch", "--watch repeats the request, which may be wrong for PUT", "leave out --watch"),
         ("serve --emulator-port 9000", "--emulator-port needs --emulator", "add --emulator"),
+        ("init --emulator --api-url http://localhost:8484", "the API and the emulator have the same port: 8484", PORT),
+        ("emulator start", "unexpected argument: start", "zdemo emulator"),
+        ("role grant a --admin-pat read:it", "--admin-pat took read:it", AT_END),
+        (f"introspect --pat x {'aB3x' * 20}", "unexpected argument: …", "give one token, behind --pat"),
         ("doctor --yes", "--yes needs --fix", "add --fix"),
         ("doctor --fix --api x", "--api cannot be combined with --fix", "leave out --api"),
         ("serve --denied-as 401", "--denied-as needs --forward-auth", "add --forward-auth"),
@@ -135,7 +142,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
     ],
 )
 def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str, error: str, hint: str) -> None:
-    ran = bare(*line.split())
+    ran = bare(*shlex.split(line))
     assert ran.code == ExitCode.USAGE
     assert ran.document == {"error": error, "hint": hint} if "--json" in line.split() else ran.out == ""
     assert ran.lines[:2] == [f"error: {error}", f"hint:  {hint}".partition("\n")[0]]

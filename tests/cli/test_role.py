@@ -66,6 +66,8 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
     for defined in ("defined write:x in project", "no change"):
         ran = own_shell("role", "grant", "visitor", "write:x", "--create-role")
         assert (ran.code, ran.out.startswith(defined), ran.err) == (0, True, "")
+    near = own_shell("role", "grant", "reader", "write:xs", "--create-role").out
+    assert f"defined write:xs in project {PROJECT_ID}, beside write:x: is that meant?" in near
     for state, words in (("INACTIVE", "the user is deactivated"), ("LOCKED", "the user is locked")):
         world.users[VISITOR.id].state = state
         (row,) = [line for line in own_shell("role", "list").out.splitlines() if words in line]
@@ -88,6 +90,7 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ("grant visitor read:messages,admin --create-role", "no role", "one role at a time, first read:messages\n"),
         ("grant read:messages visitor", "no role visitor", "write the user first, then the role read:messages"),
         ("grant visitor write:x", "no role", "zdemo role grant --create-role visitor write:x\n"),
+        *((f"grant visitor {role}", "no role", "keys are compared exactly\n") for role in ("visitor", "read:*", "a,b")),
         ("grant visitor ORG_OWNER", "no role ORG_OWNER", "a role of ZITADEL's administrators"),
         ("list read:messages", "no user read:messages", "read:messages names a role"),
     ],

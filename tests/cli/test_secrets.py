@@ -198,7 +198,7 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
         assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
 
 
-@pytest.mark.parametrize("typed", ["  {}  ", "curl -H 'Authorization: Bearer {}' localhost", "it's {}"])
+@pytest.mark.parametrize("typed", ["({})", "'{}'", "it's:{}"])
 def test_a_token_in_a_role_is_hidden_in_the_next_command(shared_stack: Stack, tmp_path: Path, typed: str) -> None:
     env = {**shared_stack.env, "ZITADEL_PROJECT_ID": PROJECT_ID, "ZDEMO_VISITOR_PAT": jwe("access token")}
     token = jwe("PAT")

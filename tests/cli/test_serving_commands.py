@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,3 +175,11 @@ def test_a_session_by_hand(bare: Shell) -> None:
     lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
     assert [line for line in lines if "reader lacks read:messages" in line]
     assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
+
+
+def test_the_port_that_is_named_instead_is_free(shell: Shell) -> None:
+    with refusing_port() as taken, socket.socket() as neighbour:
+        with suppress(OSError):  # it is taken too
+            neighbour.bind(("127.0.0.1", taken + 1))
+        hint = " ".join(shell("serve", "--port", f"{taken}").err.split())
+    assert ("another port: --port" in hint, f"--port {taken + 1}" in hint) == (True, False)

@@ -65,6 +65,7 @@ PUBLIC = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectP
 WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
     "not JSON": (b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
     "cut off": (content()[:-20], APPLICATION, "not a JSON object, or cut off"),
+    "a token": (b"a" * 71 + b"\n", SERVICE_USER, "is a token, not a key"),
     "empty": (b"\n", APPLICATION, "empty"),
     "PEM": (PUBLIC.encode(), APPLICATION, "a PEM, not ZITADEL's JSON"),
     "UTF-16": (content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),
@@ -87,7 +88,9 @@ def test_what_is_wrong_is_named(data: bytes, kind: KeyKind, words: str) -> None:
     error = refusal(lambda: parse_key_file(data, kind))
     assert words in str(error)
     assert pem(rsa_key())[40:60] not in str(error)
-    assert error.fix in ("", kind.new_key, f"copy the whole file again, or {kind.new_key}", "save it as UTF-8")
+    *others, last = str(error.fix).split(", or ")
+    assert last in ("", kind.new_key, "save it as UTF-8")
+    assert others in ([], ["copy the whole file again"], ["end the line with --admin-pat - < FILE"])
 
 
 @pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])

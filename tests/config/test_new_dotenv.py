@@ -43,5 +43,6 @@ def test_address_and_a_secret_in_the_file_identify_an_emulator() -> None:
 def test_a_proposed_setup_has_the_emulators_address(tmp_path: Path) -> None:
     path = tmp_path / "my.env"
     path.write_text(emulator_text())
-    step = in_words(with_env_file(Command("setup", option="--admin-pat"), path))
-    assert step == f"zdemo setup --domain http://localhost:8484 --env-file {path}"
+    for text in ("setup", "setup --app"):
+        step = in_words(with_env_file(Command(text, option="--admin-pat"), path))
+        assert step == f"zdemo {text} --domain http://localhost:8484 --env-file {path}"

@@ -148,6 +148,8 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://user:pass@zitadel.example", "contains a user name or password", "https://zitadel.example"),
     ("https://zita del.example", "is not an address: …", ADDRESS),
     ("https://", "is not an address: …", ADDRESS),
+    ("8080", "is not an address: …", "http://localhost:8080"),
+    ("zitadel", "is not an address: …", ADDRESS),
     ("http://localhost:808O", "is not an address: …", ADDRESS),
     ("http://localhost:80800/ui", "has a port above 65535: …", ADDRESS),
     ("http://::1:8080", "is not an address: …", ADDRESS),
@@ -231,7 +233,7 @@ def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used:
 def test_the_address_at_which_servers_listen_is_no_address_to_call() -> None:
     with pytest.raises(SettingsError) as wrong:
         ClientSettings.from_env({"ZDEMO_API_URL": "http://0.0.0.0:15000"})
-    assert wrong.value.hint.startswith("ZDEMO_API_URL=http://127.0.0.1:15000")
+    assert wrong.value.hint.startswith("ZDEMO_API_URL=http://localhost:15000")
 
 
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
@@ -367,7 +369,8 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
         ("ISSUER", "ZITADEL_DOMAIN", True),
         ("PROJECT_ID", "ZITADEL_PROJECT_ID", True),
         ("CLEINT_ID", "CLIENT_ID", False),
-        ("API_CLIENT_ID", "", False),
+        *((name, f"ZDEMO_{name}", False) for name in ("CACHE_TTL", "VISITOR_PAT")),
+        *((name, "", False) for name in ("API_CLIENT_ID", "TIMEOUT", "KEY_FILE")),
     ],
 )
 def test_names_of_other_programs_are_known_only_where_one_is_missing(name: str, meant: str, exported: bool) -> None:

@@ -81,6 +81,12 @@ def test_a_client_id_that_zitadel_accepts_is_not_to_blame_for_its_form() -> None
     assert because == {"client.rejected": (odd,), "role.missing": ()}
 
 
+def test_an_odd_value_is_named_by_the_option_that_gives_it() -> None:
+    for value, words in ((PAT, "PAT and --admin-pat hold the same value"), (SECRET, "--admin-pat has the form of")):
+        (odd,) = odd_values(Environment({".env": {"PAT": PAT}}).giving("ZITADEL_ADMIN_PAT", "--admin-pat", value))
+        assert (odd.text.startswith(words), "ADMIN_PAT" in in_words(odd.steps[0])) == (True, False)
+
+
 def test_a_dotenv_that_is_a_folder_is_the_first_cause_where_a_setting_is_not_required() -> None:
     for values, lines in (({}, (".env is a folder, so it is not read", "x")), ({API_URL: "http://[::1]"}, ("x",))):
         error = ConnectionFailed("x", hint="y", kind=FailureKind.REFUSED)

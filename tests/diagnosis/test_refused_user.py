@@ -82,6 +82,7 @@ def test_each_refusal_has_its_finding(
         (502, "<html>"),
         (400, {"error": INVALID, "error_description": "grant_type missing"}),
         (500, []),
+        (404, {"error": "not_found", "request_id": "1"}),  # a zdemo API
     ],
 )
 def test_what_does_not_refuse_the_user_has_none(settings: UserSettings, status: int, body: Any) -> None:

@@ -88,6 +88,8 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"{PAT[:30]} {PAT[30:]}", "a space inside"),
         (f"{PAT[:30]}\n{PAT[30:]}", "a line end inside"),
         (f"{PAT}=", '"=" at the end'),
+        (f"<{PAT}>", 'has "<" in front of it'),
+        (f"312909075212468231:{PAT}", 'has an ID and ":" in front of it'),
         (f"{PAT}\u200b", "U+200B"),
         (f"{PAT}\xe9", "U+00E9"),
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
@@ -141,7 +143,7 @@ def test_base64_of_a_token_is_to_be_decoded(token: str, padded: bool) -> None:
     assert in_words(finding.fix[0]).endswith("base64 -d")
     pair = paste_problem(base64.b64encode(b"312909075212468231:" + text.encode()).decode())  # as in Basic
     assert pair is not None
-    assert "base64" in pair.cause
+    assert "take what follows the colon" in str(pair.fix)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(400, "Client sent an HTTP request to an HTTPS server.\n"), "net.expects_tls", ["https"]),
         (answer(400, TOKEN_MISSING), "zitadel.request_changed", []),
         (page(404, {"server": "nginx/1.25"}), "zitadel.other_server", ["nginx"]),
-        (page(200), "zitadel.other_server", ["text/html"]),
+        *((page(status), "zitadel.other_server", ["text/html"]) for status in (200, 501)),
         (page(502, {"server": "nginx"}), "zitadel.behind_proxy_down", ["502"]),
         (answer(500, {"error": "server_error"}), "zitadel.fails", ["500"]),
         (page(403), "zitadel.filtered", ["403"]),

@@ -13,8 +13,8 @@ from zdemo.errors import GuardError, SettingsError
 from zdemo.guard.guard import OpenRoutes, is_ambiguous, settings_of
 
 WRONG = [
-    *("", "*", "/*", "//*", "healthz", "*/x", "/a*", "/*/a", "/a/*/b", "/a/**", "/a?b", "/a#b", "/a/{id}", "/a/<id>"),
-    *("/a/../b", "/a/..", "//a", "/a//*", "/a\\b", "/a%2fb", "/a%2E%2e", "http://a/b", None, 1, b"/a", ["/a"]),
+    *("", "*", "/*", "//*", "healthz", "*/x", "/a*", "/*/a", "/a/*/b", "/a/**", "/a?b", "/a#b", "/a/{id}", "/a/:id"),
+    *("/a/../b", "/a/..", "//a", "/a//*", "/a\\b", "/a%2fb", "/a%2E%2e", "http://a/b", "/a/<id>", None, b"/a", ["/a"]),
 ]
 
 
@@ -36,6 +36,9 @@ def test_flask_has_rules() -> None:
     assert OpenRoutes.of({"/a/<id>"}, with_rules=True) == OpenRoutes(rules=frozenset({"/a/<id>"}))
     with pytest.raises(GuardError):
         OpenRoutes.of(["a/<id>"], with_rules=True)
+    for route in ("/a/:id/b", "/a/{id}/b"):
+        with pytest.raises(GuardError, match='hint: write "/a/<id>/b"'):
+            OpenRoutes.of([route], with_rules=True)
 
 
 OPEN = ("/", "/healthz", "/a/b", "/a/b/c.d", "/größe")

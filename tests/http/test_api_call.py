@@ -10,6 +10,7 @@ from zdemo.http.api_call import Call, Challenge, Method, as_json, other_route, p
 from zdemo.http.example_api import Route
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
+OWN = other_route("/m", typed="/m")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,8 @@ def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, ki
     assert called(status, content_type=kind).accepted is accepted
     if status == 200 and kind == "text/html":  # OPTIONS has often a type without a body
         assert replace(called(200, b"", content_type=kind), method=Method.OPTIONS).accepted
+        for body in (b"ok", b"\n<p>ok</p>"):
+            assert replace(called(200, body, content_type=kind), route=OWN).accepted is (body == b"ok")
 
 
 def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:

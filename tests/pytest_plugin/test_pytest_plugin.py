@@ -108,19 +108,22 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         (lambda: zitadel_emulator.fault("slow", seconds="1"), "seconds must be a number from 0 to 3600, not '1'"),  # type: ignore[arg-type]  # as people write it
         (lambda: zitadel_emulator.fault("slow", times="1"), "times must be a whole number of at least 1, not '1'"),  # type: ignore[arg-type]  # as above
         (lambda: zitadel_emulator.fault("hang", 1), "unknown path: 1 .known: discovery, introspection"),  # type: ignore[arg-type]  # as above
+        (lambda: zitadel_emulator.fault("hang", "/introspect"), "unknown path: /introspect .known: .* introspection"),
         (lambda: zitadel_emulator.app("/callback"), "the redirect URI has no host: /callback"),
         (lambda: zitadel_emulator.user("bob", "Read:Messages"), "did you mean read:messages?"),
         (lambda: zitadel_emulator.advance(hours=-13), "time cannot go back: -46800 s"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
-    with pytest.raises(TypeError, match=r"such as advance\(hours=13\)"):
-        zitadel_emulator.advance(13)  # type: ignore[arg-type]  # as people write it
+    for duration in ((13,), ()):
+        with pytest.raises(TypeError, match=r"such as advance\(hours=13\)"):
+            zitadel_emulator.advance(*duration)
     with pytest.raises(AttributeError, match=r"unknown attribute of the emulator: settings \(known: .*, env, "):
         zitadel_emulator.settings  # noqa: B018  # as people write it
     for create in (zitadel_emulator.user, zitadel_emulator.person, zitadel_emulator.organization):
-        with pytest.raises(TypeError, match=r"each role is an argument, .*, not \['read:messages'\]"):
-            create("bob", ["read:messages"])  # type: ignore[arg-type]  # as people write it
+        for roles in (["read:messages"], "read:messages,admin"):
+            with pytest.raises(TypeError, match=r"each role is an argument, .*, not .*read:messages"):
+                create("bob", roles)  # type: ignore[arg-type]  # as people write it
     assert zitadel_emulator.user("bob", ROLE), "nothing was created"
 
 

@@ -178,8 +178,9 @@ def test_an_administrator_exports_what_they_see_and_gets_another_who_sees_that()
     assert left_out["organizations (the administrator lacks org.read, or they were deleted meanwhile)"] == 1
     assert ("Partner" in text, "zdemo-seed-admin" in text, again(text)) == (False, True, text)
     assert exported(before, "settings")[1]["all projects (the administrator lacks project.read)"] == 0
-    with pytest.raises(ZdemoError, match=r"may not read any organization \(org\.read\)"):
+    with pytest.raises(ZdemoError, match=r"may not read any organization \(org\.read\)") as refused:
         exported(before, "nobody")
+    assert refused.value.finding == "admin.refused"
 
 
 def test_a_user_keeps_the_strongest_role_and_an_active_account_comes_first() -> None:

@@ -4,7 +4,7 @@ import errno
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,13 +18,14 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
+SAME_PORT = "the API and the emulator have the same port: {}"
 
 
 def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
-    """Return a token that an option gives, unless it is another option."""
-    if value in {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names):
-        option = param.opts[0]
-        raise UsageError(f"{option} is followed by another option", hint=f"put a bare {option} at the end of the line")
+    """Return a token that an option gives, unless it is another option or a role."""
+    options = {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names)
+    if value in options or re.fullmatch("[a-z]+:[a-z]+", value or ""):
+        raise UsageError(f"{param.opts[0]} took {value}", hint=f"put a bare {param.opts[0]} at the end of the line")
     return value
 
 
@@ -94,7 +95,12 @@ def port_explained(host: str, port: int, option: str = "--port") -> Iterator[Non
         if error.errno == errno.EADDRINUSE:
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            hint = f"stop what runs there, or choose another port: {option} {port + 1}"
+            from zdemo.serving.listening import listen  # here, because help needs no server
+
+            for free in range(port + 1, HIGHEST_PORT + 1) or (port - 1,):
+                with suppress(OSError), listen(host, free):
+                    break
+            hint = f"stop what runs there, or choose another port: {option} {free}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"

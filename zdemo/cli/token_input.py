@@ -14,7 +14,7 @@ from zdemo.cli.layout import wrapped
 from zdemo.cli.screen import Screen
 from zdemo.config.address import ADMIN_PAT, ISSUER, ZitadelAddress
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, is_setting, read_environment
-from zdemo.config.names import hidden_values
+from zdemo.config.names import hidden_values, rename_steps
 from zdemo.config.settings import RESOURCE, USER_ID, USER_KEY_FILE, AdminSettings, UserSettings, ZitadelSettings
 from zdemo.config.variables import SECRETS
 from zdemo.errors import ADMIN_REFUSED, MissingTokenError, SettingsError, UsageError
@@ -99,7 +99,7 @@ def environment_with_token(
         if pat is not None:
             raise UsageError("--as and --pat both name a token", hint="leave out one of them")
         if (variable := TOKENS[caller]) not in environment:
-            hint = Command("setup", does="creates one (or set it in .env)")
+            hint = rename_steps(environment, variable) or (Command("setup", does="creates one (or set it in .env)"),)
             raise MissingTokenError(f"{variable} is not set", hint=hint)
         environment = environment.without("ZDEMO_VISITOR_PAT").giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
@@ -107,6 +107,8 @@ def environment_with_token(
         check(environment.without("PAT"))
     if pat is not None:
         environment = environment.giving("PAT", "--pat", given_token("--pat", pat) or "")
+    if environment.source("PAT") == COMMAND_LINE and environment["PAT"] == environment.get("ZDEMO_VISITOR_PAT"):
+        environment = environment.without("ZDEMO_VISITOR_PAT")  # that is asked for, and no mistake in the settings
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")
@@ -130,8 +132,6 @@ def with_admin(
     if admin_key is not None:
         if admin_pat is not None:
             raise UsageError("--admin-key cannot be combined with --admin-pat", hint="leave out one of them")
-        if not admin_key.strip():  # the key or secret of another setting would be taken
-            raise UsageError("--admin-key is empty", hint="give a key file, or leave out --admin-key")
         from zdemo.diagnosis.ask.token_request import request_token  # here, since most people have a PAT
         from zdemo.diagnosis.evidence import OWN_API_SCOPE
 
@@ -151,7 +151,8 @@ def with_admin(
         question = token_question(ADMIN_PAT, zitadel, environment)
     token = given_token(option, admin_pat, question=question, what="administrator's PAT") or ""
     screen.hide(token.strip())
-    return environment.giving(ADMIN_PAT, option, token)
+    screen.environment = environment.giving(ADMIN_PAT, option, token)
+    return screen.environment
 
 
 def admin_settings(

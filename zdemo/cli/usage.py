@@ -44,6 +44,7 @@ ROUTES = ("public", "private", "scoped")  # often typed without call
 FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
+STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
 LEAST_LIKE = 0.6  # doc is like doctor
 OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
 OTHER_WORDS = {  # of other programs, for options and commands
@@ -130,8 +131,11 @@ class HelpedCommand(_Helped, TyperCommand):
             message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
             hint = "put -- in front of the command to run"
             if "--" in args and not misplaced:
-                raise UsageError(message, hint=hint)
+                is_path = extra[0].startswith("/") and any("--path" in param.opts for param in self.params)
+                raise UsageError(message, hint=f"write --path {extra[0]}" if is_path else hint)
             ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
+            if len(extra) == 1 and extra[0] in STARTS:
+                raise UsageError(message, hint=Command(ours))
             raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
         ctx.params[program] = behind_dashes or extra
         return left
@@ -173,6 +177,9 @@ def _help_of(ctx: Any) -> Command:
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
+    if isinstance(value, str) and not value.strip() and value != param.default:
+        name = param.metavar if param.name in param.opts else max(param.opts, key=len)
+        raise UsageError(f"{name} is empty", hint="give a value: a variable there may be empty")
     if value is None or value == ():
         if param.required:
             hints = get_type_hints(callback, include_extras=True)
@@ -297,6 +304,8 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
             if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
                 rest = [other for other in arguments if other != word]
                 meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"
+        if "--pat" in arguments and holds_token(extra[1]):
+            return UsageError(message, hint="give one token, behind --pat")
         if "--pat" in options and holds_token(extra[1]):
             meant = f"{ctx.command_path} --pat"
     else:

@@ -46,6 +46,7 @@ def without_default_port(address: str) -> str:
 def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False) -> str:
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
     meant = re.sub(r"(?i)\A(?:https?://)?(https?)(?!://)[:/]+(?=[a-z])", r"\1://", text.strip("<>,;"))
+    meant = f"http://localhost:{text}" if re.fullmatch(r"\d{2,5}", text) else meant
     if meant != text:
         right = corrected(meant, lambda text: origin(text, allow_http=allow_http, example=example, with_path=with_path))
         raise InvalidValue("is not an address", corrected=right)
@@ -56,7 +57,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         host, port = (parts.hostname or "").encode("ascii" if rest.isascii() else "idna").decode(), parts.port
     except (ValueError, UnicodeError):
         host, port, parts = "", None, urlsplit("")
-    if scheme not in ("", "http", "https") or not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
+    is_word = host != "localhost" and re.fullmatch(r"[\w-]+", text)
+    if is_word or scheme not in ("", "http", "https") or not _is_host(host) or port == 0 or parts.netloc.endswith(":"):
         echo = "" if re.search(r":[^\d:/\]]", rest) else None  # it may be a password, with the host left out
         what = f"has a port above {HIGHEST_PORT}" if re.search(r"\w:\d{5,}(/|$)", rest) else "is not an address"
         raise InvalidValue(what, echo=echo, fix=f"give scheme, host and port, for example {example}")
@@ -80,7 +82,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         with_https = "" if host.endswith(".docker.internal") else address  # that is this machine, in a container
         from difflib import get_close_matches  # here, because only mistakes need it
 
-        meant = "127.0.0.1" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
+        meant = "localhost" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
         if meant := meant or next(iter(get_close_matches(host, ["localhost"], cutoff=0.8)), ""):
             with_https = address.replace(f"https://{host}", f"http://{meant}", 1)
         raise InvalidValue("would send tokens and secrets over plain http", corrected=with_https, fix=allowed)

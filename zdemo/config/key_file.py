@@ -80,8 +80,10 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
         raise InvalidValue(f"names a file that {error}", fix="save it as UTF-8") from None
     if not isinstance(values, dict):
         form = "a PEM, not ZITADEL's JSON" if content[:5] == b"-----" else "not a JSON object, or cut off"
-        what = f"names a file that is {form if content.strip() else 'empty'}"
-        raise InvalidValue(what, fix=f"copy the whole file again, or {kind.new_key}")
+        what, instead = f"names a file that is {form if content.strip() else 'empty'}", "copy the whole file again"
+        if re.fullmatch(rb"[\w.-]{40,}\s*", content):
+            what, instead = "names a file that is a token, not a key", "end the line with --admin-pat - < FILE"
+        raise InvalidValue(what, fix=f"{instead}, or {kind.new_key}")
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind
     named = values.get("type", by_id.type)

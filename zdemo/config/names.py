@@ -44,6 +44,11 @@ def near_role(role: str, keys: Iterable[str]) -> str:
     return next(filter(None, (*near, *swapped)), "")
 
 
+def could_be_new_role(role: str, user: str) -> bool:
+    """Return whether a text may be meant as the key of a new role: no user's name, no pattern, no list."""
+    return role != user and not re.search(r"[\s,*]", role)
+
+
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
     """Return what to rename to a setting that is not set; with ``right``, only to this one.
 
@@ -57,7 +62,8 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
         if name in BY_NAME or (is_foreign and not (right and meaning)):
             continue
         near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, bare))
-        meaning = meaning or (bare if bare in BY_NAME else next(filter(None, near), ""))
+        longer = (prefix + name for prefix in PREFIXES if right or ("_" in name and prefix == "ZDEMO_"))
+        meaning = meaning or next(filter(BY_NAME.get, (bare, *longer, *near)), "")
         if meaning and meaning not in environment and right in ("", meaning):
             meanings[name] = meaning
     return [

@@ -111,11 +111,11 @@ def emulator_in(environment: Environment) -> str:
 
 def with_env_file(step: Step, path: Path | None) -> Step:
     """Return a step whose commands work with this ``.env``. If it is an emulator's, setup gets its address."""
-    if isinstance(step, Command) and step.text == "setup":
+    if isinstance(step, Command) and step.text in ("setup", "setup --app"):
         with suppress(SettingsError):
             if emulator := emulator_in(environment := read_environment(path)):
-                does = "creates what is missing" if step.option else step.does
-                step = replace(step, text=f"setup --domain {emulator}", option=admin_option(environment), does=does)
+                text, does = f"{step.text} --domain {emulator}", "creates what is missing" if step.option else step.does
+                step = replace(step, text=text, option=admin_option(environment), does=does)
     if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
         return replace(step, env_file=step.env_file or (path if path != DEFAULT_ENV_FILE else None))
     return step

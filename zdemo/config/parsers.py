@@ -19,7 +19,7 @@ NEW_KEY = Shell("openssl rand -hex 24", does="makes one")
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
-PLACEHOLDER = re.compile(r"(?i)(https?://)?<[^<>:]+>.*|your[-_ ].*|change[-_ ]?me|x{3,8}|…|\.{3}")
+PLACEHOLDER = re.compile(r"(?i)(https?://)?<(?!\d+>|[\w.-]{40,}>)[^<>:]+>.*|your[-_ ].*|change[-_ ]?me|x{3,8}|…|\.{3}")
 MASKED = "is what CI systems show instead of a secret"
 VARIABLE = r"\$\{?\w+\}?|\$\(.*\)|%\w+%"  # as a shell would expand it
 IS_NAME = "is the name of a variable, or a command, instead of its value"

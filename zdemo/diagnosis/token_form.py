@@ -33,6 +33,7 @@ ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 EMPTY = "token.empty"
+ID_FIRST = r"\A\d{17,19}(@[\w-]+)?:(?=[\w-]{20})"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 
@@ -49,6 +50,7 @@ NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to p
 EXAMPLE = PasteError("is the example's value", NEW_TOKEN)
 HIDDEN = PasteError(MASKED, "put the token itself there, from where it is kept")
 BASE64 = PasteError("is base64-encoded, as in a Kubernetes secret", Shell("base64 -d", does="decodes it"))
+PAIR = PasteError("is an ID and a secret in base64", "decode it with base64 -d, and take what follows the colon")
 NO_VALUE = PasteError("is a word for no value, such as null", "check in the caller's code why it has no token there")
 PERCENT = PasteError('has "%" at the end', "leave out the %: zsh prints it after a text that has no line end")
 PATH = PasteError(
@@ -264,7 +266,9 @@ def paste_error(text: str) -> PasteError | None:
 
 def _base64(text: str) -> PasteError | None:
     """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    decoded = _decoded(text).strip().replace(":", "", 1) if ENCODED.fullmatch(text) else ""  # ":" in ID:secret
+    decoded = _decoded(text).strip() if ENCODED.fullmatch(text) else ""
+    if re.match(ID_FIRST, decoded):
+        return PAIR
     return BASE64 if B64TOKEN.fullmatch(decoded) else None
 
 
@@ -320,6 +324,7 @@ _LOOKS: tuple[Look, ...] = (
     _matching(r"(?i)\A(null|none|nil|undefined|\[object Object\])\Z", NO_VALUE),
     _matching(rf"\A({VARIABLE})\Z", PasteError(IS_NAME, VALUE_ITSELF)),
     _base64,
+    _matching(ID_FIRST, 'has an ID and ":" in front of it'),
     _matching(r"\A(@|file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ ~-]*\Z|\A[\w./-]+\.(txt|pat|token|json)\Z", PATH),
     _matching(r"\A\w+://", "is an address, such as that of a secret store, instead of the token itself"),
     _matching(r"\n(PAT|CLIENT_ID)=", PasteError("is a whole .env", "leave out --pat: zdemo reads .env by itself")),

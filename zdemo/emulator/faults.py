@@ -75,8 +75,9 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
     """Return a fault; ``path`` is one of ``PATHS``, or begins with a slash. Raises ValueError, with the known words."""
     if kind not in KINDS:
         raise ValueError(f"unknown fault: {kind} (known: {', '.join(KINDS)})")
-    if path and path not in PATHS and not str(path).startswith("/"):
-        raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and paths that begin with /)")
+    is_name = path != "/management" and any(name.startswith(str(path)[1:]) for name in PATHS)  # with a slash before it
+    if path not in ("", "/", *PATHS) and (is_name or not str(path).startswith("/")):
+        raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and whole ones such as /oauth/v2)")
     if times is not None and (not isinstance(times, int) or times < 1):
         raise ValueError(f"times must be a whole number of at least 1, not {times!r}")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds

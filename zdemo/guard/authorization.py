@@ -27,7 +27,7 @@ REALM = "zdemo"
 SEND_BEARER = "send the header field Authorization: Bearer TOKEN"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"  # the path of a resource's metadata (RFC 9728 §3)
 WRITE_A_ROLE = 'write role="read:messages", or leave it out to admit any active token'
-WRITE_LISTS = 'write any_of=["a", "b"] to require one of them, all_of=["a", "b"] to require each'
+WRITE_LISTS = 'write requires_token(any_of=["a", "b"]) at the routes to require one of them, all_of=["a", "b"] each'
 UNSET: Any = object()  # an argument that was left out; None would be one that is missing by mistake
 
 

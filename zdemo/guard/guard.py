@@ -18,10 +18,10 @@ from zdemo.config import address
 from zdemo.config.environment import GIVEN, Environment, read_environment
 from zdemo.config.parsers import CACHE_URL, InvalidValue
 from zdemo.config.settings import RESOURCE, Settings
-from zdemo.config.variables import EXAMPLE_RESOURCE
+from zdemo.config.variables import BY_NAME, EXAMPLE_RESOURCE, OTHER_NAMES
 from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
 from zdemo.errors.steps import in_words
-from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, Policy, required_roles
+from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, WRITE_LISTS, Policy, required_roles
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
 from zdemo.guard.forget import Forget, hash_of
@@ -30,6 +30,7 @@ from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel.introspection_answer import ROLES_SCOPE, Introspector, audience_scope
 
 DEFAULT_THREADS = 128
+ARGUMENTS = "open_routes", "resource", "role", "threads"  # of protect, beside settings
 FACES = {"flask": "zdemo.server", "starlette": "zdemo.asgi"}  # the guards, by the packages of their frameworks
 GIVE_SETTINGS = """give texts in a mapping: protect(app, {"ZITADEL_DOMAIN": "…"}) with all settings, \
 protect(app, dotenv_values(FILE)) of python-dotenv, or protect(app, zitadel_emulator.env) in a test"""
@@ -39,8 +40,9 @@ FORM_SECONDS = 3.0  # a later form is not searched
 # What some part between client and view may take for another path, as it is or still escaped.
 AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
 ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
-PATH = re.compile(r"/[^*?#<>{}]*(?:/\*)?")
+PATH = re.compile(r"(?!.*/:)/[^*?#<>{}]*(?:/\*)?")
 RULE = re.compile(r"/.*<")
+OTHER_RULE = r"(?<=/):(\w+)|{(\w+)}"  # how other frameworks write one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class OpenRoutes:
             is_path = is_text and PATH.fullmatch(route) and not AMBIGUOUS.search(route)
             if not (is_path or (with_rules and is_text and RULE.match(route))):
                 hint = 'name paths, such as "/healthz", or all below one: "/static/*" ("/*" would open the whole app)'
+                if is_text and with_rules and (rule := re.sub(OTHER_RULE, r"<\1\2>", route)) != route:
+                    hint = f'write "{rule}"'
                 raise GuardError(f"open_routes cannot hold {route!r}", hint=hint)
         if not routes:
             return None
@@ -164,6 +168,8 @@ class Guard:
     ) -> Self:
         """Return the guard of an app, and log what is open. Raises SettingsError and GuardError, see ``protect``."""
         opened = OpenRoutes.of(open_routes, with_rules=with_rules)
+        if type(threads) is not int or threads < 1:
+            raise GuardError(f"threads is not a whole number: {threads!r}", hint=f"write threads={DEFAULT_THREADS}")
         settings = settings_of(settings, log, resource)
         policy = Policy.from_settings(settings, required_roles(role=role).all_of)
         protected = ProtectedResource.of(settings, settings.resource) if settings.resource else None
@@ -185,7 +191,10 @@ class Guard:
     def check_arguments(app: object, kind: type, hint: str, others: Iterable[str]) -> None:
         """Raise GuardError unless ``protect`` got an app of this kind, and no other arguments."""
         for name in others:
-            raise GuardError(f"protect has no argument {name}", hint=GIVE_SETTINGS)
+            meant = next((f"did you mean {known}?" for known in ARGUMENTS if known.startswith(name[:4])), "")
+            is_setting = any(name.upper() in known for known in (*BY_NAME, *OTHER_NAMES))
+            why = WRITE_LISTS if name in ("any_of", "all_of") else GIVE_SETTINGS if is_setting else meant
+            raise GuardError(f"protect has no argument {name}", hint=why or f"it takes {', '.join(ARGUMENTS)}")
         if not isinstance(app, kind):
             own, *packages = (it.__module__.partition(".")[0] for it in (kind, *type(app).__mro__))
             other = next((FACES[package] for package in packages if package in FACES and package != own), "")

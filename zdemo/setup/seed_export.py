@@ -11,7 +11,7 @@ from typing import Any
 from zdemo.emulator.rights import ROLES
 from zdemo.emulator.seed import SeedError
 from zdemo.emulator.seed_file import seeded_start
-from zdemo.errors import ManagementError, ZdemoError
+from zdemo.errors import ADMIN_REFUSED, ManagementError, ZdemoError
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import BIGGER_ROLE, ManagementClient
 from zdemo.zitadel.records import NO_SECRET, Project, User
@@ -73,7 +73,9 @@ class SeedExport:
     def _seed(self, *, people: bool) -> dict[str, list[Table]]:
         organizations = self._rows("organizations", "org.read", resources.list_organizations)
         if not organizations:
-            raise ZdemoError("the administrator may not read any organization (org.read)", hint=BIGGER_ROLE)
+            refused = ZdemoError("the administrator may not read any organization (org.read)", hint=BIGGER_ROLE)
+            refused.finding = ADMIN_REFUSED
+            raise refused
         homes, elsewhere = [row.id for row in organizations], "(of organizations that are left out)"
         own = self._client.request("GET", resources.INSTANCE).json_object().get("iamProjectId")
         projects = self._rows("projects", "project.read", resources.list_projects)

@@ -91,8 +91,8 @@ class ZitadelEmulator:
         with self._world.lock:
             if name.lower() in (o.name.lower() for o in self._world.organizations.values()):
                 raise ValueError(f"the name is taken: {name}")
-            id = self._world.add_organization(name).id
-            self._world.add_project_grant(self._project(*roles), id, list(roles))
+            project, id = self._project(*roles), self._world.add_organization(name).id
+            self._world.add_project_grant(project, id, list(roles))
             return id
 
     def person(self, username: str, *roles: str) -> str:
@@ -213,7 +213,7 @@ class ZitadelEmulator:
 
         Takes the keywords of ``timedelta``. The clock stays, so new tokens are valid. Raises ValueError below zero.
         """
-        if unnamed:
+        if unnamed or not duration:
             raise TypeError("name the unit of the duration, such as advance(hours=13)")
         if (passed := timedelta(**duration)) < timedelta():
             raise ValueError(f"time cannot go back: {passed.total_seconds():g} s; for a fresh start, call reset()")
@@ -255,7 +255,7 @@ class ZitadelEmulator:
 
     def _project(self, *roles: str) -> Project:
         """Return the project, which has these roles from now on."""
-        if wrong := [role for role in roles if not isinstance(role, str)]:
+        if wrong := [role for role in roles if not isinstance(role, str) or "," in role]:
             raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')
         project = self._world.projects[self.project_id]
         for role in set(roles) - set(project.roles):

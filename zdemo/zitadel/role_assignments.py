@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.names import did_you_mean, near_role
+from zdemo.config.names import could_be_new_role, did_you_mean, near_role
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
@@ -115,7 +115,9 @@ def _assignments_of(
         require_project(client, project_id)
     if role not in keys and not keys.hidden:
         near, known = near_role(role, keys), ", ".join(keys) or "no role yet"
-        more: Step = "role keys are compared exactly" if near or define is None else define
+        more: Step = "role keys are compared exactly"
+        if define and not near and could_be_new_role(role, name):
+            more = define
         if near.casefold() == role.casefold():
             more = "ZITADEL compares role keys exactly, and refuses a second one that differs only in case"
         hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)
@@ -132,15 +134,16 @@ def _assignments_of(
     return user, resources.list_assignments(client, project_id=project_id, user_id=user.id)
 
 
-def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> bool:
-    """Define a role that a user is to get, and return whether the project did not have it."""
-    known = {key.casefold() for key in resources.list_roles(client, project_id)}
+def define_role(client: ManagementClient, project_id: str, name: str, role: str) -> str | None:
+    """Define a role that a user is to get, and return one that is nearly the same; ``None`` if it is there already."""
+    keys = resources.list_roles(client, project_id)
+    known = {key.casefold() for key in keys}
     if role.startswith(ROLE_SCOPE) or known.intersection(role.casefold().split(",")):
-        return False
+        return None
     require_user(client, project_id, name)
     resources.add_role(client, project_id, role, role)
     wait_until(lambda: role in resources.list_roles(client, project_id))
-    return True
+    return near_role(role, keys)
 
 
 def grant(client: ManagementClient, project_id: str, name: str, role: str, *, define: Command | None = None) -> Change:

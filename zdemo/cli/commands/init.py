@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import EmulatorPort, EnvFile, Json, check_address
+from zdemo.cli.common_options import SAME_PORT, EmulatorPort, EnvFile, Json, check_address
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
 from zdemo.cli.usage import check_needs, flag, option
+from zdemo.config.address import is_local
 from zdemo.config.environment import read_environment
 from zdemo.config.file_io import create_file, replace_file
 from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton, with_env_file
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_words
 from zdemo.text.masking import without_tokens
 from zdemo.text.printable import printable
@@ -52,6 +53,8 @@ def init(
     check_needs(ctx, "emulator", "emulator_port", "api_url")
     if api_url:
         api_url = check_address("--api-url", api_url, os.environ)
+    if emulator and is_local(at := api_url or DEFAULT_API_URL) and at.endswith(f":{emulator_port}"):
+        raise UsageError(SAME_PORT.format(emulator_port), hint="change --emulator-port")
     screen: Screen = ctx.obj
     path = env_file or DEFAULT_ENV_FILE
     if not emulator and at_terminal() and not os.path.lexists(path):

@@ -25,7 +25,7 @@ from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.token_form import EMPTY, ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.view import brief, reason, why
 from zdemo.diagnosis.wording import span
-from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
+from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError
 from zdemo.http.example_api import ROLE, Route
 from zdemo.text.columns import cells
 from zdemo.text.masking import masked
@@ -79,8 +79,6 @@ def introspect(
         missing = MissingTokenError("no token to ask about: PAT is not set", hint=hint)
         missing.finding = EMPTY
         raise missing
-    if require == "" and not quiet:
-        raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     token_input.tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
     if (as_json and not verbose) or quiet:

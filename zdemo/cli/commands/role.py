@@ -162,8 +162,10 @@ def grant_role(
     More: docs/commands.md
     """
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
-    if create_role and roles.define_role(project.client, project.id, user, role) and not as_json:
-        project.screen.say(one_line(f"defined {role} in project {project.id}"))
+    near = roles.define_role(project.client, project.id, user, role) if create_role else None
+    if near is not None and not as_json:
+        beside = f", beside {near}: is that meant?" if near else ""
+        project.screen.say(one_line(f"defined {role} in project {project.id}{beside}"))
     option = admin_option(project.environment)
     define = Command("role grant --create-role", (user, role), option, env_file, does="defines the role first")
     change = roles.grant(project.client, project.id, user, role, define=define)

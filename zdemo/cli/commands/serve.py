@@ -105,7 +105,7 @@ def serve(
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
         if port == emulator_port:
-            raise UsageError(f"the API and the emulator have the same port: {port}", hint="change --emulator-port")
+            raise UsageError(common_options.SAME_PORT.format(port), hint="change --emulator-port")
         environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

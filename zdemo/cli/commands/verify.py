@@ -113,8 +113,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     )
     check_excludes(ctx, "no_role", "role")
     check_excludes(ctx, "mcp", "backend")
-    if role is not None and not role.strip():
-        raise UsageError("--role is empty", hint=f"for example --role {ROLE}, or --no-role")
     _check_names(names, target)
     _check(target)
     if junit_file is not None:

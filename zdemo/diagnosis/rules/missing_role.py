@@ -5,7 +5,7 @@ ZITADEL lets any PAT list its own role assignments, so most findings are certain
 
 from collections.abc import Collection, Sequence
 
-from zdemo.config.names import near_role
+from zdemo.config.names import could_be_new_role, near_role
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
@@ -164,9 +164,12 @@ def _near_miss(case: TokenCase) -> Finding | None:
     require = f"require {quoted(near)} in the API"
     # ZITADEL refuses two keys in a project that differ only in case (409)
     instead = f" in place of {quoted(near)}" if near.casefold() == case.role.casefold() else ""
-    fix: tuple[Step, Step] = (require, f"or, if {case.role} is right: define it in the project{instead}")
+    fix: tuple[Step, ...] = (require, f"or, if {case.role} is right: define it in the project{instead}")
     if is_defined:
         fix = _grant(case), f"or, if that is the right key: {require}"
+    elif not could_be_new_role(case.role, case.active.user):
+        keys = (near,) if near else sorted(defined or ())[:MOST_SHOWN]
+        fix = (f"name one role of this project by its key ({_names(keys) or 'it has none'})",)
     elif not near:
         elsewhere = "or, if the role belongs to another project: use an API application of that project"
         fix = _grant(case, "grant --create-role", does="defines the role first"), elsewhere

@@ -1,6 +1,6 @@
 """Values that do not fit their variables: swapped, of another kind, or pasted with something around them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from zdemo.config.environment import GIVEN_BY_EMULATOR, Environment
@@ -12,6 +12,7 @@ from zdemo.diagnosis.token_form import (
     ID_DIGITS,
     NOT_WHOLE,
     OLD_CLIENT_ID,
+    PAIR,
     SECRET_LENGTH,
     TokenKind,
     paste_error,
@@ -56,9 +57,11 @@ TOKEN_SWAPPED = _swapped("CLIENT_SECRET holds what looks like a PAT, and PAT a c
 def odd_values(values: Mapping[str, str]) -> tuple[Problem, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    problems = [*_odd(stripped)]
+    setting = values.setting if isinstance(values, Environment) else str  # the option, where one gives the value
+    problems = [*_odd(stripped, setting)]
     named = {name for problem in problems for name in problem.names}
-    return (*problems, *_of_another_form({name: value for name, value in stripped.items() if name not in named}))
+    others = {name: value for name, value in stripped.items() if name not in named}
+    return (*problems, *_of_another_form(others, setting))
 
 
 def changed_tokens(environment: Environment) -> Iterator[Problem]:
@@ -101,31 +104,31 @@ def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
     return token is SECRET and token_form(secret).kind is PAT
 
 
-def _odd(values: Mapping[str, str]) -> Iterator[Problem]:
+def _odd(values: Mapping[str, str], setting: Callable[[str], str]) -> Iterator[Problem]:
     if _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET:
         yield SWAPPED
     if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))
-        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
-            yield odd(f"{name} {BASE64.text}", BASE64.fix, name, fatal=True)
+        if error in (BASE64, PAIR) and "ZITADEL_KEY_FILE" not in values:
+            yield odd(f"{name} {error.text}", error.fix, name, fatal=True)
         elif error:
             yield odd(f"{name} {error.text}", f"set {name} to the value itself, and nothing else", name)
     for name, other, why, fatal in SAME:
         if name in values and values[name] == values.get(other):
-            what = f"{name} and {other} hold the same value: {why}"
-            yield odd(what, f"correct {name} or {other}", name, other, fatal=fatal)
+            what = f"{setting(name)} and {setting(other)} hold the same value: {why}"
+            yield odd(what, f"correct {setting(name)} or {setting(other)}", name, other, fatal=fatal)
     if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"} and GIVEN_BY_EMULATOR not in values:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
         yield odd(what, "remove the one that the application does not use", "ZITADEL_KEY_FILE", "CLIENT_SECRET")
 
 
-def _of_another_form(values: Mapping[str, str]) -> Iterator[Problem]:
+def _of_another_form(values: Mapping[str, str], setting: Callable[[str], str]) -> Iterator[Problem]:
     for name, kinds in FORMS.items():
         if (kind := _kind(values, name)) and kind in kinds:
-            what = f"{name} has the form of {kind.with_article}"
-            yield odd(what, f"set {name} to its own value, from where it is kept", name, fatal=True)
+            what = f"{setting(name)} has the form of {kind.with_article}"
+            yield odd(what, f"set {setting(name)} to its own value, from where it is kept", name, fatal=True)
     client_id, project = values.get("CLIENT_ID", "0" * ID_LENGTH), values.get("ZITADEL_PROJECT_ID", "0")
     is_usual = ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id)
     if not is_usual and _kind(values, "CLIENT_ID") not in (PAT, SECRET):
