@@ -282,22 +282,8 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     if dash := next(filter(LONG_DASH.match, arguments), ""):
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
-        typed = error.option_name
-        if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
-            words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
-            typed = next((word for word in words if typed[1] in word), typed)
-        message = f"no such option: {typed}"
-        name = typed.lstrip("-")
-        begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
-        near = did_you_mean(f"--{name}", options) if len(typed) > 2 else ""  # one letter is like many
-        meant = next((word for word in (near, OTHER_WORDS.get(typed), *begun) if word in options), "")
-        if hasattr(ctx.command, "commands"):
-            hint = replace(hint, does="lists the commands: options come after them")
-        elif len(name) > 1 and not meant:
-            bare, known = name.upper().replace("-", "_"), variables_of(ctx.command_path.split()[1]) or BY_NAME
-            if setting := next((n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare)), ""):
-                return UsageError(message, hint=f"set {setting} in the environment or in .env")
-    elif extra := re.fullmatch(EXTRA, message):
+        return _no_such_option(error.option_name, ctx, arguments, options)
+    if extra := re.fullmatch(EXTRA, message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
         for form, option in OPTION_OF:  # by the form of a value
@@ -313,3 +299,20 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
             message = re.sub(pattern, words_for_it, message)
         message = message[:1].lower() + message[1:]
     return UsageError(message, hint=meant_or(meant, hint))
+
+
+def _no_such_option(typed: str, ctx: Any, arguments: Sequence[str], options: Sequence[str]) -> UsageError:
+    if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
+        words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
+        typed = next((word for word in words if typed[1] in word), typed)
+    name, hint = typed.lstrip("-"), _help_of(ctx)
+    begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
+    near = did_you_mean(f"--{name}", options) if len(typed) > 2 else ""  # one letter is like many
+    meant = next((word for word in (near, OTHER_WORDS.get(typed, ""), *begun) if word in options), "")
+    if hasattr(ctx.command, "commands"):
+        hint = replace(hint, does="lists the commands: options come after them")
+    elif len(name) > 1 and not meant:
+        bare, known = name.upper().replace("-", "_"), variables_of(ctx.command_path.split()[1]) or BY_NAME
+        if setting := next((n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare)), ""):
+            return UsageError(f"no such option: {typed}", hint=f"set {setting} in the environment or in .env")
+    return UsageError(f"no such option: {typed}", hint=meant_or(meant, hint))
