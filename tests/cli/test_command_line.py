@@ -140,6 +140,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("serve --denied-as 401", "--denied-as needs --forward-auth", "add --forward-auth"),
         ("demo --admin-key x", "--admin-key needs --live", "add --live"),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
+        ("doctor --api http://[::1] --only token", "unknown check: token", "zdemo doctor --api URL --list"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list"),
     ],
 )
