@@ -101,7 +101,7 @@ def environment_with_token(
         if (variable := TOKENS[caller]) not in environment:
             hint = rename_steps(environment, variable) or (Command("setup", does="creates one (or set it in .env)"),)
             raise MissingTokenError(f"{variable} is not set", hint=hint)
-        environment = environment.without("ZDEMO_VISITOR_PAT").giving("PAT", variable, environment[variable])
+        environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
         hide_secrets(screen, environment)
         check(environment.without("PAT"))

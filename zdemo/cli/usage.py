@@ -50,6 +50,8 @@ OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", 
 OTHER_WORDS = {  # of other programs, for options and commands
     **dict.fromkeys(("--token", "--bearer", "--header", "-H"), "--pat"),
     **{"--url": "--domain", "add": "grant", "create": "grant", "delete": "revoke", "remove": "revoke", "curl": "call"},
+    **{"run": "serve", "start": "serve", "login": "token", "whoami": "introspect", "status": "doctor"},
+    **dict.fromkeys(("version", "stop"), ""),  # near other commands in letters alone
 }
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
@@ -290,10 +292,8 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
             if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
                 rest = [other for other in arguments if other != word]
                 meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"
-        if "--pat" in arguments and holds_token(extra[1]):
-            return UsageError(message, hint="give one token, behind --pat")
         if "--pat" in options and holds_token(extra[1]):
-            meant = f"{ctx.command_path} --pat"
+            meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"
     else:
         for pattern, words_for_it in WORDS:
             message = re.sub(pattern, words_for_it, message)

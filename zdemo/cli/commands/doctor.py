@@ -108,7 +108,8 @@ def doctor(
 
 def _unknown(name: str, known: Collection[str]) -> UsageError:
     near = next((check for check in known if check.startswith(f"{name}.")), "") or did_you_mean(name, known)
-    return UsageError(f"unknown check: {name}", hint=meant_or(near, Command("doctor --list")))
+    listing = Command("doctor --list" if "token.active" in known else "doctor --api URL --list")
+    return UsageError(f"unknown check: {name}", hint=meant_or(near, listing))
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
