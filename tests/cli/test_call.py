@@ -194,3 +194,14 @@ def test_a_url_gets_the_token_only_where_it_may(shell: Shell) -> None:
     assert "the URL would send tokens and secrets over plain http" in ran.lines[0]
     note = "note: the token zdem…-000, from the environment goes to https://nowhere.invalid"
     assert note in shell("call", "https://nowhere.invalid/messages").lines
+
+
+def test_where_the_emulator_does_not_run_either_the_fix_starts_both(shell: Shell) -> None:
+    api, emulated = (
+        f"http://127.0.0.1:{free_port()}",
+        {**shell.env, "ZITADEL_DOMAIN": f"http://localhost:{free_port()}"},
+    )
+    fixes = [shell("call", "scoped", "--url", api, **env).lines[1] for env in (emulated, shell.env)]
+    port = emulated["ZITADEL_DOMAIN"].rpartition(":")[2]
+    both = f"hint:  zdemo serve --emulator --emulator-port {port} --port {api.rpartition(':')[2]}"
+    assert fixes == [both, both.replace(f" --emulator --emulator-port {port}", "")]

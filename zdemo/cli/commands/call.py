@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,19 +13,21 @@ import typer
 
 from zdemo.cli import token_input
 from zdemo.cli.common_options import Caller, EnvFile, Json, Pat, check_address, split_url
+from zdemo.cli.emulator_env_file import serve_emulator
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, meant_or, option, option_of, verbose_flag
 from zdemo.cli.watch import Watch
-from zdemo.config.address import is_local, is_loopback
+from zdemo.config.address import ISSUER, is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
 from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.settings import API_URL, ClientSettings, Settings
+from zdemo.config.variables import is_public
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, reason
-from zdemo.errors import ExitCode, InsufficientScope, SettingsError, UsageError
+from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, InsufficientScope, SettingsError, UsageError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, SetVariable
-from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route
+from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route, send_once
 from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
 from zdemo.text.masking import could_be_secret, masked, without_secret_query
@@ -127,7 +129,7 @@ def call(  # the options
         token_input.tell_mixed_sources(screen, environment, "PAT", API_URL)
     if token and named == THE_URL and pat is None and not is_local(settings.api_url):
         screen.note(f"the token {token_input.token_line(environment, token)} goes to {settings.api_url}")
-    send = partial(call_api, settings, endpoint, token, method)
+    send = partial(_send, environment, settings, endpoint, token, method)
     watched = Watch(screen, send, expect=expect) if watch else None
     outcome = _Outcome(screen, environment, token, env_file, is_asked_for, watched, as_json=as_json, verbose=verbose)
     if watched and (expect is None or expect < 300):
@@ -137,6 +139,25 @@ def call(  # the options
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
     return _exit_code(screen, result, expect)
+
+
+def _send(
+    environment: Environment, settings: ClientSettings, endpoint: Endpoint, token: str | None, method: Method
+) -> Call:
+    """Send the request. If neither the API nor the emulator of these settings runs, the fix starts both."""
+    try:
+        return call_api(settings, endpoint, token, method)
+    except ConnectionFailed as failure:
+        emulator = re.fullmatch(r"http://localhost:(\d{2,5})", environment.get(ISSUER, ""))
+        is_emulators = emulator and is_public(environment.get("CLIENT_SECRET", "")) and is_local(settings.api_url)
+        if not emulator or not is_emulators or failure.kind is not FailureKind.REFUSED:
+            raise
+        try:
+            send_once(emulator[0], ISSUER, "GET", "/", timeout_seconds=settings.timeout_seconds)
+        except ConnectionFailed:
+            both = serve_emulator(int(emulator[1]), settings.api_url)
+            failure.steps = replace(both, does="starts it, and the emulator"), *failure.steps[1:]
+        raise
 
 
 @dataclass(frozen=True)
