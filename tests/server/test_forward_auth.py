@@ -251,7 +251,7 @@ def test_a_token_that_is_not_active_for_this_api_or_not_known_is_refused() -> No
 def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """``zdemo serve --forward-auth``, on Granian."""
     environment = environment_for(zitadel.url) | {"ZDEMO_ROLE_DENIED_STATUS": "403"}
-    options = ("--forward-auth", "--denied-as", "401", "--open-metrics")
+    options = ("--forward-auth", "--denied-as", "401", "--open-metrics", "--no-page")
     with served(tmp_path_factory.mktemp("serve"), environment, *options, ready="/healthz") as process:
         yield process
 

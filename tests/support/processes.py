@@ -34,11 +34,10 @@ class Forker:
     """A process of ``tests.support.forking``, which runs one command of zdemo at a time."""
 
     def __init__(self, *, forks: bool = True) -> None:
-        self._forks = forks
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
+        self._process = subprocess.Popen(  # noqa: S603  # this Python
+            [sys.executable, "-W", "error", "-m", "tests.support.forking", *["forks"] * forks],
             cwd=self._folder.name,  # where there is no .env
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -74,7 +73,6 @@ class Forker:
             "env": dict(env),
             "files": [path and str(path) for path in files],
             "terminal": terminal,
-            "forks": self._forks,
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
