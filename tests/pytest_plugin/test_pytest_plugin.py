@@ -31,7 +31,10 @@ def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
         return client.introspect(token)
 
 
-@pytest.mark.parametrize(("rest", "code"), [("del emulator", 0), ("emulator.fault('hang'); raise SystemExit(7)", 7)])
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [pytest.param("del emulator", 0, marks=pytest.mark.thorough), ("emulator.fault('hang'); raise SystemExit(7)", 7)],
+)
 def test_a_forgotten_exit_does_not_keep_a_program_running(rest: str, code: int, tmp_path: Path) -> None:
     ran = run_script(f"{FORGOTTEN}{rest}", tmp_path)
     assert (ran.code, ran.err) == (code, b"")
