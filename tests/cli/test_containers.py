@@ -1,6 +1,6 @@
 """The Dockerfile and compose.emulator.yaml, as far as they can be checked without running them.
 
-``test_installation.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
+``test_distribution.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
 """
 
 import fnmatch
