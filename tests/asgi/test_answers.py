@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.asgi.asgi_apis import example_app, on_uvicorn, starlette_app
+from tests.asgi.asgi_apis import STAGE, example_app, on_uvicorn, starlette_app
 from tests.server.test_faults import PROJECT
 from tests.support.apis import PUBLIC, SCOPED, Endpoint, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, PAT_CLAIMS, WITHOUT_ROLE
@@ -50,13 +50,11 @@ def test_zitadel_is_not_asked_where_it_need_not_be() -> None:
 
 
 @pytest.mark.parametrize("name", ["hangs", "resets", "429 with Retry-After", "HTML", "302", "400 unauthorized_client"])
-def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str) -> None:
+def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, api: Endpoint) -> None:
     fault = FAULTS[name]
     seconds = 0.5 if fault.hangs else DEFAULT_TIMEOUT_SECONDS  # others may take longer on a busy machine
-    with (
-        upstream(fault.behaviour) as up,
-        on_uvicorn(starlette_app(settings_for(up.url, timeout_seconds=seconds))) as api,
-    ):
+    with upstream(fault.behaviour) as up:
+        STAGE.app = starlette_app(settings_for(up.url, timeout_seconds=seconds))
         reply, public = api.get(), api.get(PUBLIC)
     assert (reply.status, reply.one("www-authenticate"), reply.one("cache-control")) == (fault.status, None, "no-store")
     assert bool(reply.one("retry-after")) == (fault.status == 503)
