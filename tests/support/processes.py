@@ -112,24 +112,18 @@ def run_program(
     return subprocess.run(words, cwd=folder, env=env, timeout=seconds, check=False, **streams)  # type: ignore[call-overload, no-any-return]  # noqa: S603  # the tests name them
 
 
-def run_script(script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+def run_script(
+    script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a script with only ``environment``, in a process that has loaded nothing."""
-    done = subprocess.run(  # noqa: S603  # this Python
-        [sys.executable, "-W", "error", "-c", script, *arguments],
-        cwd=folder,
-        env=environment or {},
-        capture_output=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+    return run_program(sys.executable, "-W", "error", "-c", script, *arguments, folder=folder, env=environment or {})
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
     """Return what a script prints in ``folder``, with only ``environment`` and the path to zdemo in its environment."""
     done = run_script(script, folder, *arguments, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
-    assert done.code == 0, done.err.decode()
-    return done.out.decode()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def run_online(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
