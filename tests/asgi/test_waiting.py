@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import anyio
 import pytest
@@ -58,20 +58,14 @@ def stand() -> Iterator[tuple[Endpoint, Switched]]:
             zitadel.hanging.let_go()
 
 
-@contextmanager
-def calling(port: int, tokens: list[str]) -> Iterator[list[socket.socket]]:
-    with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection((LOOPBACK, port), 30)) for _ in tokens]
-        for client, token in zip(clients, tokens, strict=True):
-            client.sendall(request("/private", bearer(token)))
-        yield clients
-
-
 def test_a_zitadel_that_hangs_blocks_nobody_else(stand: tuple[Endpoint, Switched]) -> None:
     api, zitadel = stand
     assert api.get("/private", KNOWN).status == 200
     zitadel.hangs = True
-    with calling(api.port, [f"unknown-{number}" for number in range(200)]) as clients:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, api.port), 30)) for _ in range(200)]
+        for number, client in enumerate(clients):
+            client.sendall(request("/private", bearer(f"unknown-{number}")))
         zitadel.hanging.call(0)
         for _ in range(3):
             assert [api.get(path, KNOWN).body for path in ("/private", "/sync")] == [b'"private"', b'"sync"']
