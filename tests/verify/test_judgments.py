@@ -55,10 +55,8 @@ def measured(seconds: float | None, before: ApiReply = OK) -> Measured:
     return Measured(seconds=seconds, limit=10, before=before, last=OK)
 
 
-def stale(
-    *asked: ApiReply, before: ApiReply = OK, seconds: float | None = 0.5
-) -> tuple[Measured, ApiReply, Sequence[ApiReply]]:
-    return measured(seconds), before, asked
+def stale(*asked: ApiReply, seconds: float | None = 0.5) -> tuple[Measured, ApiReply, Sequence[ApiReply]]:
+    return measured(seconds), OK, asked
 
 
 def flights(introspections: int, *asked: ApiReply) -> tuple[Sequence[ApiReply], int]:
