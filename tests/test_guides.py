@@ -37,10 +37,9 @@ INSTALL = {"node": ["npm", "ci", "--prefer-offline", "--no-audit", "--no-fund"],
 run = partial(run_program, seconds=LONGEST_SECONDS)
 
 
-@pytest.fixture(params=TESTS)
-def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of an example with the packages that it names."""
-    language: str = request.param
+@pytest.mark.thorough
+@pytest.mark.parametrize("language", TESTS)
+def test_an_example_passes_with_the_emulator_and_fails_with_another_token(language: str, tmp_path: Path) -> None:
     program = INSTALL[language][0]
     if not shutil.which(program):
         pytest.skip(f"{program} is not installed")
@@ -50,17 +49,12 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if installed.returncode and NO_NETWORK.search(installed.stderr):
         pytest.skip(f"{program} reaches no registry: {installed.stderr.strip().splitlines()[0]}")
     assert not installed.returncode, installed.stderr
-    return folder
-
-
-@pytest.mark.thorough
-def test_an_example_passes_with_the_emulator_and_fails_with_another_token(example: Path) -> None:
     emulator = [sys.executable, "-m", "zdemo", "emulator"]
-    passed = run(*emulator, "--", *TESTS[example.name], folder=example)
+    passed = run(*emulator, "--", *TESTS[language], folder=folder)
     assert passed.returncode == 0, passed.stdout + passed.stderr
-    if example.name == "node":
+    if language == "node":
         assert ("ada logs in" in passed.stdout) is Path("/usr/bin/chromium").exists(), passed.stdout
-    failed = run(*emulator, "--env", "PAT={visitor_pat}", "--", *API_TESTS[example.name], folder=example)
+    failed = run(*emulator, "--env", "PAT={visitor_pat}", "--", *API_TESTS[language], folder=folder)
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "a user with the role passes" in failed.stdout.replace("_", " ")
 

@@ -21,7 +21,6 @@ from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from zdemo.asgi import protect, requires_token
 from zdemo.config.settings import Settings
-from zdemo.zitadel.introspection_answer import Introspector
 
 EXAMPLE = ROOT / "docs" / "examples" / "fastapi_app.py"
 LONGEST_HEADER = 1 << 20  # as other servers take
@@ -42,7 +41,7 @@ class Scoped(HTTPEndpoint):
         return JSONResponse({"message": MESSAGES[SCOPED]}, headers={"Cache-Control": "public"})
 
 
-def starlette_app(settings: Settings, introspector: Introspector | None = None) -> Starlette:
+def starlette_app(settings: Settings) -> Starlette:
     async def public(_: Request) -> JSONResponse:
         return JSONResponse({"message": MESSAGES[PUBLIC]})
 
@@ -51,7 +50,7 @@ def starlette_app(settings: Settings, introspector: Introspector | None = None) 
         return JSONResponse({"message": MESSAGES[PRIVATE]})
 
     routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, Scoped)]
-    return protect(Starlette(routes=routes), settings, introspector, open_routes=[PUBLIC])
+    return protect(Starlette(routes=routes), settings, open_routes=[PUBLIC])
 
 
 class Stage:

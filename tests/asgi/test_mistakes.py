@@ -58,8 +58,8 @@ class Answering:
         await (bare if scope["type"] == "http" else self.app)(scope, receive, send)
 
 
-def with_route(app: Any, endpoint: Any = plain, path: str = "/x", **options: Any) -> Any:
-    app.router.routes.append(Route(path, endpoint, **options))
+def with_route(app: Any, endpoint: Any = plain, **options: Any) -> Any:
+    app.router.routes.append(Route("/x", endpoint, **options))
     return app
 
 

@@ -1,16 +1,14 @@
 """While ZITADEL is slow or hangs: who waits, in which threads, and who does not."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import anyio
-import pytest
 from anyio import to_thread
 from fastapi import Depends, FastAPI
 
 from tests.asgi.asgi_apis import on_uvicorn
-from tests.support.apis import Endpoint, Time, settings_for
+from tests.support.apis import Time, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, Hanging, Scripted
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
@@ -39,8 +37,7 @@ class Switched:
         return (self.hanging if self.hangs else self._at_once).introspect(token)
 
 
-@pytest.fixture
-def stand() -> Iterator[tuple[Endpoint, Switched]]:
+def test_a_zitadel_that_hangs_blocks_nobody_else() -> None:
     zitadel = Switched()
     introspector = build_introspector(SETTINGS, threads=THREADS, client=zitadel)
     app = protect(FastAPI(), SETTINGS, introspector, open_routes=["/default-threads"], threads=THREADS)
@@ -51,27 +48,13 @@ def stand() -> Iterator[tuple[Endpoint, Switched]]:
     async def default_threads() -> float:
         return to_thread.current_default_thread_limiter().borrowed_tokens
 
-    with on_uvicorn(app) as api:
-        try:
-            yield api, zitadel
-        finally:
-            zitadel.hanging.let_go()
-
-
-@contextmanager
-def calling(port: int, tokens: list[str]) -> Iterator[list[socket.socket]]:
-    with ExitStack() as stack:
-        clients = [stack.enter_context(socket.create_connection((LOOPBACK, port), 30)) for _ in tokens]
-        for client, token in zip(clients, tokens, strict=True):
-            client.sendall(request("/private", bearer(token)))
-        yield clients
-
-
-def test_a_zitadel_that_hangs_blocks_nobody_else(stand: tuple[Endpoint, Switched]) -> None:
-    api, zitadel = stand
-    assert api.get("/private", KNOWN).status == 200
-    zitadel.hangs = True
-    with calling(api.port, [f"unknown-{number}" for number in range(200)]) as clients:
+    with on_uvicorn(app) as api, ExitStack() as stack:
+        stack.callback(zitadel.hanging.let_go)
+        assert api.get("/private", KNOWN).status == 200
+        zitadel.hangs = True
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, api.port), 30)) for _ in range(200)]
+        for number, client in enumerate(clients):
+            client.sendall(request("/private", bearer(f"unknown-{number}")))
         zitadel.hanging.call(0)
         for _ in range(3):
             assert [api.get(path, KNOWN).body for path in ("/private", "/sync")] == [b'"private"', b'"sync"']

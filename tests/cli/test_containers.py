@@ -1,6 +1,6 @@
 """The Dockerfile and compose.emulator.yaml, as far as they can be checked without running them.
 
-``test_installation.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
+``test_distribution.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
 """
 
 import fnmatch
@@ -77,7 +77,7 @@ def test_its_health_check_succeeds_only_where_it_answers(name: str, shared_stack
     urls = {"api": shared_stack.api_url, "emulator": shared_stack.emulator.url}
     for port, code in ((urlsplit(urls[name]).port, 0), (free_port(), 1)):
         script = text.replace(str(PORTS[name]), str(port))
-        assert run_script(script, tmp_path).code == code
+        assert run_script(script, tmp_path).returncode == code
 
 
 def test_what_the_image_is_built_from_is_not_ignored() -> None:

@@ -9,13 +9,12 @@ import requests
 
 from tests.support.emulator_target import Server
 from tests.support.introspector_doubles import Clock
-from tests.support.oauth import ASSERTION_TYPE, assertion
+from tests.support.oauth import ASSERTION_TYPE, assertion, key_pair
 from zdemo.emulator import NEVER, Emulator
 from zdemo.emulator.app import LONGEST_NOTE
 from zdemo.emulator.entities import Resource
 from zdemo.emulator.incoming.request_records import RequestRecord
 from zdemo.emulator.seed import ADMIN, APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR
-from zdemo.emulator.token_texts import new_key_pair
 
 SERVICE = "/zitadel.project.v2.ProjectService"
 CREATE = {"name": "x", "organizationId": ORGANIZATION_ID}
@@ -153,7 +152,7 @@ def test_the_reason_of_a_refused_client_is_exact(
     ],
 )
 def test_the_reason_of_a_refused_assertion_is_exact(change: dict[str, str], reason: str, desk: Desk) -> None:
-    private, public = new_key_pair()
+    private, public = key_pair()
     key = desk.world.add_key(desk.world.applications[APPLICATION_ID], public, desk.clock() - 5)
     file = {"clientId": CLIENT_ID, "keyId": key.id, "key": private}
     fields: dict[str, Any] = {"audience": desk.url, "iat": int(desk.clock())}

@@ -9,13 +9,12 @@ import requests
 from tests.support.emulator_target import USERINFO, Server, answer, bearer, oauth_refusal
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_administrator, add_client, claims
-from tests.support.oauth import assertion
+from tests.support.oauth import assertion, key_pair
 from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator, emulate
 from zdemo.emulator.entities import INSTANCE, NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, ID, JWT, REFRESH, USER_ID
 from zdemo.emulator.seed import PERSON_ID, READER, VISITOR
-from zdemo.emulator.token_texts import new_key_pair
 
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
 GRANTS = [f"OIDC_GRANT_TYPE_{grant}" for grant in ("AUTHORIZATION_CODE", "REFRESH_TOKEN", "TOKEN_EXCHANGE")]
@@ -170,7 +169,7 @@ def test_an_actor_who_is_impersonated_is_named_with_who_acts_for_them(emulator: 
 
 
 def test_an_application_names_the_user_in_an_assertion_of_its_own(emulator: Emulator, app: Client) -> None:
-    private, public = new_key_pair()
+    private, public = key_pair()
     world, (_, pat) = emulator.world, add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     with world.lock:
         key = {"key": private, "keyId": world.add_key(app.application, public, NEVER).id, "userId": PERSON_ID}

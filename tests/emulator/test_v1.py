@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,13 @@ def fill(value: Any, fresh: Fresh) -> Any:
 
 
 @pytest.fixture(scope="module")
-def standing(workshop: Workshop) -> Fresh:
+def standing(workshop: Workshop, admin: Api) -> Iterator[Fresh]:
     """Objects that no refused request changes."""
-    return Fresh(workshop)
+    objects = Fresh(workshop)
+    yield objects
+    admin.v1("GetAppByID", projectId=objects.project.id, appId=objects.app.id).has()
+    unchanged = admin.v1("GetUserGrantByID", userId=objects.user.id, grantId=objects.assignment)
+    unchanged.has(userGrant={"roleKeys": ["r"]})
 
 
 def refusals(section: str) -> list[list[str]]:
@@ -46,10 +51,6 @@ def test_each_method_has_its_own_error_for_objects_that_are_missing_or_of_anothe
     admin.v1(method, **fields | {[*fields][-1]: NOBODY}).refused(int(status), text, id=missing)
     away = admin.within(standing.organization.id).v1(method, **fields)
     away.refused(int(status), "" if elsewhere else text, id=(elsewhere or [missing])[0])
-    admin.v1("GetAppByID", projectId=standing.project.id, appId=standing.app.id).has()
-    admin.v1("GetUserGrantByID", userId=standing.user.id, grantId=standing.assignment).has(
-        userGrant={"roleKeys": ["r"]}
-    )
 
 
 @pytest.mark.parametrize(("method", "request_", "status", "id", "text"), refusals("unfit"))

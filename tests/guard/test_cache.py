@@ -1,6 +1,7 @@
 """The cache: how long an answer may be used, and one introspection at a time per token."""
 
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -77,6 +78,20 @@ def crowded(outcome: Introspection | BaseException) -> tuple[Setup, list[Future[
         zitadel.let_go()
     assert len(zitadel.calls) == 1
     return setup, callers
+
+
+def check_overtaken(setup: Setup, zitadel: Hanging, outdate: Callable[[], object]) -> None:
+    """Outdate an answer on its way, and ask again: that is not joined, and its answer is not replaced."""
+    with ThreadPoolExecutor(2) as crowd:
+        first = crowd.submit(setup.cache.introspect, TOKEN)
+        zitadel.call(0)
+        outdate()
+        second = crowd.submit(setup.cache.introspect, TOKEN)
+        zitadel.call(1).set_result(INACTIVE)
+        assert second.result(PATIENCE_SECONDS) == INACTIVE
+        zitadel.call(0).set_result(ACTIVE)
+        assert first.result(PATIENCE_SECONDS) == ACTIVE
+    assert setup.cache.introspect(TOKEN) == INACTIVE
 
 
 def active_until(expires_at: int) -> Introspection:
@@ -215,16 +230,7 @@ class TestSingleFlight:
         zitadel = Hanging()
         setup = Setup(zitadel, ttl_seconds=ttl_seconds)
         clock = setup.clock if by == "clock" else setup.wall_clock
-        with ThreadPoolExecutor(2) as crowd:
-            first = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(0)
-            clock.advance(age)
-            second = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(1).set_result(INACTIVE)
-            assert second.result(PATIENCE_SECONDS) == INACTIVE
-            zitadel.call(0).set_result(ACTIVE)
-            assert first.result(PATIENCE_SECONDS) == ACTIVE
-            assert setup.cache.introspect(TOKEN) == INACTIVE
+        check_overtaken(setup, zitadel, lambda: clock.advance(age))
 
     def test_a_joined_request_waits_no_longer_than_its_own_deadline(self) -> None:
         zitadel = Hanging()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.guard.test_cache import TOKEN, Setup
+from tests.guard.test_cache import TOKEN, Setup, check_overtaken
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Hanging, Scripted
 from tests.support.secret_forms import PAT, leak
 from zdemo.guard.forget import Forget, hash_of
@@ -70,16 +70,7 @@ class TestCache:
     def test_an_answer_on_its_way_is_not_kept_and_not_joined(self, order: Forget) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
-        with ThreadPoolExecutor(2) as crowd:
-            before = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(0)
-            setup.cache.forget(order)
-            after = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(1).set_result(INACTIVE)
-            assert after.result(PATIENCE_SECONDS) == INACTIVE
-            zitadel.call(0).set_result(ACTIVE)
-            assert before.result(PATIENCE_SECONDS) == ACTIVE
-        assert setup.cache.introspect(TOKEN) == INACTIVE
+        check_overtaken(setup, zitadel, lambda: setup.cache.forget(order))
 
     def test_an_order_about_one_token_leaves_the_answers_about_others_on_their_way(self) -> None:
         zitadel = Hanging()

@@ -14,7 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, Phase, SettingsError
 from zdemo.errors.steps import repair_in
 from zdemo.http.deadline import ResolveTimeout
-from zdemo.http.failure_messages import CaBundle, failed
+from zdemo.http.failure_messages import failed
 from zdemo.http.failures import chain, explained, may_retry
 
 ORIGIN = "https://zitadel.example:8443"
@@ -27,9 +27,9 @@ def untrusted(code: int) -> ssl.SSLCertVerificationError:
     return error
 
 
-def tls(reason: str, library: str = "SSL") -> ssl.SSLError:
+def tls(reason: str) -> ssl.SSLError:
     error = ssl.SSLError(1, f"[{reason}]")
-    error.reason, error.library = reason, library
+    error.reason, error.library = reason, "SSL"
     return error
 
 
@@ -71,10 +71,8 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
 ]
 
 
-def explain(
-    error: BaseException, *, ca_bundle: CaBundle | None = None, proxy: str = ""
-) -> ConnectionFailed | SettingsError:
-    return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxy=proxy, ca_bundle=ca_bundle)
+def explain(error: BaseException, *, proxy: str = "") -> ConnectionFailed | SettingsError:
+    return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxy=proxy, ca_bundle=None)
 
 
 @pytest.mark.parametrize(("error", "kind"), KINDS, ids=lambda value: str(value)[:40])

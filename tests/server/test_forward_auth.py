@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from posixpath import normpath
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from tests.support.apis import ROUTES, Endpoint
 from tests.support.introspector_doubles import Scripted, refused, unavailable
 from tests.support.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
-from tests.support.served import Served, environment_for, served
+from tests.support.served import environment_for, served
 from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, request
 from zdemo.emulator import Emulator, seed
@@ -247,39 +248,32 @@ def test_a_token_that_is_not_active_for_this_api_or_not_known_is_refused() -> No
             assert [reply.status, reply.one("www-authenticate"), reply.one("retry-after")] == expected
 
 
-@pytest.fixture(scope="module")
-def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """``zdemo serve --forward-auth``, on Granian."""
+def test_serve_answers_proxies_instead_of_callers(zitadel: Emulator, tmp_path: Path) -> None:
     environment = environment_for(zitadel.url) | {"ZDEMO_ROLE_DENIED_STATUS": "403"}
-    options = ("--forward-auth", "--denied-as", "401", "--open-metrics")
-    with served(tmp_path_factory.mktemp("serve"), environment, *options, ready="/healthz") as process:
-        yield process
-
-
-def test_serve_answers_proxies_instead_of_callers(running: Served) -> None:
-    reply = ask(
-        running, "/auth/role/read:messages/-/a%2f..//b?c", bearer(seed.READER.pat), *SPOOFED, *UPGRADE, method="POST"
-    )
-    assert (reply.status, reply.body, reply.one("x-auth-roles")) == (200, b"", "read:messages")
-    assert (reply.one("x-auth-subject"), reply.one("x-auth-username")) == (seed.READER.id, "reader")
-    reply = ask(running, "/auth/role/read:messages/-", bearer(seed.VISITOR.pat))
-    assert (reply.status, reply.one("x-auth-roles")) == (403, None)
-    for authorizations in (
-        ("Authorization: Bearer a", "Authorization: Bearer b"),
-        ("Authorization: Bearer a,Bearer b",),
-    ):
-        reply = ask(running, "/auth/-", *authorizations)
-        assert (reply.status, reply.one("www-authenticate")) == (401, INVALID_REQUEST)
-    assert [running.get(path).status for path in ("//auth/-", "/auth/x", "/authx", *ROUTES)] == [404] * 6
-    assert [running.get(path, None).status for path in ("/healthz", "/readyz", "/openapi.json")] == [200, 200, 404]
-    eventually("all is logged", lambda: "/authx" in running.log)
-    assert re.search(r"^  zdemo call /auth/- ", running.log, re.MULTILINE)
-    for line in (
-        "POST /auth/role/read:messages/-/a/..//b  200  reader",
-        "GET /auth/role/read:messages/-  403  visitor",
-    ):
-        assert line in running.log
-    assert b'zdemo_requests_total{outcome="ok",route="forward_auth"} 1.0' in running.get("/metrics").body
+    options = ("--forward-auth", "--denied-as", "401", "--open-metrics", "--no-page")
+    with served(tmp_path, environment, *options, ready="/healthz") as running:
+        fields = (bearer(seed.READER.pat), *SPOOFED, *UPGRADE)
+        reply = ask(running, "/auth/role/read:messages/-/a%2f..//b?c", *fields, method="POST")
+        assert (reply.status, reply.body, reply.one("x-auth-roles")) == (200, b"", "read:messages")
+        assert (reply.one("x-auth-subject"), reply.one("x-auth-username")) == (seed.READER.id, "reader")
+        reply = ask(running, "/auth/role/read:messages/-", bearer(seed.VISITOR.pat))
+        assert (reply.status, reply.one("x-auth-roles")) == (403, None)
+        for authorizations in (
+            ("Authorization: Bearer a", "Authorization: Bearer b"),
+            ("Authorization: Bearer a,Bearer b",),
+        ):
+            reply = ask(running, "/auth/-", *authorizations)
+            assert (reply.status, reply.one("www-authenticate")) == (401, INVALID_REQUEST)
+        assert [running.get(path).status for path in ("//auth/-", "/auth/x", "/authx", *ROUTES)] == [404] * 6
+        assert [running.get(path, None).status for path in ("/healthz", "/readyz", "/openapi.json")] == [200, 200, 404]
+        eventually("all is logged", lambda: "/authx" in running.log)
+        assert re.search(r"^  zdemo call /auth/- ", running.log, re.MULTILINE)
+        for line in (
+            "POST /auth/role/read:messages/-/a/..//b  200  reader",
+            "GET /auth/role/read:messages/-  403  visitor",
+        ):
+            assert line in running.log
+        assert b'zdemo_requests_total{outcome="ok",route="forward_auth"} 1.0' in running.get("/metrics").body
 
 
 @pytest.mark.parametrize("app", [forward_auth, partial(create_app, denied_as=400)])

@@ -28,14 +28,9 @@ def test_it_is_short_and_needs_nothing_of_zdemo() -> None:
             assert "zdemo" not in ast.unparse(node)
 
 
-@pytest.fixture(scope="module")
-def api(settings: Settings) -> Iterator[Api]:
-    with one_file_api(settings) as running:
-        yield running
-
-
-def test_each_answer_is_the_one_in_the_table(api: Api) -> None:
-    check_rows(api, COVERED_ROWS)
+def test_each_answer_is_the_one_in_the_table(settings: Settings) -> None:
+    with one_file_api(settings) as api:
+        check_rows(api, COVERED_ROWS)
 
 
 @pytest.fixture(scope="module")

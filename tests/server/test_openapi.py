@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.server.test_forgetting import EVENTS_KEY, JSON, LOCKED, signature
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
 from tests.support.connection_faults import FAULTS
 from tests.support.processes import run_program
@@ -22,11 +23,11 @@ from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
 from zdemo.guard.flask_guard import BODY_READER
 from zdemo.server import create_app
+from zdemo.server.forgetting import EVENTS_PATH
 from zdemo.server.request_bodies import BodyReader
 
 Json = dict[str, Any]
 
-JSON_TYPE = "Content-Type: application/json"
 DESCRIBED = {"allow", "cache-control", "retry-after", "vary", "www-authenticate", "x-request-id"}
 ELSEWHERE = {404: "NotFound", 405: "MethodNotAllowed", 413: "BodyTooLarge"}  # of unknown paths, and wrong methods
 OF_EACH_ROUTE = {"HEAD", "OPTIONS"}  # as for GET, and what Flask answers
@@ -35,19 +36,15 @@ OF_EACH_ROUTE = {"HEAD", "OPTIONS"}  # as for GET, and what Flask answers
 @pytest.fixture(scope="module")
 def strict(settings: Settings) -> Iterator[Api]:
     """The API with all routes, with the other status for a missing role, and impatient with bodies."""
-    refusing = replace(settings_for(settings.issuer, role_denied_status=403), events_key="a-key-for-events")
+    refusing = replace(settings_for(settings.issuer, role_denied_status=403), events_key=EVENTS_KEY)
     with asking(refusing) as client, running(create_app(refusing, client, open_metrics=True)) as started:
         started.app.extensions[BODY_READER] = BodyReader(slots=max(1, THREADS // 16), read_seconds=0.2)
         yield started
 
 
 @pytest.fixture(scope="module")
-def document(api: Api) -> Json:
-    return document_of(api)
-
-
-def document_of(api: Api) -> Json:
-    document: Json = api.get("/openapi.json", None).json
+def document(strict: Api) -> Json:
+    document: Json = strict.get("/openapi.json", None).json
     return document
 
 
@@ -99,8 +96,7 @@ def check_described(data: bytes, reply: Reply, document: Json) -> None:
     _check({**schema, "components": document["components"]}, body)
 
 
-def test_it_is_openapi_and_describes_every_route(strict: Api) -> None:
-    document = document_of(strict)
+def test_it_is_openapi_and_describes_every_route(strict: Api, document: Json) -> None:
     from openapi_spec_validator import OpenAPIV31SpecValidator
 
     OpenAPIV31SpecValidator(document).validate()
@@ -129,14 +125,18 @@ OTHERS = [
     request("/-/identity", host="api.example.com"),
     *(request(path, method="OPTIONS") for path in (PRIVATE, PUBLIC)),
     request("/openapi.json", method="HEAD"),
-    request("/-/forget", JSON_TYPE, method="POST", body=b'{"user_id": "1"}'),
-    request("/-/forget", JSON_TYPE, method="POST", body=b"{}"),
-    request("/-/forget", JSON_TYPE, method="POST", body=b"{}", host="api.example.com"),
+    request("/-/forget", JSON, method="POST", body=b'{"user_id": "1"}'),
+    request("/-/forget", JSON, method="POST", body=b"{}"),
+    request("/-/forget", JSON, method="POST", body=b"{}", host="api.example.com"),
     request("/-/forget", method="POST", body=b"{}"),
     *(request(SCOPED, bearer(VISITOR.pat), method=method) for method in ("GET", "HEAD")),
     *(request(PUBLIC, "Content-Length: 65537", method=method) for method in ("HEAD", "OPTIONS")),
     *(request(path, CHUNKED, body=b"zz\r\nab") for path in (PUBLIC, PRIVATE)),
     request(PRIVATE, BEARER, FORM, "Content-Length: 9"),
+    *(
+        request(EVENTS_PATH, f"ZITADEL-Signature: {signature(body, key)}", method="POST", body=body)
+        for body, key in ((LOCKED, EVENTS_KEY), (LOCKED, "another"), (b"{}", EVENTS_KEY), (b" " * 65537, EVENTS_KEY))
+    ),
 ]
 
 

@@ -30,13 +30,6 @@ COMPLETE = request(PUBLIC, CHUNKED, body=chunked(b"abc"))
 
 
 @pytest.fixture(scope="module")
-def api(settings: Settings) -> Iterator[Api]:
-    """A separate API: slots that are still held here must not be missing elsewhere."""
-    with plain_api(settings) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def hasty(settings: Settings) -> Iterator[Api]:
     with plain_api(settings) as running:
         running.app.extensions[BODY_READER] = BodyReader(slots=max(1, THREADS // 16), read_seconds=0.3)
@@ -54,12 +47,13 @@ def slow_clients(port: int, data: bytes, count: int) -> Iterator[list[socket.soc
         yield clients
 
 
-def test_a_body_over_the_limit_is_refused_with_a_time_to_try_again(api: Api) -> None:
-    with slow_clients(api.port, SLOW["chunks"], THREADS):
-        reply = eventually("bodies are being read", lambda: api.send(COMPLETE), lambda reply: reply.status == 413)
-    assert reply.one("retry-after") == "1"
-    check_body(reply, "request_entity_too_large")
-    eventually("their slots are free again", lambda: api.send(COMPLETE), lambda reply: reply.status == 200)
+def test_a_body_over_the_limit_is_refused_with_a_time_to_try_again(settings: Settings) -> None:
+    with plain_api(settings) as api:
+        with slow_clients(api.port, SLOW["chunks"], THREADS):
+            reply = eventually("bodies are being read", lambda: api.send(COMPLETE), lambda reply: reply.status == 413)
+        assert reply.one("retry-after") == "1"
+        check_body(reply, "request_entity_too_large")
+        eventually("their slots are free again", lambda: api.send(COMPLETE), lambda reply: reply.status == 200)
 
 
 def test_slow_bodies_elsewhere_keep_no_order_to_forget_out(settings: Settings) -> None:

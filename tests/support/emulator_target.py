@@ -3,11 +3,11 @@
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.support.strict import hold
 from zdemo.emulator import ADMIN, Emulator, World, emulate, known_world
@@ -98,14 +98,12 @@ class Server:
         parts = urlsplit(url)
         self.scheme, self.host, self.hostname = parts.scheme, parts.netloc, parts.hostname or ""
         self.port = parts.port or 80
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._adapter = HTTPAdapter()  # unlike a session, it does none of that
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        response = self._session.request(
-            method, self.url + path, timeout=TIMEOUT_SECONDS, allow_redirects=False, **more
-        )
+        request = requests.Request(method, self.url + path, **more).prepare()
+        response = self._adapter.send(request, timeout=TIMEOUT_SECONDS)
+        assert isinstance(response.content, bytes)  # read, so that the next request can use the connection
         hold(response)
         return response
 
@@ -116,4 +114,4 @@ class Server:
         return self.send("POST", path, data=list(form), headers=headers)
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()

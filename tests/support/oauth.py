@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.support.emulator_target import INTROSPECT, REVOKE, TOKEN, USERINFO, Server, basic, bearer, oauth_refusal
 from tests.support.workshop import App, KeyFile, Project, User
 from tests.support.zitadel_api import Answer, Api, only
+from zdemo.emulator.token_texts import new_key_pair
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -95,6 +96,10 @@ class OAuth:
 
     def access_token(self, user: User, secret: str, *scopes: str) -> str:
         return str(self.tokens(user, secret, *scopes)["access_token"])
+
+
+key_pair = cache(new_key_pair)
+"""A key of ones own, always the same: making one takes 0.1 s."""
 
 
 @cache

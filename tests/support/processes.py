@@ -34,11 +34,10 @@ class Forker:
     """A process of ``tests.support.forking``, which runs one command of zdemo at a time."""
 
     def __init__(self, *, forks: bool = True) -> None:
-        self._forks = forks
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
+        self._process = subprocess.Popen(  # noqa: S603  # this Python
+            [sys.executable, "-W", "error", "-m", "tests.support.forking", *["forks"] * forks],
             cwd=self._folder.name,  # where there is no .env
             env={"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -74,7 +73,6 @@ class Forker:
             "env": dict(env),
             "files": [path and str(path) for path in files],
             "terminal": terminal,
-            "forks": self._forks,
         }
         print(json.dumps(job), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
@@ -114,24 +112,18 @@ def run_program(
     return subprocess.run(words, cwd=folder, env=env, timeout=seconds, check=False, **streams)  # type: ignore[call-overload, no-any-return]  # noqa: S603  # the tests name them
 
 
-def run_script(script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+def run_script(
+    script: str, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a script with only ``environment``, in a process that has loaded nothing."""
-    done = subprocess.run(  # noqa: S603  # this Python
-        [sys.executable, "-W", "error", "-c", script, *arguments],
-        cwd=folder,
-        env=environment or {},
-        capture_output=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-    return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+    return run_program(sys.executable, "-W", "error", "-c", script, *arguments, folder=folder, env=environment or {})
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
     """Return what a script prints in ``folder``, with only ``environment`` and the path to zdemo in its environment."""
     done = run_script(script, folder, *arguments, environment={"PYTHONPATH": str(ROOT), **(environment or {})})
-    assert done.code == 0, done.err.decode()
-    return done.out.decode()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def run_online(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:

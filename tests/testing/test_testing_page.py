@@ -44,7 +44,7 @@ def test_the_example_for_unittest_needs_no_pytest(tmp_path: Path) -> None:
     (code,) = [code for _, code in EXAMPLES if "unittest" in code]
     (tmp_path / "pytest.py").write_text("raise ImportError('there is no pytest')")
     done = run_script(code, tmp_path)
-    assert (done.code, b"OK" in done.err) == (0, True), done.err
+    assert (done.returncode, "OK" in done.stderr) == (0, True), done.stderr
 
 
 def test_the_lines_for_the_control_interface_work(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 from tests.support.emulator_target import REVOKE, USERINFO, Server, answer, basic, bearer, oauth_refusal
 from tests.support.introspector_doubles import Clock
 from tests.support.logins import BYE, CALLBACK, VERIFIER, Client, add_client, claims, told
-from tests.support.oauth import ASSERTION_TYPE, assertion, verified
+from tests.support.oauth import ASSERTION_TYPE, assertion, key_pair, verified
 from zdemo.emulator import CLIENT_ID, NEVER, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.oidc.issuing import SCOPE_MISSING
 from zdemo.emulator.seed import APP_CLIENT_ID, APP_ID, PERSON_ID
-from zdemo.emulator.token_texts import encoded, key_file, new_key_pair
+from zdemo.emulator.token_texts import encoded, key_file
 
 OFFLINE = "openid profile email offline_access"
 ROLE = "urn:zitadel:iam:org:project:role:read:messages"
@@ -252,7 +252,7 @@ def test_confidential_clients_prove_who_they_are(own: Emulator, clock: Clock) ->
     assert answer(asked) == oauth_refusal("invalid_client", "empty client assertion")
     asked = signing.exchange("x", client_assertion="x", client_assertion_type=ASSERTION_TYPE)
     assert answer(asked) == oauth_refusal("invalid_client")
-    private, public_half = new_key_pair()
+    private, public_half = key_pair()
     key = own.world.add_key(signing.application, public_half, NEVER)
     content = json.loads(key_file(signing.application, key, private))
     signed = assertion(content, own.url, iat=int(clock.now), exp=int(clock.now) + 60)
