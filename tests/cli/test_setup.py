@@ -123,11 +123,7 @@ def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> No
         assert ("nothing was changed" in screen, "error" in screen) == (not agrees, False)
 
 
-def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shell, zitadel: Emulator) -> None:
-    typed, when = f"{ADMIN.pat}\n", f"for {zitadel.url} (ZITADEL_DOMAIN in the environment), not shown: "
-    assert desk(*DRY, "--admin-pat", "-", stdin=typed, ZITADEL_ADMIN_PAT="x").code == 0
-    status, screen = at_terminal(desk, *DRY, "--admin-pat", when=when, typed=typed, ZITADEL_ADMIN_PAT="x")
-    assert (status, ADMIN.pat in screen) == (0, False), screen
+def test_the_address_is_asked_for_and_with_yes_nothing_is(desk: Shell, zitadel: Emulator) -> None:
     status, screen = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
     assert (status, "hint:  add --admin-pat at the end" in screen) == (3, True), "with --yes nothing is asked"
     for typed, code, words in ((zitadel.url, 0, "nothing was changed"), ("a b", 3, "is not an address")):
