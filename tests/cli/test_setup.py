@@ -77,12 +77,9 @@ def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk
     assert list(desk.folder.iterdir()) == []
     ran = desk(*YES, "--app")
     assert ran.code == 0, ran.all
-    assert "as zdemo-admin (IAM_OWNER, ORG_OWNER)" in ran.out
-    assert "zdemo-reader has read:messages, zdemo-visitor does not" in ran.out
     assert ran.out.endswith(
         "zdemo call scoped\n      zdemo token --login\n        for the token of a person who logs in\n"
     )
-    assert max(map(len, ran.out.splitlines())) <= 80
     assert files_of(desk.folder) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"]
     for pat, code in (({}, 0), ({"PAT": env_of(desk)["ZDEMO_VISITOR_PAT"]}, 1)):
         assert desk("introspect", "--require", "read:messages", "-q", ZITADEL_ADMIN_PAT="", **pat).code == code
