@@ -32,8 +32,7 @@ def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Pl
         assert "ZITADEL_ADMIN_PAT" not in refused.all
     assert "membership" in ran(READER.username, "demo --live").err
     planter.user("DeactivateUser", READER.id)
-    for line in (*lines, "demo --live"):
-        assert "is deactivated or locked" in ran(READER.username, line).err
+    assert "is deactivated or locked" in ran(READER.username, "role list").err
     with refusing_port() as port:
         away = ran(ADMIN.username, "role list", ZITADEL_DOMAIN=f"http://localhost:{port}")
     assert (away.code, "nothing listens" in away.all) == (4, True)

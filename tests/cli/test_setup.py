@@ -77,12 +77,9 @@ def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk
     assert list(desk.folder.iterdir()) == []
     ran = desk(*YES, "--app")
     assert ran.code == 0, ran.all
-    assert "as zdemo-admin (IAM_OWNER, ORG_OWNER)" in ran.out
-    assert "zdemo-reader has read:messages, zdemo-visitor does not" in ran.out
     assert ran.out.endswith(
         "zdemo call scoped\n      zdemo token --login\n        for the token of a person who logs in\n"
     )
-    assert max(map(len, ran.out.splitlines())) <= 80
     assert files_of(desk.folder) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"]
     for pat, code in (({}, 0), ({"PAT": env_of(desk)["ZDEMO_VISITOR_PAT"]}, 1)):
         assert desk("introspect", "--require", "read:messages", "-q", ZITADEL_ADMIN_PAT="", **pat).code == code
@@ -123,11 +120,7 @@ def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> No
         assert ("nothing was changed" in screen, "error" in screen) == (not agrees, False)
 
 
-def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shell, zitadel: Emulator) -> None:
-    typed, when = f"{ADMIN.pat}\n", f"for {zitadel.url} (ZITADEL_DOMAIN in the environment), not shown: "
-    assert desk(*DRY, "--admin-pat", "-", stdin=typed, ZITADEL_ADMIN_PAT="x").code == 0
-    status, screen = at_terminal(desk, *DRY, "--admin-pat", when=when, typed=typed, ZITADEL_ADMIN_PAT="x")
-    assert (status, ADMIN.pat in screen) == (0, False), screen
+def test_the_address_is_asked_for_and_with_yes_nothing_is(desk: Shell, zitadel: Emulator) -> None:
     status, screen = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
     assert (status, "hint:  add --admin-pat at the end" in screen) == (3, True), "with --yes nothing is asked"
     for typed, code, words in ((zitadel.url, 0, "nothing was changed"), ("a b", 3, "is not an address")):

@@ -241,14 +241,11 @@ def test_the_exit_code_says_whether_all_was_asked(marks: tuple[Mark, Mark], code
     assert exit_code(reports, (CASES[0].id,)) is code
 
 
-def serve() -> tuple[str, ...]:
-    return ("--", sys.executable, "-m", "zdemo", "serve", "--port", "{port}")
-
-
 @pytest.mark.thorough
 def test_the_own_api_in_flask_passes_everything_as_a_protected_resource(bare: Shell) -> None:
     paths = ("--path", "/api/private-scoped", "--public", "/api/public", "--env", "ZDEMO_RESOURCE=https://a.example")
-    ran = bare("verify", "--strict", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
+    serve = ("--", sys.executable, "-m", "zdemo", "serve", "--port", "{port}")
+    ran = bare("verify", "--strict", *paths, *FAST, *serve, CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
     assert (ran.code, ran.err) == (0, "note: the API does not get your ZITADEL_ADMIN_PAT\n"), ran.all
     count = Counter(case.group for case in ASKED)
     grades = [line.split() for line in ran.out.splitlines()[: len(count)]]

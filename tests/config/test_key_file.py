@@ -46,46 +46,49 @@ def refusal(read: Callable[[], object]) -> InvalidValue:
     return wrong.value
 
 
-SAME = {
-    "as ZITADEL makes it": content(),
-    "byte-order mark": b"\xef\xbb\xbf" + content() + b"\r\n",
-    "PKCS#8": content(key=pem(rsa_key(), PrivateFormat.PKCS8)),
+SAME: dict[str, Callable[[], bytes]] = {  # made when a test needs them: keys take time
+    "as ZITADEL makes it": content,
+    "byte-order mark": lambda: b"\xef\xbb\xbf" + content() + b"\r\n",
+    "PKCS#8": lambda: content(key=pem(rsa_key(), PrivateFormat.PKCS8)),
 }
 
 
 @pytest.mark.parametrize("same", SAME.values(), ids=SAME)
-def test_a_key_file_of_zitadel_and_what_does_no_harm(same: bytes) -> None:
-    key = parse_key_file(same)
+def test_a_key_file_of_zitadel_and_what_does_no_harm(same: Callable[[], bytes]) -> None:
+    key = parse_key_file(same())
     assert (key.subject, key.key_id) == (CLIENT_ID, KEY_ID)
     assert "PRIVATE" in key.private_key
     assert "PRIVATE" not in repr(key)
 
 
-PUBLIC = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-WRONG: dict[str, tuple[bytes, KeyKind, str]] = {
-    "not JSON": (b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
-    "cut off": (content()[:-20], APPLICATION, "not a JSON object, or cut off"),
-    "a token": (b"a" * 71 + b"\n", SERVICE_USER, "is a token, not a key"),
-    "empty": (b"\n", APPLICATION, "empty"),
-    "PEM": (PUBLIC.encode(), APPLICATION, "a PEM, not ZITADEL's JSON"),
-    "UTF-16": (content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),
-    "nested": (b"[" * 50_000, APPLICATION, "not a JSON object"),
-    "too large": (b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
-    "service account": (user_content(), APPLICATION, "the service account's key file, not the API application's"),
-    "another type": (content(type="service_account"), APPLICATION, 'a "type" other than application'),
-    "client ID as a number": (content(clientId=1), APPLICATION, "without clientId"),
-    "nothing": (b"{}", APPLICATION, "without clientId, keyId, key"),
-    "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), APPLICATION, NOT_RSA),
-    "public key": (content(key=PUBLIC), APPLICATION, NOT_RSA),
-    "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
-    "short key": (content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
-    "application": (content(), SERVICE_USER, "the API application's key file, not the service account's"),
+def public_key() -> str:
+    return rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+WRONG: dict[str, tuple[Callable[[], bytes], KeyKind, str]] = {
+    "not JSON": (lambda: b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
+    "cut off": (lambda: content()[:-20], APPLICATION, "not a JSON object, or cut off"),
+    "a token": (lambda: b"a" * 71 + b"\n", SERVICE_USER, "is a token, not a key"),
+    "empty": (lambda: b"\n", APPLICATION, "empty"),
+    "PEM": (lambda: public_key().encode(), APPLICATION, "a PEM, not ZITADEL's JSON"),
+    "UTF-16": (lambda: content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),
+    "nested": (lambda: b"[" * 50_000, APPLICATION, "not a JSON object"),
+    "too large": (lambda: b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
+    "service account": (user_content, APPLICATION, "the service account's key file, not the API application's"),
+    "another type": (lambda: content(type="service_account"), APPLICATION, 'a "type" other than application'),
+    "client ID as a number": (lambda: content(clientId=1), APPLICATION, "without clientId"),
+    "nothing": (lambda: b"{}", APPLICATION, "without clientId, keyId, key"),
+    "damaged key": (lambda: content(key=pem(rsa_key()).replace("M", "N")), APPLICATION, NOT_RSA),
+    "public key": (lambda: content(key=public_key()), APPLICATION, NOT_RSA),
+    "elliptic curve": (lambda: content(key=pem(ec.generate_private_key(ec.SECP256R1()))), APPLICATION, NOT_RSA),
+    "short key": (lambda: content(key=pem(rsa_key(1024))), APPLICATION, "fewer than 2048"),
+    "application": (content, SERVICE_USER, "the API application's key file, not the service account's"),
 }
 
 
 @pytest.mark.parametrize(("data", "kind", "words"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_named(data: bytes, kind: KeyKind, words: str) -> None:
-    error = refusal(lambda: parse_key_file(data, kind))
+def test_what_is_wrong_is_named(data: Callable[[], bytes], kind: KeyKind, words: str) -> None:
+    error = refusal(lambda: parse_key_file(data(), kind))
     assert words in str(error)
     assert pem(rsa_key())[40:60] not in str(error)
     *others, last = str(error.fix).split(", or ")

@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.config.test_key_file import KEY_ID, content
 from tests.diagnosis.asker import Asker
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer, lines_of
-from zdemo.config.key_file import parse_key_file
+from zdemo.config.key_file import SigningKey
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Certainty, Finding
@@ -26,14 +25,14 @@ CERTAIN, LIKELY, OPEN, _ = Certainty
 
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 DISCOVERED = {Probe.DISCOVERY: answer(200, {"issuer": ORIGIN})}
-KEY = parse_key_file(content())
+KEY = SigningKey(subject="312909075212468231", key_id="312909075212468555", private_key="PRIVATE KEY")
 WITH_KEY = replace(SETTINGS, client_id=KEY.subject, client_secret="", key=KEY)
 FOUND = ClientRecords(
     whole_instance=True,
     application=Application(id="1", name="api", client_id="2", active=True),
     project=Project(id="3", name="zdemo", organization_id="4", active=True),
     organization=Organization(id="4", name="acme", active=True),
-    keys=(Credential(id=KEY_ID, expires=None),),
+    keys=(Credential(id=KEY.key_id, expires=None),),
 )
 USERINFO, ADMINISTRATOR = Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO
 PAT, SECRET = secrets.token_urlsafe(53), "x" * 64

@@ -139,11 +139,13 @@ def page_site(*, threads: int = 8, beside: bool = True, ttl_seconds: float = 5.0
         url = f"http://127.0.0.1:{port}"
         options = page_options(emulator, url, beside=beside, ttl_seconds=ttl_seconds, **changed)
         options = replace(options, threads=threads)
-        late.append(paged(create_app(options.settings), options))
+        api = create_app(options.settings)
+        late.append(paged(api, options))
         with requests.Session() as session:
             site = PageSite(url=url, emulator=emulator, session=session)
             yield site
-            for _ in range(10):  # a feed notices that its client has left when it sends: else in 2 s
+            is_open = api.extensions[WATCHER].watching
+            for _ in range(10 * is_open):  # a feed notices that its client has left when it sends: else in 2 s
                 site.call("/api/public", "")
 
 
