@@ -29,10 +29,10 @@ NO_PAT = "PAT is not set"
 def _accepted(context: DoctorContext) -> Finding:
     """ZITADEL accepts the API application's credentials."""
     names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+    if why_not := context.not_usable(*names):
+        return skipped(why_not)
     if context.settings is None:
-        return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
-    if misplaced := context.misplaced(*names):
-        return skipped(misplaced)
+        return skipped(context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and (introspection is None or finding.id.startswith("zitadel.")):
         return finding
@@ -69,8 +69,8 @@ def _form(context: DoctorContext) -> Finding:
         renames = rename_steps(context.environment, "PAT")
         step = renames[0] if renames else NEW_TOKEN
         return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
-    if misplaced := context.misplaced("PAT"):
-        return skipped(misplaced)
+    if why_not := context.not_usable("PAT"):
+        return skipped(why_not)
     if problem := paste_problem(context.token):
         repair = correction_of(context.environment, "PAT")
         if isinstance(repair, SetVariable):  # the words stay those of the finding
@@ -150,7 +150,7 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     if not pat:
         what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
         return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
-    if elsewhere := context.misplaced("ZITADEL_ADMIN_PAT") or context.not_usable("ZITADEL_ADMIN_PAT"):
+    if elsewhere := context.not_usable("ZITADEL_ADMIN_PAT"):
         return skipped(elsewhere)
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
