@@ -12,11 +12,10 @@ from zdemo.diagnosis.rules.odd_values import (
     COPY_SECRET,
     SWAPPED,
     TOKEN_SWAPPED,
-    are_token_and_secret_swapped,
     odd_credentials,
 )
 from zdemo.diagnosis.rules.rule import Rule, rule, table
-from zdemo.diagnosis.token_form import ID_DIGITS
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
@@ -119,7 +118,7 @@ def _of_value(name: str, value: Problem) -> Finding:
 
 
 def _misplaced(case: TokenCase) -> Finding | None:
-    if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
+    if case.form.kind is TokenKind.CLIENT_SECRET and token_form(case.settings.client_secret).kind is TokenKind.PAT:
         return _of_value("client.swapped_with_token", TOKEN_SWAPPED)
     value = next((value for value in odd_credentials(case.settings) if value.blocks), None)
     return _of_value("client.swapped" if value == SWAPPED else "client.misplaced", value) if value else None
