@@ -24,7 +24,7 @@ from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
-from zdemo.errors import ExitCode, MissingTokenError, UsageError, ZdemoError
+from zdemo.errors import MissingTokenError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.text.printable import one_line
 
@@ -49,7 +49,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     env_file: EnvFile = None,
     scope: Annotated[list[str] | None, option("SCOPE", SCOPE)] = None,
     as_json: Json = False,
-) -> int:
+) -> None:
     """Print an access token of a service account or a person.
 
     It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
@@ -85,7 +85,6 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
     indent = 2 if screen.stdout.isatty() else None
     screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
-    return ExitCode.YES
 
 
 def _of_service_account(
