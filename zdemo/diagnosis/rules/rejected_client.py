@@ -133,15 +133,10 @@ def _odd(case: TokenCase) -> Finding | None:
 # --- what is signed here (RFC 7523)
 
 
-def assertions_are_refused(clock_ahead_seconds: float) -> bool:
-    """Return whether ZITADEL refuses every assertion that is signed here, because the clocks differ so much."""
-    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
-
-
 def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
     """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
     ahead = evidence.clock_ahead_seconds
-    if ahead is None or not assertions_are_refused(ahead):
+    if ahead is None or -LIFETIME_SECONDS < ahead <= CLOCK_LEEWAY_SECONDS + 1:
         return None
     what = "in the future" if ahead > 0 else "expired already"
     cause = f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}"
@@ -149,14 +144,16 @@ def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
 
 
 def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
-    """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
+    """Find assertions, and JWTs, for another audience than ZITADEL's issuer, which it compares exactly."""
     issuer, audience = evidence.issuer, without_default_port(zitadel_domain)
     if issuer in ("", audience):
         return None
-    cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
+    what = f"JWTs, and assertions signed with {signer}, for one of the two are refused at the other"
+    cause = f"ZITADEL's issuer is {issuer}, but ZITADEL_DOMAIN is {audience}: {what}"
     right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
-    header = f"X-Forwarded-Proto: {audience.partition('://')[0]}"
-    proxy = f"let the proxy in front of ZITADEL pass Host unchanged, and send {header} (see ExternalSecure)"
+    proxy, scheme = "let the proxy in front of ZITADEL pass Host with its port unchanged", audience.partition("://")[0]
+    if not issuer.startswith(f"{scheme}://"):
+        proxy = f"set ExternalSecure of ZITADEL to what users see, or let the proxy send X-Forwarded-Proto: {scheme}"
     return Finding(id=f"{kind}.issuer_differs", cause=cause, fix=(right,), otherwise=(proxy,))
 
 
