@@ -36,7 +36,6 @@ CLIENT_ID = "The login name of a service account or, for the token of a person, 
 ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
 SCOPE = "Request this scope instead of the usual ones; can be repeated."
-WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
 def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
@@ -104,7 +103,7 @@ def _of_service_account(
     if not any(re.fullmatch(audience_scope(".+"), requested_scope) for requested_scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
         fix = "separate scopes by blanks, not by commas" if "," in "".join(scopes) else fix
-        screen.warn(f"{WITHOUT_AUDIENCE}: {fix}")
+        screen.warn(f"no scope names a project, so introspection will call the token inactive at every API: {fix}")
     for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
         screen.warn(odd.in_full)
     try:

@@ -21,7 +21,6 @@ from zdemo.zitadel.resources import find_application, list_permissions, list_pro
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
-ABOUT_USER = "token.user_"
 NO_PAT = "PAT is not set"
 
 
@@ -80,7 +79,7 @@ def _form(context: DoctorContext) -> Finding:
     known = context.investigation if not form.is_access_token and context.evidence.is_zitadel else None
     if known and known.introspection and known.introspection.active:
         return passed(f"{form.size}; ZITADEL accepts it")
-    of_user = known and known.finding and known.finding.id.startswith(ABOUT_USER)  # then it is whole
+    of_user = known and known.finding and known.finding.id.startswith("token.user_")  # then it is whole
     return passed(form.described) if form.is_access_token or of_user else warned(form.described, form.fix)
 
 

@@ -25,7 +25,6 @@ from zdemo.zitadel.records import Application
 
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
-PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 IN_FRONT = "a proxy, gateway or bot filter in front of ZITADEL, which may require credentials of its own"
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
@@ -182,7 +181,7 @@ def _by_records(case: TokenCase) -> Finding | None:
     name = f"the application {quoted(app.name, 60)}"
     if inactive := _inactive(case, records):
         return inactive
-    if app.method == PUBLIC_METHOD:
+    if app.method == "OIDC_AUTH_METHOD_TYPE_NONE":
         what = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
         fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
         return _certain(case, "is_public", what, fix)
