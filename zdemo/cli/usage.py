@@ -41,7 +41,6 @@ WITH_HELP: Any = {
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 ROUTES = ("public", "private", "scoped")  # often typed without call
-FOR_A_SHELL = re.compile(r"[|&;<>$`]|^\w+=")
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
@@ -152,7 +151,7 @@ def as_typed(words: Sequence[str]) -> str:
     """Return a command line as a shell takes it, without quotes around the whole; what needs a shell gets one."""
     if not is_quoted(words):
         return shlex.join(words)
-    return f"sh -c {shlex.quote(words[0])}" if FOR_A_SHELL.search(words[0]) else words[0]
+    return f"sh -c {shlex.quote(words[0])}" if re.search(r"[|&;<>$`]|^\w+=", words[0]) else words[0]
 
 
 class HelpedGroup(_Helped, TyperGroup):

@@ -13,7 +13,7 @@ from typing import Self
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.token_form import TokenForm, TokenKind
-from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, IntrospectionError, Refused
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, IntrospectionError, Refused
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
 from zdemo.guard.authorization import NO_ROLE, Policy, RequiredRoles, authorize
@@ -148,7 +148,6 @@ class Evidence:
 
     # what the replies mean
     refused: frozenset[Probe] = field(init=False)  # with ZITADEL's JSON: a proxy's 401 says nothing about a token
-    timed_out: frozenset[Probe] = field(init=False)  # those that were sent
     token_is_alive: bool = field(init=False)  # userinfo answers with the user's ID, as no catch-all page does
     administrator_is_active: bool | None = field(init=False)  # what introspection says of ZITADEL_ADMIN_PAT
     is_ready: bool = field(init=False)  # ZITADEL says that its database answers
@@ -175,11 +174,6 @@ class Evidence:
                 probe
                 for probe in self.replies
                 if (answer := self.answer(probe)).status == 401 and answer.json_object().get("error") == "access_denied"
-            ),
-            timed_out=frozenset(
-                probe
-                for probe, reply in self.replies.items()
-                if isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
             ),
             token_is_alive=isinstance(subject, str) and subject != "",
             administrator_is_active=active if isinstance(active, bool) else None,

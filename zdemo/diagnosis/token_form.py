@@ -29,12 +29,10 @@ ID_DIGITS = re.compile(r"[0-9]{15,20}")
 OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
-ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 COPY = "copy the whole token, and nothing else"
 SEND_ANOTHER = "send the access_token of the token endpoint's answer, or a PAT"
 EMPTY = "token.empty"
 ID_FIRST = r"\A\d{17,19}(@[\w-]+)?:(?=[\w-]{20})"
-ALONE = "give the token alone: letters, digits, -, _ and ."
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 
 
@@ -43,7 +41,7 @@ class PasteError:
     """What is wrong with a pasted text: a predicate, and what to do where the text should be a token."""
 
     text: str
-    fix: Step = ALONE
+    fix: Step = "give the token alone: letters, digits, -, _ and ."
 
 
 NEW_TOKEN = Command("setup", does="creates a user's token, if you have none to put there")
@@ -266,7 +264,7 @@ def paste_error(text: str) -> PasteError | None:
 
 def _base64(text: str) -> PasteError | None:
     """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    decoded = _decoded(text).strip() if ENCODED.fullmatch(text) else ""
+    decoded = _decoded(text).strip() if re.fullmatch(r"[A-Za-z0-9+/]{64,}={0,2}", text) else ""
     if re.match(ID_FIRST, decoded):
         return PAIR
     return BASE64 if B64TOKEN.fullmatch(decoded) else None

@@ -9,13 +9,11 @@ from zdemo.errors.steps import Paste, Step, does, in_lines, in_words
 from zdemo.text.printable import printable
 
 OPEN = "one of these; they cannot be told apart from outside"
-ALTERNATIVES = "it can also be"
-ONLY_EMULATOR = "only the emulator tells: a real ZITADEL would not"
 
 
 def why(finding: Finding) -> str:
     """Return the cause, marked when it is likely, or when only the emulator tells it."""
-    mark = f" ({ONLY_EMULATOR})" if finding.only_emulator else ""
+    mark = " (only the emulator tells: a real ZITADEL would not)" if finding.only_emulator else ""
     return f"most likely, {finding.cause}" if finding.likely else f"{finding.cause}{mark}"
 
 
@@ -41,7 +39,7 @@ def heading(finding: Finding) -> str:
     """Return what stands above the candidates; empty where there are none."""
     if not finding.candidates:
         return ""
-    return OPEN if finding.certainty is Certainty.OPEN else ALTERNATIVES
+    return OPEN if finding.certainty is Certainty.OPEN else "it can also be"
 
 
 def plain_text(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
+from zdemo.errors import FailureKind
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
 from zdemo.http.failure_messages import EXPECTS_HTTPS, address_steps, host_or_nothing
@@ -33,9 +34,10 @@ def health_lines(evidence: Evidence) -> Lines:
     """Return what ZITADEL's own health checks said, one line of evidence each."""
     lines = []
     for probe, path in ((Probe.HEALTH, "/debug/healthz"), (Probe.READY, "/debug/ready")):
-        if probe in evidence.timed_out:
+        failure, answer = evidence.failure(probe), evidence.answer(probe)
+        if failure and failure.kind is FailureKind.TIMEOUT:
             lines.append((probe.value, f"{path} does not answer"))
-        elif (answer := evidence.answer(probe)).status:
+        elif answer.status:
             lines.append((probe.value, f"{path} answers {described(answer)}"))
     return tuple(lines)
 

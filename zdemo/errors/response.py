@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GATEWAY_STATUSES = (502, 503, 504)  # of proxies that get no answer, and of an API that gets none from ZITADEL
-EMULATOR_NAME = re.compile(r"[a-z]{1,16}-[a-z]{1,16}-\d{1,4}", re.ASCII)
 MOST_NESTED = 100  # objects and lists in JSON; ZITADEL has five, and each takes some calls to show
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 
@@ -55,7 +54,7 @@ class Response:
     def emulator(self) -> str:
         """The name of zdemo's emulator if that answered, and else empty."""
         name = self.headers.get("x-zdemo-emulator", "")
-        return name if EMULATOR_NAME.fullmatch(name) else ""
+        return name if re.fullmatch(r"[a-z]{1,16}-[a-z]{1,16}-[0-9]{1,4}", name) else ""
 
     @property
     def media_type(self) -> str:

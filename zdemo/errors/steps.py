@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 DEFAULT_ENV_FILE = Path(".env")
 
@@ -82,6 +82,7 @@ class TightenMode:
     """Let only its owner read a file."""
 
     path: Path
+    certain: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class GrantRole:
     role: str
     option: str = ""
     env_file: Path | None = None
+    certain: ClassVar[bool] = True
 
 
 Paste = Command | Shell | UnsetVariable | TightenMode | GrantRole  # what a shell takes as it is
@@ -102,12 +104,7 @@ Repair = SetVariable | RenameVariable | TightenMode | GrantRole
 
 def repair_in(steps: Iterable[Step]) -> Repair | None:
     """Return the first step that zdemo can take itself."""
-    for step in steps:
-        if isinstance(step, TightenMode | GrantRole):
-            return step
-        if isinstance(step, SetVariable | RenameVariable) and step.certain:
-            return step
-    return None
+    return next((step for step in steps if isinstance(step, Repair) and step.certain), None)
 
 
 def changed(step: Step, change: Callable[[str], str]) -> Step:

@@ -61,7 +61,6 @@ INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None;
 ID_HEADER = "X-Request-ID"
 # These keep an answer that depends on the caller out of shared caches.
 NO_STORE, VARY = ("Cache-Control", "no-store"), ("Vary", "Authorization")
-KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
 DESCRIPTIONS = {
     400: "the request body is malformed, or ends early",  # no view reads any other part of a request
     404: "no such path",
@@ -368,7 +367,7 @@ def refusal_of_http(error: HTTPException) -> Refusal:
     """Return the answer to an error of werkzeug."""
     status = error.code or 500
     name = error.name.lower().replace(" ", "_")  # werkzeug's, since Python renames statuses between its versions
-    headers = {name: value for name, value in error.get_headers() if name.lower() in KEPT_HEADERS}
+    headers = {name: value for name, value in error.get_headers() if name.lower() in ("allow", "retry-after")}
     return Refusal(status, name, DESCRIPTIONS.get(status) or error.description or error.name, headers)
 
 

@@ -24,7 +24,6 @@ from zdemo.zitadel.introspection_answer import Introspector
 
 OPEN_ROUTES = ["/healthz", "/readyz", IDENTITY_PATH, FORGET_PATH]  # they check who asks
 EXAMPLE_ROUTES = ["/api/public", "/openapi.json"]  # the open ones
-UNEXPECTED = Refusal(500, "internal_server_error", "unexpected error; see this API's log")
 PRIVATE_SCOPED = "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
 
 
@@ -71,7 +70,7 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 def _answer_unexpected(error: Exception) -> Response:
     logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
-    return refusal(UNEXPECTED)
+    return refusal(Refusal(500, "internal_server_error", "unexpected error; see this API's log"))
 
 
 def add_example_routes(app: Flask) -> None:

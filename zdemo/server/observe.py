@@ -36,7 +36,6 @@ MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server deco
 LONGEST_ESCAPE = len("%252541")  # of one letter then
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
-PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 MOST_PAST = 100  # requests that are kept while no page is open
 LARGEST_PAST = 16 * 1024  # bytes of claims, in memory; of a request with more, no claims are kept
@@ -120,7 +119,7 @@ def _shown(text: str) -> str:
     longest = max(0, len(decoded) - LEAST_TOKEN_LIKE - 1) if is_cut else LONGEST_LOGGED_PATH  # without the cut end
     hidden = without_tokens(decoded, longest)
     logged = without_tokens(text, LONGEST_LOGGED_PATH) if decoded.startswith(hidden) else hidden
-    return quote(logged.replace("…", "..."), safe=PATH_CHARACTERS)  # a path in the log is ASCII
+    return quote(logged.replace("…", "..."), safe="/:@!$&'()*+,;=~")  # a path in the log is ASCII
 
 
 # --- traces, for the page: a request leaves a whole one only while a page is open

@@ -11,12 +11,11 @@ from zdemo.cli.common_options import Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import described, flag
 from zdemo.config.variables import BY_NAME, variables_of
-from zdemo.errors import ExitCode
 
 SKILL = "Print the skill for coding agents: a SKILL.md on how to find out why a token is refused."
 
 
-def commands(ctx: typer.Context, as_json: Json = False, skill: Annotated[bool, flag(SKILL, "--skill")] = False) -> int:
+def commands(ctx: typer.Context, as_json: Json = False, skill: Annotated[bool, flag(SKILL, "--skill")] = False) -> None:
     """List the commands, their options and exit codes.
 
     With --json, also what each option takes, its default, and its settings, without empty fields.
@@ -45,7 +44,6 @@ def commands(ctx: typer.Context, as_json: Json = False, skill: Annotated[bool, f
             screen.behind(f"{row['name']:<13}", f"{row['summary']}\n{names}")
         screen.say()
         screen.pairs(codes.items(), label_width=3)
-    return ExitCode.YES
 
 
 def _row(name: str, command: Any) -> dict[str, Any]:

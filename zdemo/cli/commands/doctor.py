@@ -32,7 +32,6 @@ from zdemo.errors.steps import Command, Repair, in_lines
 from zdemo.text.printable import printable
 from zdemo.verify.conformance import API_CHECKS, Target
 
-LINK = r"\[([^\]]+)\]\(([^)]+)\)"
 INDENT = " " * 4
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 ONLY = "Run this check or group, and the checks that it builds on. Repeatable."
@@ -172,7 +171,7 @@ def _show_block(screen: Screen, block: str) -> None:
 
 def _plain(text: str) -> str:
     """Return the text without Markdown's marks."""
-    return re.sub(r"`|\*\*|\\(?=\|)", "", re.sub(LINK, r"\1", text))
+    return re.sub(r"`|\*\*|\\(?=\|)", "", re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
 
 
 OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store is set, or are asked for by name

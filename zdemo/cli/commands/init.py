@@ -19,7 +19,7 @@ from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import emulator_text, is_skeleton, settings_in, skeleton, with_env_file
 from zdemo.config.settings import API_URL
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_words
 from zdemo.text.masking import without_tokens
 from zdemo.text.printable import printable
@@ -34,7 +34,7 @@ def init(
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
     as_json: Json = False,
     env_file: EnvFile = None,
-) -> int:
+) -> None:
     """Write a first .env, for the emulator or for your ZITADEL.
 
     Without --emulator it is a skeleton to fill in; a terminal asks which you need. Never changes a file that exists,
@@ -84,7 +84,6 @@ def init(
         screen.document({"wrote": str(path), "what": what, "next": [in_words(step) for step in steps]})
     else:
         screen.steps("next", steps, label_width=4)
-    return ExitCode.YES
 
 
 def _refusal(path: Path, emulator_port: int | None, api_url: str) -> ZdemoError:

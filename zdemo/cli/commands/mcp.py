@@ -13,7 +13,7 @@ from zdemo.cli.common_options import EnvFile
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import FROM_STDIN, TOKENS, at_terminal
 from zdemo.config.names import did_you_mean
-from zdemo.errors import ExitCode, ZdemoError
+from zdemo.errors import ZdemoError
 from zdemo.errors.steps import Shell
 from zdemo.http.example_api import ROLE
 from zdemo.text.masking import holds_token
@@ -37,7 +37,7 @@ PROCESSES = asyncio.Semaphore(2)  # at once: a client may send any number of cal
 LONGEST = 200  # characters of an argument that is not a token; no role of ZITADEL's is longer
 
 
-def mcp(ctx: typer.Context, env_file: EnvFile = None) -> int:
+def mcp(ctx: typer.Context, env_file: EnvFile = None) -> None:
     """Give the diagnosis to an MCP client, over standard input and output.
 
     The tools introspect, doctor and explain change nothing, and give what these commands print with --json. A token is
@@ -62,7 +62,6 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> int:
             asyncio.run(_serve([] if env_file is None else [f"--env-file={env_file}"]))
     except* OSError:
         pass  # the client no longer reads
-    return ExitCode.YES
 
 
 async def _serve(options: list[str]) -> None:

@@ -90,7 +90,7 @@ def list_roles(
     admin_key: AdminKey = None,
     as_json: Json = False,
     env_file: EnvFile = None,
-) -> int:
+) -> None:
     """Show who has which role in the project.
 
     Examples:
@@ -121,7 +121,7 @@ def list_roles(
         ]
         document = {"project": {"id": project.id, "name": name}, "assignments": rows, "hidden": assignments.hidden}
         screen.document(document)
-        return ExitCode.YES
+        return
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
     table = []
@@ -134,7 +134,6 @@ def list_roles(
         screen.table(table or [["  no role is granted"]])
     if assignments.hidden:
         screen.say(f"  hidden from this administrator: {assignments.hidden}")
-    return ExitCode.YES
 
 
 @role.command("grant", cls=HelpedCommand, short_help="Grant a user a role in the project.")

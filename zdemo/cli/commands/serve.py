@@ -31,7 +31,7 @@ from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
-from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
+from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines
 from zdemo.http.example_api import FORWARD_AUTH_PATHS
 from zdemo.serving.loopback import names_loopback
@@ -69,7 +69,7 @@ def serve(
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,
     admin_pat: common_options.AdminPat = None,
     env_file: common_options.EnvFile = None,
-) -> int:
+) -> None:
     """Run the API: three routes, guarded by token introspection.
 
     Examples:
@@ -127,7 +127,6 @@ def serve(
         worker = replace(worker, denied_as=denied_as if forward_auth else None)
         page = _page_options(place, environment, settings)
         _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
-    return ExitCode.YES
 
 
 def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, workers: int, pin: bool) -> None:

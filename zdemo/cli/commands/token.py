@@ -24,7 +24,7 @@ from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import APP_CLIENT_ID, USER_ID, USER_KEY_FILE, USER_SECRET, LoginSettings, UserSettings
-from zdemo.errors import ExitCode, MissingTokenError, UsageError, ZdemoError
+from zdemo.errors import MissingTokenError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.text.printable import one_line
 
@@ -36,7 +36,6 @@ CLIENT_ID = "The login name of a service account or, for the token of a person, 
 ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
 SCOPE = "Request this scope instead of the usual ones; can be repeated."
-WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
 
 
 def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
@@ -49,7 +48,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     env_file: EnvFile = None,
     scope: Annotated[list[str] | None, option("SCOPE", SCOPE)] = None,
     as_json: Json = False,
-) -> int:
+) -> None:
     """Print an access token of a service account or a person.
 
     It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
@@ -85,7 +84,6 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
     indent = 2 if screen.stdout.isatty() else None
     screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
-    return ExitCode.YES
 
 
 def _of_service_account(
@@ -105,7 +103,7 @@ def _of_service_account(
     if not any(re.fullmatch(audience_scope(".+"), requested_scope) for requested_scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
         fix = "separate scopes by blanks, not by commas" if "," in "".join(scopes) else fix
-        screen.warn(f"{WITHOUT_AUDIENCE}: {fix}")
+        screen.warn(f"no scope names a project, so introspection will call the token inactive at every API: {fix}")
     for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
         screen.warn(odd.in_full)
     try:

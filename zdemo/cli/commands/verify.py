@@ -223,14 +223,6 @@ def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> No
         raise
 
 
-def _port(wanted: int) -> int:
-    """Return the port on which the API must listen; 0 picks a free one."""
-    from zdemo.verify.api_process import LOOPBACK, free_port
-
-    with port_explained(LOOPBACK, wanted):
-        return free_port(wanted)
-
-
 @contextmanager
 def _backend(port: int) -> Iterator[Backend]:
     """Listen as the API behind a proxy."""
@@ -250,7 +242,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     from zdemo.emulator.seed import random_start
     from zdemo.serving.signals import left_by_signals
     from zdemo.verify.api_client import MOST_SECONDS, ApiClient
-    from zdemo.verify.api_process import LOOPBACK, api_running
+    from zdemo.verify.api_process import LOOPBACK, api_running, free_port
     from zdemo.verify.emulated_issuer import emulated_issuer
     from zdemo.verify.judgments import secrets_of
     from zdemo.verify.run import VerifyRun
@@ -262,7 +254,9 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         backend = stack.enter_context(_backend(target.backend)) if target.backend else None
-        values, port = {**with_emulator.exported(start, running.url), **files}, _port(target.port or 0)
+        with port_explained(LOOPBACK, target.port or 0):
+            port = free_port(target.port or 0)
+        values = {**with_emulator.exported(start, running.url), **files}
         screen.hide(start.client_secret)
         known = with_emulator.placeholders(values, port)
         given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)

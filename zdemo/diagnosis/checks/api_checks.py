@@ -19,7 +19,6 @@ from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call
 from zdemo.http.example_api import PUBLIC_ANSWER, Route
 
-ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
 CORRECT = Command("serve", does="starts the API"), "set ZDEMO_API_URL to where it runs"
 TTL = "ZDEMO_CACHE_TTL"
 
@@ -78,7 +77,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
         return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
     if not call.accepted and refusal and code_of(call.answer) == refusal.code:
         return passed(f"{what}: {refusal.code} ({call.answer.status})", brief="refuses PAT as expected")
-    if call.accepted and here and here.id in ABOUT_PROJECT:
+    if call.accepted and here and here.id in ("client.in_other_project", "role.other_project_configured"):
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
         return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)

@@ -11,7 +11,6 @@ from zdemo.errors import ZdemoError
 from zdemo.errors.problem import Problem
 from zdemo.errors.steps import Step
 
-TROUBLESHOOTING = "docs/troubleshooting.md"
 S = TypeVar("S")
 
 GROUPS = {  # by what stands before the dot of an ID; others have that as their name
@@ -39,7 +38,7 @@ class Check(Generic[S]):
     @property
     def anchor(self) -> str:
         """Where the documentation explains it."""
-        return f"{TROUBLESHOOTING}#{self.id}"
+        return f"docs/troubleshooting.md#{self.id}"
 
 
 def check(name: str, *needs: str, what: str = "", **more: str) -> Callable[[Callable[[S], Finding]], Check[S]]:

@@ -21,7 +21,6 @@ from zdemo.zitadel.resources import find_application, list_permissions, list_pro
 FOR_OTHERS = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*FOR_OTHERS, "client.in_other_project")
 ABOUT_ROLE = "role."
-ABOUT_USER = "token.user_"
 NO_PAT = "PAT is not set"
 
 
@@ -29,10 +28,10 @@ NO_PAT = "PAT is not set"
 def _accepted(context: DoctorContext) -> Finding:
     """ZITADEL accepts the API application's credentials."""
     names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+    if why_not := context.not_usable(*names):
+        return skipped(why_not)
     if context.settings is None:
-        return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
-    if misplaced := context.misplaced(*names):
-        return skipped(misplaced)
+        return skipped(context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and (introspection is None or finding.id.startswith("zitadel.")):
         return finding
@@ -69,8 +68,8 @@ def _form(context: DoctorContext) -> Finding:
         renames = rename_steps(context.environment, "PAT")
         step = renames[0] if renames else NEW_TOKEN
         return warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT, stops=True)
-    if misplaced := context.misplaced("PAT"):
-        return skipped(misplaced)
+    if why_not := context.not_usable("PAT"):
+        return skipped(why_not)
     if problem := paste_problem(context.token):
         repair = correction_of(context.environment, "PAT")
         if isinstance(repair, SetVariable):  # the words stay those of the finding
@@ -80,7 +79,7 @@ def _form(context: DoctorContext) -> Finding:
     known = context.investigation if not form.is_access_token and context.evidence.is_zitadel else None
     if known and known.introspection and known.introspection.active:
         return passed(f"{form.size}; ZITADEL accepts it")
-    of_user = known and known.finding and known.finding.id.startswith(ABOUT_USER)  # then it is whole
+    of_user = known and known.finding and known.finding.id.startswith("token.user_")  # then it is whole
     return passed(form.described) if form.is_access_token or of_user else warned(form.described, form.fix)
 
 
@@ -150,7 +149,7 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     if not pat:
         what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
         return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
-    if elsewhere := context.misplaced("ZITADEL_ADMIN_PAT") or context.not_usable("ZITADEL_ADMIN_PAT"):
+    if elsewhere := context.not_usable("ZITADEL_ADMIN_PAT"):
         return skipped(elsewhere)
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)

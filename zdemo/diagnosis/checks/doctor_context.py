@@ -84,22 +84,18 @@ class DoctorContext:
 
     def not_usable(self, *names: str) -> str:
         """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
-        for name, problem in ((problem.names[0], problem) for problem in self.problems if problem.names):
-            if name in names and problem.kind is ProblemKind.MISSING:
-                return f"{NOT_USABLE}: {name} is not set"
-            if name in names:
-                return f"needs settings.wellformed: {name}"
-        return ""
+        about = [(name, problem.kind) for problem in self.problems for name in problem.names[:1]]
+        about += [(name, odd.kind) for odd in self.odd for name in odd.blocks]
+        name, kind = next(((name, kind) for name, kind in about if name in names), ("", None))
+        why = (
+            f"{NOT_USABLE}: {name} is not set" if kind is ProblemKind.MISSING else f"needs settings.wellformed: {name}"
+        )
+        return why if name else ""
 
     @cached_property
     def odd(self) -> tuple[Problem, ...]:
         """What is odd about the values of the settings."""
         return odd_values(self.environment)
-
-    def misplaced(self, *names: str) -> str:
-        """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""
-        wrong = [name for odd in self.odd for name in odd.blocks if name in names]
-        return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
 
     @property
     def zitadel(self) -> ZitadelAddress:

@@ -4,19 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, without_default_port
-from zdemo.diagnosis.checks.check import check, failed, failed_with, nothing_to_check, passed, skipped, warned
+from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.diagnosis.checks.check import check, failed_with, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
-from zdemo.diagnosis.rules.rejected_client import assertions_are_refused
+from zdemo.diagnosis.rules.rejected_client import SIGNER, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.errors.response import Response
-from zdemo.errors.steps import SetVariable
 from zdemo.http.failure_messages import proxy_address
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
 
@@ -157,21 +156,9 @@ def _issuer(context: DoctorContext) -> Finding:
     """ZITADEL's issuer is ZITADEL_DOMAIN: scheme, host, port."""
     if not (issuer := context.evidence.issuer):
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
-    requested = without_default_port(context.zitadel.issuer)
-    if issuer == requested:
-        return passed(issuer)
-    fix = "let the proxy in front of ZITADEL pass Host with its port unchanged"
-    if issuer.partition("://")[0] != requested.partition("://")[0]:
-        scheme = requested.partition("://")[0]
-        fix = f"set ExternalSecure of ZITADEL to what its users see, or let the proxy send X-Forwarded-Proto: {scheme}"
-    return Finding(
-        id="zitadel.issuer_differs",
-        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: JWTs, and assertions signed with a "
-        "key, for one of the two are refused at the other",
-        seen=(("issuer", f"discovery says {issuer}"),),
-        fix=(fix,),
-        otherwise=(SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here"),),
-    )
+    if differs := finding_for_audience(context.evidence, context.zitadel.issuer, "a key", kind="zitadel"):
+        return replace(differs, fix=differs.otherwise, otherwise=differs.fix)  # this address works
+    return passed(issuer)
 
 
 @check("clock.skew", "zitadel.identity", verdict="clocks differ")
@@ -180,14 +167,13 @@ def _clock(context: DoctorContext) -> Finding:
     ahead = context.evidence.clock_ahead_seconds
     if ahead is None:
         return skipped("no answer has a date")
-    words = f"{clock_words(ahead)} (by the Date of its answer)"
-    key = context.settings.key if context.settings else None
-    if key and assertions_are_refused(ahead) and not context.investigation.introspection:
-        return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
+    key, refused = context.settings and context.settings.key, finding_for_clock(context.evidence, SIGNER)
+    if key and refused and not context.investigation.introspection:
+        return refused
     if context.evidence.clock_off_by:
         behind = "new tokens look not yet valid here, and expired ones still valid"
         effect = "tokens look expired here before they are" if ahead > 0 else behind
-        return warned(f"{words}: {effect}", SYNCHRONISE)
+        return warned(f"{clock_words(ahead)} (by the Date of its answer): {effect}", SYNCHRONISE)
     return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
 
 

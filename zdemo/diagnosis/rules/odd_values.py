@@ -99,15 +99,10 @@ def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
     return token_form(values[name]).kind if name in values else None
 
 
-def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
-    """Return whether a token and the client secret stand in each other's variables."""
-    return token is SECRET and token_form(secret).kind is PAT
-
-
 def _odd(values: Mapping[str, str], setting: Callable[[str], str]) -> Iterator[Problem]:
     if _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET:
         yield SWAPPED
-    if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
+    if _kind(values, "PAT") is SECRET and _kind(values, "CLIENT_SECRET") is PAT:
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         error = paste_error(values.get(name, ""))

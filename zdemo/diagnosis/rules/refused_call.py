@@ -30,7 +30,6 @@ COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
-OWN_LOGIN = "use a token of the user's own login"
 AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
 LOG_NAMES_IT = f"{API_LOG}: it names the cause"
@@ -147,7 +146,7 @@ def _actor(case: ApiCase) -> Finding | None:
     if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
         return None
     cause = f"the API does not allow user {quoted(case.introspection.actor, 60)} to impersonate the token's user"
-    return Finding(id="call.own_rules", cause=cause, likely=True, fix=(OWN_LOGIN, API_LOG))
+    return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
 def _apis_clock(case: ApiCase) -> Finding | None:

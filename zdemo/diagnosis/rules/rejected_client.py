@@ -12,11 +12,10 @@ from zdemo.diagnosis.rules.odd_values import (
     COPY_SECRET,
     SWAPPED,
     TOKEN_SWAPPED,
-    are_token_and_secret_swapped,
     odd_credentials,
 )
 from zdemo.diagnosis.rules.rule import Rule, rule, table
-from zdemo.diagnosis.token_form import ID_DIGITS
+from zdemo.diagnosis.token_form import ID_DIGITS, TokenKind, token_form
 from zdemo.diagnosis.wording import CLOCK_COMPARED, LOOKED_UP, SYNCHRONISE, Lines, clock_words, described, url
 from zdemo.errors import CredentialsRefused
 from zdemo.errors.problem import Problem
@@ -26,7 +25,6 @@ from zdemo.zitadel.records import Application
 
 SIGNER = "the key of ZITADEL_KEY_FILE"
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
-PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 IN_FRONT = "a proxy, gateway or bot filter in front of ZITADEL, which may require credentials of its own"
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
@@ -119,7 +117,7 @@ def _of_value(name: str, value: Problem) -> Finding:
 
 
 def _misplaced(case: TokenCase) -> Finding | None:
-    if are_token_and_secret_swapped(case.form.kind, case.settings.client_secret):
+    if case.form.kind is TokenKind.CLIENT_SECRET and token_form(case.settings.client_secret).kind is TokenKind.PAT:
         return _of_value("client.swapped_with_token", TOKEN_SWAPPED)
     value = next((value for value in odd_credentials(case.settings) if value.blocks), None)
     return _of_value("client.swapped" if value == SWAPPED else "client.misplaced", value) if value else None
@@ -134,15 +132,10 @@ def _odd(case: TokenCase) -> Finding | None:
 # --- what is signed here (RFC 7523)
 
 
-def assertions_are_refused(clock_ahead_seconds: float) -> bool:
-    """Return whether ZITADEL refuses every assertion that is signed here, because the clocks differ so much."""
-    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
-
-
 def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
     """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
     ahead = evidence.clock_ahead_seconds
-    if ahead is None or not assertions_are_refused(ahead):
+    if ahead is None or -LIFETIME_SECONDS < ahead <= CLOCK_LEEWAY_SECONDS + 1:
         return None
     what = "in the future" if ahead > 0 else "expired already"
     cause = f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}"
@@ -150,14 +143,16 @@ def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
 
 
 def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
-    """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
+    """Find assertions, and JWTs, for another audience than ZITADEL's issuer, which it compares exactly."""
     issuer, audience = evidence.issuer, without_default_port(zitadel_domain)
     if issuer in ("", audience):
         return None
-    cause = f"ZITADEL's issuer is {issuer}, but assertions signed with {signer} are for {audience} (ZITADEL_DOMAIN)"
+    what = f"JWTs, and assertions signed with {signer}, for one of the two are refused at the other"
+    cause = f"ZITADEL's issuer is {issuer}, but ZITADEL_DOMAIN is {audience}: {what}"
     right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
-    header = f"X-Forwarded-Proto: {audience.partition('://')[0]}"
-    proxy = f"let the proxy in front of ZITADEL pass Host unchanged, and send {header} (see ExternalSecure)"
+    proxy, scheme = "let the proxy in front of ZITADEL pass Host with its port unchanged", audience.partition("://")[0]
+    if not issuer.startswith(f"{scheme}://"):
+        proxy = f"set ExternalSecure of ZITADEL to what users see, or let the proxy send X-Forwarded-Proto: {scheme}"
     return Finding(id=f"{kind}.issuer_differs", cause=cause, fix=(right,), otherwise=(proxy,))
 
 
@@ -186,7 +181,7 @@ def _by_records(case: TokenCase) -> Finding | None:
     name = f"the application {quoted(app.name, 60)}"
     if inactive := _inactive(case, records):
         return inactive
-    if app.method == PUBLIC_METHOD:
+    if app.method == "OIDC_AUTH_METHOD_TYPE_NONE":
         what = f"{name} is a public client (PKCE, authentication method none): it cannot introspect"
         fix = "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values"
         return _certain(case, "is_public", what, fix)

@@ -52,7 +52,8 @@ def _hangs(case: TokenCase) -> Finding:
             fix=("check ZITADEL's log and its database (locks, load), then try again",),
         )
     cause = f"ZITADEL is alive, but its database hangs: {case.error}, while its health check answers at once"
-    likely = Probe.READY not in case.evidence.timed_out
+    failure = case.evidence.failure(Probe.READY)
+    likely = not failure or failure.kind is not FailureKind.TIMEOUT
     fix = "check ZITADEL's database (PostgreSQL) and the network to it, then try again"
     return Finding(id="zitadel.database_hangs", cause=cause, likely=likely, fix=(fix,))
 
