@@ -114,6 +114,12 @@ def test_63_a_wrong_value_is_named(
     [
         ({"PAT": ADMIN.pat}, "role.granted", ("an administrator's .IAM_OWNER", "not be sent to APIs"), "role grant"),
         (PATS_SWAPPED, "role.granted", ("swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"), "role grant"),
+        (
+            dict.fromkeys(("PAT", "ZDEMO_VISITOR_PAT"), VISITOR.pat),
+            "role.granted",
+            ("fix correct PAT or ZDEMO_VISITOR_PAT",),
+            "swapped",
+        ),
         ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
         ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (RIGHT_PROJECT,), "fix correct"),
         (OTHER_PROJECT, "role.granted", (RIGHT_PROJECT, "if the project is the right one"), "cache|role grant"),

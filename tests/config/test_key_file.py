@@ -68,7 +68,7 @@ def public_key() -> str:
 WRONG: dict[str, tuple[Callable[[], bytes], KeyKind, str]] = {
     "not JSON": (lambda: b"CLIENT_ID=1", APPLICATION, "not a JSON object"),
     "cut off": (lambda: content()[:-20], APPLICATION, "not a JSON object, or cut off"),
-    "a token": (lambda: b"a" * 71 + b"\n", SERVICE_USER, "is a token, not a key"),
+    "a token": (lambda: b"a" * 71 + b"\n", SERVICE_USER, "holds a token or a secret, not a key"),
     "empty": (lambda: b"\n", APPLICATION, "empty"),
     "PEM": (lambda: public_key().encode(), APPLICATION, "a PEM, not ZITADEL's JSON"),
     "UTF-16": (lambda: content().decode().encode("utf-16"), APPLICATION, "is not UTF-8 text but UTF-16"),

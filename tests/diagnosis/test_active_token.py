@@ -240,7 +240,7 @@ def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
 def test_a_near_miss_is_one_edit_or_the_case() -> None:
     others = ("read:message", "read_messages", "Read:messages", "write:messages", "read:messages", "read")
     assert [near_role(ROLE, (other,)) for other in others] == [*others[:3], "", "", ""]
-    for typed in (f"{SCOPE}{ROLE}", "read:messages,admin", "admin,read:messages", "red:aemssages"):
+    for typed in (f"{SCOPE}{ROLE}", "read:messages,admin", "admin,read:messages", "red:aemssages", "read"):
         assert near_role(typed, (ROLE, "write:x")) == ROLE
     assert find(pat(defined=("Read:messages",))).fix[0] == "require Read:messages in the API", "it destroys nothing"
     for role in (
@@ -249,6 +249,6 @@ def test_a_near_miss_is_one_edit_or_the_case() -> None:
         pat(defined=("raed:messages",)),
     ):
         assert "--create-role" not in str(find(role))
-    for text in ("reader", "read:*", "a,b", "a b"):
+    for text in ("reader", "read:*", "a,b", "a b", "ORG_OWNER"):
         finding = diagnose(REFUSED, replace(case_of(pat(), evidence=Evidence(assignments=())), role=text))
         assert (finding.id, "--create-role" in str(finding)) == ("role.undefined", False), "a user, a pattern, a list"

@@ -78,6 +78,7 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
     ("token", "named"),
     [
         (f"Authorization: Bearer {PAT}", 'has "Bearer" in front of it'),
+        (f"bearer{PAT}", 'has "bearer" in front of it'),
         (f"export PAT={PAT}", "its variable's name"),
         (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),

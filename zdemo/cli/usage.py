@@ -46,9 +46,11 @@ PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
 LEAST_LIKE = 0.6  # doc is like doctor
 OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
+HEADER = "-H", "--header"  # that of the token has --pat
 OTHER_WORDS = {  # of other programs, for options and commands
-    **dict.fromkeys(("--token", "--bearer", "--header", "-H"), "--pat"),
-    **{"--url": "--domain", "add": "grant", "create": "grant", "delete": "revoke", "remove": "revoke", "curl": "call"},
+    **dict.fromkeys(("--token", "--bearer", *HEADER), "--pat"),
+    **dict.fromkeys(("add", "create", "define"), "grant USER ROLE --create-role"),
+    **{"--url": "--domain", "delete": "revoke", "remove": "revoke", "curl": "call"},
     **{"run": "serve", "start": "serve", "login": "token", "whoami": "introspect", "status": "doctor"},
     **dict.fromkeys(("version", "stop"), ""),  # near other commands in letters alone
 }
@@ -161,7 +163,9 @@ class HelpedGroup(_Helped, TyperGroup):
         """Return the name of the command that the words call, itself, and the other words. Raises UsageError."""
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
-            near = did_you_mean(OTHER_WORDS.get(word, word), self.commands, least=LEAST_LIKE)
+            other = OTHER_WORDS.get(word, word)
+            is_command = other.partition(" ")[0] in self.commands
+            near = other if is_command else did_you_mean(other, self.commands, least=LEAST_LIKE)
             meant = f"zdemo call {word}" if word in ROUTES else near
             raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
         return super().resolve_command(ctx, args)
@@ -306,8 +310,10 @@ def _no_such_option(typed: str, ctx: Any, arguments: Sequence[str], options: Seq
         typed = next((word for word in words if typed[1] in word), typed)
     name, hint = typed.lstrip("-"), _help_of(ctx)
     begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
-    near = did_you_mean(f"--{name}", options) if len(typed) > 2 else ""  # one letter is like many
-    meant = next((word for word in (near, OTHER_WORDS.get(typed, ""), *begun) if word in options), "")
+    is_other = typed in OTHER_WORDS and (typed not in HEADER or "authorization:" in " ".join(arguments).lower())
+    word = OTHER_WORDS[typed] if is_other else f"--{name}" if len(typed) > 2 else ""  # one letter is like many
+    near = did_you_mean(word, options)
+    meant = next((word for word in (near, *begun) if word in options), "")
     if hasattr(ctx.command, "commands"):
         hint = replace(hint, does="lists the commands: options come after them")
     elif len(name) > 1 and not meant:

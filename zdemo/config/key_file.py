@@ -82,7 +82,8 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
         form = "a PEM, not ZITADEL's JSON" if content[:5] == b"-----" else "not a JSON object, or cut off"
         what, instead = f"names a file that is {form if content.strip() else 'empty'}", "copy the whole file again"
         if re.fullmatch(rb"[\w.-]{40,}\s*", content):
-            what, instead = "names a file that is a token, not a key", "end the line with --admin-pat - < FILE"
+            what = "names a file that holds a token or a secret, not a key"
+            instead = "end the line with --admin-pat - < FILE" if kind is SERVICE_USER else "set CLIENT_SECRET to it"
         raise InvalidValue(what, fix=f"{instead}, or {kind.new_key}")
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind

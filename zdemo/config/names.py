@@ -35,18 +35,21 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     return lowered[near[0]] if near else ""
 
 
+MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"
+
+
 def near_role(role: str, keys: Iterable[str]) -> str:
     """Return the role key that was probably meant by another text: a typing error, a scope, or a list of keys."""
     others = [key for key in keys if key != role]
     words = role.removeprefix(ROLE_SCOPE), *role.split(",")
-    swapped = (key for key in others if sorted(key) == sorted(role))
+    swapped = (key for key in others if sorted(key) == sorted(role) or role in key.split(":"))
     near = (did_you_mean(word, others, least=NEAR_ROLE) for word in words)
     return next(filter(None, (*near, *swapped)), "")
 
 
 def could_be_new_role(role: str, user: str) -> bool:
-    """Return whether a text may be meant as the key of a new role: no user's name, no pattern, no list."""
-    return role != user and not re.search(r"[\s,*]", role)
+    """Return whether a text may be meant as the key of a new role: no user's name, no pattern, list or manager role."""
+    return role not in {user, *MANAGER_ROLES} and not re.search(r"[\s,*]", role)
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:

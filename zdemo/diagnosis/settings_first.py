@@ -25,6 +25,7 @@ DECIDED_BY = {  # the settings that decide about a finding or a check, by the be
 }
 
 ACCEPTED = (("CLIENT_ID",),)  # ZITADEL showed an active token to this client, whatever the form of its ID
+CALLERS = ("PAT", "ZDEMO_VISITOR_PAT")  # ZITADEL cannot show which of its users was meant
 
 
 def settings_problems(environment: Environment) -> tuple[Problem, ...]:
@@ -41,6 +42,7 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
     # a form is less than what ZITADEL shows, which is nothing about an administrator's token
     is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR) and area != "admin"
-    problems = (p for p in known if not (p.kind is ProblemKind.ODD and (is_certain or p.names in proven)))
+    odd = [p for p in known if p.kind is ProblemKind.ODD and p.names != CALLERS]
+    problems = (p for p in known if not (p in odd and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

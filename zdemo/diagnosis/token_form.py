@@ -280,7 +280,9 @@ def _json(text: str) -> PasteError | str:
 
 
 def _word_in_front(text: str) -> str:
-    if word := re.match(r"\W*(?:authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE):
+    if word := re.match(
+        r"\W*(?:authorization:?\s*)?(bearer|basic|token|authorization)(?:[\s:]|(?=[\w-]{60}))", text, re.I
+    ):
         return f'has "{word[1]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
     return "has its variable's name in front of it" if name and not text.endswith("=") else ""

@@ -1,5 +1,6 @@
 """What a person asks setup for, and what exists already, as the plan needs both: pure, filled by ``look``."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,8 @@ class SetupOptions:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
                 hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
                 raise UsageError(what, hint=hint)
+            if re.fullmatch(r"\d{15,}", name):
+                raise UsageError(f"{option} {name} is an ID", hint="setup finds what it needs by names: give the name")
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             hint = f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages"
             raise UsageError(f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it", hint=hint)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.names import could_be_new_role, did_you_mean, near_role
+from zdemo.config.names import MANAGER_ROLES, could_be_new_role, did_you_mean, near_role
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
@@ -127,7 +127,7 @@ def _assignments_of(
             hint = (f"give the role's key alone, not its scope: {role.removeprefix(ROLE_SCOPE)}",)
         if near in role.split(","):
             hint = (f"give one role at a time, first {near}",)
-        if role in ("IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"):
+        if role in MANAGER_ROLES:
             hint = (f"{role} is a role of ZITADEL's administrators: make the user one there",)
         raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
     user = require_user(client, project_id, name)
