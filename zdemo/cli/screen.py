@@ -187,7 +187,8 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
 
     layout: dict[str, Any] = {"indent": indent, "label_width": 10 if indent else 12}
     screen.pairs([("why", why(finding)), *(("note", problem.text) for problem in finding.because)], **layout)
-    screen.steps("fix", finding.steps, **layout)
+    of_settings = (step for problem in finding.because for step in problem.steps)
+    screen.steps("fix", tuple(dict.fromkeys((*of_settings, *finding.steps))), **layout)
     if finding.candidates:
         screen.say()
         screen.say(" " * indent + heading(finding))
