@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import CTRL_C, Shell, Stack, at_terminal, is_two_lines
+from tests.support.cli import BASE, CTRL_C, Shell, Stack, at_terminal, is_two_lines
 from tests.support.planting import Planter
+from tests.support.processes import forker
 from tests.support.upstream import answer, depending, json_body, upstream
 from zdemo.emulator import CLIENT_ID, PROJECT_ID, READER, VISITOR
 from zdemo.emulator.seed import APP_CLIENT_ID
@@ -149,9 +150,9 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     browser = {"BROWSER": f"{sys.executable} {script} %s"}
     code, screen = at_terminal(shell, "token", "--login", **browser, **APP)
     whose = re.search(r"note: a token of ada \(user (\d+)\), which expires in 12 hours\n", screen)
-    ran = shell.in_new_process("token", "--login", **browser, **APP)
-    assert (ran.code, ran.out.count("\n")) == (0, 1)
-    assert re.search(r"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
+    ran = forker().run(["token", "--login"], shell.folder, {**BASE, **shell.env, **browser, **APP}, b"")
+    assert (ran.code, ran.out.count(b"\n")) == (0, 1)
+    assert re.search(rb"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
     introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
     assert (introspection["username"], introspection["client_id"]) == ("ada", APP_CLIENT_ID)
     assert (code, whose and whose[1]) == (0, introspection["sub"]), screen
