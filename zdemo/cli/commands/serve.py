@@ -277,7 +277,8 @@ def tell_start(
             asked.set_exception(error)
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
-    store = state_of_store(settings) if settings.cache_url and settings.cache_ttl_seconds else None  # in a moment too
+    url, ttl = settings.cache_url, settings.cache_ttl_seconds
+    store = state_of_store(settings) if url and ttl else None  # also takes less than a moment, while ZITADEL is asked
     verdict = LATE
     with suppress(TimeoutError):
         verdict = FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
@@ -286,7 +287,9 @@ def tell_start(
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
     else:
         name = f"emulator {place.emulator_name}" if place.emulator_name else "ZITADEL"
-        rows = [(name, str(settings.zitadel), verdict), ("API", place.url, _cache(settings))]
+        cache = f"cache {ttl:g} s" if ttl else "no cache"
+        cache += f", shared at {shown_address(url)}" if url and ttl else ""
+        rows = [(name, str(settings.zitadel), verdict), ("API", place.url, cache)]
         screen.table(rows, stream=screen.stderr)
         if place.page_url:  # too wide for a column
             screen.behind(f"{'page':<{len(name)}}  ", place.page_url, stream=screen.stderr)
@@ -300,12 +303,6 @@ def tell_start(
         screen.warn(f"{store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)
     asked.add_done_callback(lambda done: _tell_fault(screen, environment, done, verdict))
-
-
-def _cache(settings: Settings) -> str:
-    url, ttl = settings.cache_url, settings.cache_ttl_seconds
-    cache = f"cache {ttl:g} s" if ttl else "no cache"
-    return f"{cache}, shared at {shown_address(url)}" if url and ttl else cache
 
 
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
