@@ -29,7 +29,6 @@ from zdemo.config.new_dotenv import emulator_settings, with_env_file
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines
@@ -246,11 +245,11 @@ class ServeAddress:
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
     """Show the cause of a fault and its fix below the banner, as doctor does; ``verdict`` is the banner's."""
     error, finding = asked.result().error, asked.result().finding
-    if error is None:
+    if error is None or finding is None:  # each error has a finding
         if verdict == LATE:
             screen.tell(f"ZITADEL: {ACCEPTED}")
         return
-    finding = brief(finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
+    finding = brief(finding).with_env_file(environment.file)
     screen.warn(f"{why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
     screen.pairs([("note", problem.text) for problem in finding.because], label_width=7, stream=screen.stderr)
     screen.pairs([("", candidate) for candidate in finding.candidates], label_width=7, stream=screen.stderr)
