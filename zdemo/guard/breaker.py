@@ -63,10 +63,7 @@ class Breaker:
         self._probe_at = 0.0  # when the latest probe started, or the breaker opened
 
     def admit(self, *, may_probe: bool = True) -> Permit | None:
-        """Return a permit, for a probe if the breaker is open and one is due; ``None`` means not now.
-
-        A caller that has waited since it was admitted may not probe.
-        """
+        """Return a permit, for a probe if the breaker is open, one is due and the caller may; ``None``: not now."""
         with self._lock:
             if not self._open:
                 return Permit(self._answers, is_probe=False)
