@@ -37,10 +37,6 @@ def _heading(screen: Screen, name: str, outcome: Outcome) -> str:
     return screen.mark(f"{name:<{HEADING_WIDTH}}", COLOURS[outcome])
 
 
-def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
-    screen.behind(f"{_mark(screen, outcome)} {name}", text)
-
-
 def _show_summary(
     screen: Screen, numbers: Sequence[tuple[int, str]], seconds: float, rows: Sequence[tuple[str, str]] = ()
 ) -> None:
@@ -63,9 +59,10 @@ def stream_groups(
         with screen.waiting(f"checking: {name}"):
             done = [report for report in islice(reports, len(list(members))) if report.worth_showing]
         if done and show == "groups":
-            _show_line(screen, outcome_of(done), f"{name:<{GROUP_WIDTH}}", line_of(done))
+            screen.behind(f"{_mark(screen, outcome_of(done))} {name:<{GROUP_WIDTH}}", line_of(done))
         for report in done if show == "checks" else ():
-            _show_line(screen, report.result.outcome, f"{report.id:<{CHECK_WIDTH}}  ", in_full(report.result))
+            lead = f"{_mark(screen, report.result.outcome)} {report.id:<{CHECK_WIDTH}}  "
+            screen.behind(lead, in_full(report.result))
         yield from done
 
 
@@ -149,7 +146,7 @@ def show_cases(
         screen.behind(f"{_mark(screen, Outcome.FAIL)} ", failures[0].verdict.seen)
         return
     for report in chain(*groups.values()) if verbose else ():
-        _show_line(screen, OUTCOMES[report.mark], f"{report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
+        screen.behind(f"{_mark(screen, OUTCOMES[report.mark])} {report.case.id:<{CASE_WIDTH}}", report.verdict.seen)
     hints = [report for report in reports if report.mark is Mark.HINT]
     blocks = [*failures, *hints] if verbose else failures[:MOST_IN_FULL]
     for report in blocks:

@@ -44,7 +44,6 @@ ROUTES = ("public", "private", "scoped")  # often typed without call
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
-LEAST_LIKE = 0.6  # doc is like doctor
 OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
 HEADER = "-H", "--header"  # that of the token has --pat
 OTHER_WORDS = {  # of other programs, for options and commands
@@ -55,7 +54,6 @@ OTHER_WORDS = {  # of other programs, for options and commands
     **dict.fromkeys(("version", "stop"), ""),  # near other commands in letters alone
 }
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
-EXTRA = r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)"  # Click's words for too many arguments
 WORDS = (  # Click's, and zdemo's
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
     (r"Option '(.*)' does not take a value", r"option \1 takes no value"),
@@ -165,7 +163,7 @@ class HelpedGroup(_Helped, TyperGroup):
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
             other = OTHER_WORDS.get(word, word)
             is_command = other.partition(" ")[0] in self.commands
-            near = other if is_command else did_you_mean(other, self.commands, least=LEAST_LIKE)
+            near = other if is_command else did_you_mean(other, self.commands, least=0.6)  # doc is like doctor
             meant = f"zdemo call {word}" if word in ROUTES else near
             raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
         return super().resolve_command(ctx, args)
@@ -288,7 +286,7 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
         return _no_such_option(error.option_name, ctx, arguments, options)
-    if extra := re.fullmatch(EXTRA, message):
+    if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
         message = f"unexpected argument: {extra[1]}"
         meant = next((option for option in options if option == f"--{extra[1]}"), "")
         for form, option in OPTION_OF:  # by the form of a value

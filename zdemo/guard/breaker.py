@@ -62,8 +62,8 @@ class Breaker:
         self._latest_probe: Permit | None = None
         self._probe_at = 0.0  # when the latest probe started, or the breaker opened
 
-    def admit(self) -> Permit | None:
-        """Return a permit, for a probe if the breaker is open and one is due; ``None`` means not now."""
+    def admit(self, *, may_probe: bool = True) -> Permit | None:
+        """Return a permit, for a probe if the breaker is open, one is due and the caller may; ``None``: not now."""
         with self._lock:
             if not self._open:
                 return Permit(self._answers, is_probe=False)
@@ -72,18 +72,13 @@ class Breaker:
                 seconds = REFUSED_PROBE_SECONDS
             elif self._latest_probe in self._probes:
                 seconds = self._hung_probe_seconds
-            if now < self._probe_at + seconds:
+            if not may_probe or now < self._probe_at + seconds:
                 return None
             probe = self._latest_probe = Permit(self._answers, is_probe=True)
             self._probe_at = now
             self._probes.add(probe)
             self._publish()
             return probe
-
-    def admit_if_closed(self) -> Permit | None:
-        """Return a permit, but never for a probe: for a caller that has waited since it was admitted."""
-        with self._lock:
-            return None if self._open else Permit(self._answers, is_probe=False)
 
     def answered(self, permit: Permit) -> bool:
         """Record that ZITADEL answered; return whether this ended an outage."""

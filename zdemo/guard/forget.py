@@ -46,11 +46,8 @@ class Forget:
 
     def to_message(self) -> dict[str, Any]:
         """Return the order as JSON for other processes."""
-        if self.user_id is not None:
-            return {"user_id": self.user_id}
-        if self.token_hash is not None:
-            return {"token_hash": self.token_hash.hex()}
-        return {"everything": True}
+        named = {"user_id": self.user_id, "token_hash": self.token_hash and self.token_hash.hex()}
+        return {name: value for name, value in named.items() if value is not None} or {"everything": True}
 
     @classmethod
     def from_message(cls, message: Mapping[Any, Any]) -> Self:

@@ -64,7 +64,7 @@ class ProtectedIntrospector:
             hint = "try again; check ZITADEL if this persists"
             raise ZitadelUnavailable("too many introspections are under way", hint=hint)
         try:
-            permit = permit if permit.is_probe else self._breaker.admit_if_closed()
+            permit = permit if permit.is_probe else self._breaker.admit(may_probe=False)  # it has waited
             if permit is None:
                 raise self._why_open()
             return self._ask(token, permit, deadline)

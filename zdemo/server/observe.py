@@ -171,16 +171,11 @@ class Watcher:
         self.ended: Callable[[Trace], None] = lambda _trace: None
         self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
 
-    def hearing(self, obey: Callable[[Forget], int]) -> Callable[[Forget], int]:
-        """Return what carries out orders to forget, and lets whoever watches know of them."""
-
-        def call(order: Forget) -> int:
-            count = obey(order)
-            if self.watching:
-                self.forgot(order, count)
-            return count
-
-        return call
+    def told(self, order: Forget, count: int) -> int:
+        """Let whoever watches know of an order to forget, and return how many answers it dropped."""
+        if self.watching:
+            self.forgot(order, count)
+        return count
 
     def past_traces(self) -> list[Trace]:
         """Return the traces of the last requests, the oldest first."""

@@ -71,7 +71,8 @@ def create_app(  # noqa: PLR0913  # each given by name
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async: Flask would ask (1 µs)
     watcher = app.extensions[WATCHER] = Watcher()
     forgetting: Forgetting = app.extensions[FORGETTING]
-    forgetting.obey = watcher.hearing(forgetting.obey)
+    obey = forgetting.obey
+    forgetting.obey = lambda order: watcher.told(order, obey(order))
     app.wsgi_app = observed(app.wsgi_app, metrics, watcher, log)  # type: ignore[method-assign]  # as Flask's docs say
     return app
 

@@ -38,7 +38,9 @@ class Redaction:
             for form in (*_forms(bare), *_in_basic_credentials(bare)):
                 small = form.translate(SMALL)
                 self._shown.setdefault(small, "…")
-                self._pieces.update(piece for piece in _pieces(small) if is_random or _is_mixed(piece))
+                # others than those with letters and digits may be a word, or a part of an ID
+                mixed = (p for p in _pieces(small) if any(map(str.isdigit, p)) and any(map(str.isalpha, p)))
+                self._pieces.update(_pieces(small) if is_random else mixed)
             self._shown[bare.translate(SMALL)] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
 
     def hide_words(self, *words: str) -> None:
@@ -78,11 +80,6 @@ def _parts(text: str) -> list[str]:
 
 def _pieces(text: str) -> Iterator[str]:
     return (text[at : at + PIECE] for at in range(len(text) - PIECE + 1))
-
-
-def _is_mixed(piece: str) -> bool:
-    """Return whether a piece has letters and digits: others may be a word, or a part of an ID."""
-    return any(map(str.isdigit, piece)) and any(map(str.isalpha, piece))
 
 
 def _forms(secret: str) -> set[str]:

@@ -256,12 +256,12 @@ def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claim
 def show_unverified(screen: Screen, token: str, settings: Settings, *, now: float, verbose: bool) -> None:
     """Show what a JWT says about itself, and never that it is active."""
     form = token_form(token)
-    claims, expires, names = form.claims, form.claims.get("exp"), form.claims.get("aud")
+    claims, expires = form.claims, form.claims.get("exp")
     unverified = Introspection(
         active=False,
         claims=claims,
         expires_at=within_all_clocks(expires) if type(expires) is int else None,
-        audience=tuple(name for name in (names if isinstance(names, list) else [names]) if isinstance(name, str)),
+        audience=tuple(name for name in form.audience if isinstance(name, str)),
     )
     about = _about(screen, unverified, token, now=now, verbose=verbose)
     rows = {"not verified": NOT_VERIFIED, **dict(_actor(unverified)), **about}

@@ -29,7 +29,6 @@ from zdemo.config.new_dotenv import emulator_settings, with_env_file
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
-from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.view import brief, heading, why
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step, in_line, in_lines
@@ -246,11 +245,11 @@ class ServeAddress:
 def _tell_fault(screen: Screen, environment: Environment, asked: Future[Investigation], verdict: str) -> None:
     """Show the cause of a fault and its fix below the banner, as doctor does; ``verdict`` is the banner's."""
     error, finding = asked.result().error, asked.result().finding
-    if error is None:
+    if error is None or finding is None:  # each error has a finding
         if verdict == LATE:
             screen.tell(f"ZITADEL: {ACCEPTED}")
         return
-    finding = brief(finding or Finding(cause=error.message, fix=error.steps)).with_env_file(environment.file)
+    finding = brief(finding).with_env_file(environment.file)
     screen.warn(f"{why(finding)}{f'; {heading(finding)}' if finding.candidates else ''}")
     screen.pairs([("note", problem.text) for problem in finding.because], label_width=7, stream=screen.stderr)
     screen.pairs([("", candidate) for candidate in finding.candidates], label_width=7, stream=screen.stderr)
@@ -277,7 +276,8 @@ def tell_start(
             asked.set_exception(error)
 
     threading.Thread(target=ask, name="preflight", daemon=True).start()
-    store = state_of_store(settings) if settings.cache_url and settings.cache_ttl_seconds else None  # in a moment too
+    url, ttl = settings.cache_url, settings.cache_ttl_seconds
+    store = state_of_store(settings) if url and ttl else None  # also takes less than a moment, while ZITADEL is asked
     verdict = LATE
     with suppress(TimeoutError):
         verdict = FAULTY if asked.result(MOMENT_SECONDS).error else ACCEPTED
@@ -286,7 +286,9 @@ def tell_start(
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
     else:
         name = f"emulator {place.emulator_name}" if place.emulator_name else "ZITADEL"
-        rows = [(name, str(settings.zitadel), verdict), ("API", place.url, _cache(settings))]
+        cache = f"cache {ttl:g} s" if ttl else "no cache"
+        cache += f", shared at {shown_address(url)}" if url and ttl else ""
+        rows = [(name, str(settings.zitadel), verdict), ("API", place.url, cache)]
         screen.table(rows, stream=screen.stderr)
         if place.page_url:  # too wide for a column
             screen.behind(f"{'page':<{len(name)}}  ", place.page_url, stream=screen.stderr)
@@ -300,12 +302,6 @@ def tell_start(
         screen.warn(f"{store.reason}, so answers are not shared")
         screen.behind("fix      ", store.hint, stream=screen.stderr)
     asked.add_done_callback(lambda done: _tell_fault(screen, environment, done, verdict))
-
-
-def _cache(settings: Settings) -> str:
-    url, ttl = settings.cache_url, settings.cache_ttl_seconds
-    cache = f"cache {ttl:g} s" if ttl else "no cache"
-    return f"{cache}, shared at {shown_address(url)}" if url and ttl else cache
 
 
 def _steps(environment: Environment, place: ServeAddress) -> list[Step]:

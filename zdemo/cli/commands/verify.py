@@ -113,8 +113,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     )
     check_excludes(ctx, "no_role", "role")
     check_excludes(ctx, "mcp", "backend")
-    _check_names(names, target)
-    _check(target)
+    _check(target, names)
     if junit_file is not None:
         reports.check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
@@ -148,18 +147,14 @@ def _check_paths(run: VerifyRun, target: GradedApi) -> None:
         raise UsageError(f"the API answers {status} to {target.public}: give --public a path that needs no token")
 
 
-def _check_names(names: Sequence[str], target: GradedApi) -> None:
-    """Raise UsageError for cases that are not asked of this API."""
+def _check(target: GradedApi, names: Sequence[str]) -> None:
+    """Raise UsageError for what is missing or wrong, before anything is started; ``names`` are those of cases."""
     groups = {case.group for case in requested(CASES, names)}
     if groups == {Group.PROXY} and target.backend is None:
         raise UsageError(f"{names[0]} is about a proxy", hint="add --backend PORT")
     if not any((group is Group.MCP) is target.mcp for group in groups):
         add = "leave out --mcp" if target.mcp else "add --mcp"
         raise UsageError(f"{names[0]} is {'not ' if target.mcp else ''}about an MCP server", hint=add)
-
-
-def _check(target: GradedApi) -> None:
-    """Raise UsageError for what is missing or wrong, before anything is started."""
     for name, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
             _, meant = split_url(text) if ":" in text else ("", f"/{text}")  # a URL, or an address without http://

@@ -1,6 +1,6 @@
 """Explain an API's refusal: by its answer alone where that is enough, else compared with what ZITADEL says."""
 
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
 from zdemo.config.environment import Environment
@@ -71,10 +71,9 @@ def explain(  # noqa: PLR0913  # each given by name
 
 def api_difference(api_url: str, settings: Settings) -> str | None:
     """Return how an API on this machine says that it differs from the settings; ``None`` if it does not say."""
-    try:
+    with suppress(ZdemoError):
         return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
-    except ZdemoError:
-        return None
+    return None
 
 
 def _who(introspection: Introspection) -> str:

@@ -7,7 +7,7 @@ from zdemo.config.names import rename_steps
 from zdemo.config.settings import correction_of
 from zdemo.diagnosis.checks.check import check, failed, passed, skipped, warned, with_problems
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import NOT_ASKED, Probe
 from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
@@ -86,9 +86,7 @@ def _form(context: DoctorContext) -> Finding:
 @check("token.active", "client.accepted", "token.form", verdict="not active")
 def _active(context: DoctorContext) -> Finding:
     """PAT is active; if not, why, as far as it can be known."""
-    introspection, finding = context.investigation.introspection, context.investigation.finding
-    if introspection is None:
-        return skipped("there is no introspection")
+    introspection, finding = context.investigation.introspection or NOT_ASKED, context.investigation.finding
     if finding and finding.id in FOR_OTHERS and not introspection.active:
         return passed("alive (userinfo accepts it), although introspection calls it inactive")
     if not introspection.active:
@@ -121,11 +119,9 @@ def _audience(context: DoctorContext) -> Finding:
     verdict=f"{ROLE} is missing",
 )
 def _granted(context: DoctorContext) -> Finding:
-    introspection, finding = context.investigation.introspection, context.investigation.finding
+    introspection, finding = context.investigation.introspection or NOT_ASKED, context.investigation.finding
     if finding and finding.id.startswith(ABOUT_ROLE):
         return finding
-    if introspection is None:
-        return skipped("there is no introspection")
     roles = introspection.roles(context.settings.project_id if context.settings else None)
     return passed(f"{ROLE}, granted by organization {' and '.join(quoted(org, 30) for org in roles.get(ROLE, {}))}")
 

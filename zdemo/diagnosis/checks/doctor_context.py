@@ -107,11 +107,6 @@ class DoctorContext:
         """The settings for requests to the API."""
         return _or_none(ClientSettings.from_env, self.environment)
 
-    @property
-    def api_is_zitadel(self) -> bool:
-        """Whether the API has the same address as ZITADEL."""
-        return self.api is not None and self.api.api_url == self.zitadel.server
-
     def called(self, route: Route, token: str | None = None) -> Call:
         """Return the API's answer to one call, only for checks that build on its address. Raises ConnectionFailed."""
         assert self.api is not None  # noqa: S101  # as said above

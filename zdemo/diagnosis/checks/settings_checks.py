@@ -60,7 +60,7 @@ def _wellformed(context: DoctorContext) -> Finding:
     broken = [problem for problem in context.problems if problem.kind not in others]
     if broken:
         return with_problems(broken, Outcome.FAIL)
-    if context.api_is_zitadel:
+    if context.api and context.api.api_url == context.zitadel.server:
         what = "ZITADEL_DOMAIN and ZDEMO_API_URL are the same address, but ZITADEL and the API are two servers"
         return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
     problems = (*context.odd, *(context.settings.warnings if context.settings else ()))
