@@ -106,6 +106,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call scoped \u2013as x", "\u2013as begins with a long dash", "write --as"),
         ("call scoped -\u2013pat x", "-\u2013pat begins with a long dash", "write --pat"),
         ("role add a b", "no such command: add", "did you mean grant USER ROLE --create-role?"),
+        ("setup --pat a", "no such option: --pat", "did you mean --admin-pat?"),
         ("call public -H A:b", "no such option: -H", "zdemo call --help"),
         ("role grant a", "missing argument: ROLE", "USER took a: is a variable in front of it empty?"),
         ("call --as reader", "missing argument: ROUTE", "zdemo call --help"),

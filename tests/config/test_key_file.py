@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named(data: Callable[[], bytes], kind: KeyKind, words:
     assert pem(rsa_key())[40:60] not in str(error)
     *others, last = str(error.fix).split(", or ")
     assert last in ("", kind.new_key, "save it as UTF-8")
-    assert others in ([], ["copy the whole file again"], ["end the line with --admin-pat - < FILE"])
+    assert others in ([], ["copy the whole file again"], ["a token goes to PAT or --admin-pat"])
 
 
 @pytest.mark.parametrize(("date", "expires"), [("2030-01-02T03:04:05Z", 1893553445.0), ("soon", None), (None, None)])

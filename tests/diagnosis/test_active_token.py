@@ -249,6 +249,6 @@ def test_a_near_miss_is_one_edit_or_the_case() -> None:
         pat(defined=("raed:messages",)),
     ):
         assert "--create-role" not in str(find(role))
-    for text in ("reader", "read:*", "a,b", "a b", "ORG_OWNER"):
+    for text in ("reader", "read:*", "a,b", "a b", "ORG_OWNER", "zdem\u2026-000", "A1b2" * 16):
         finding = diagnose(REFUSED, replace(case_of(pat(), evidence=Evidence(assignments=())), role=text))
         assert (finding.id, "--create-role" in str(finding)) == ("role.undefined", False), "a user, a pattern, a list"

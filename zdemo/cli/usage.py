@@ -51,7 +51,7 @@ OTHER_WORDS = {  # of other programs, for options and commands
     **dict.fromkeys(("add", "create", "define"), "grant USER ROLE --create-role"),
     **{"--url": "--domain", "delete": "revoke", "remove": "revoke", "curl": "call"},
     **{"run": "serve", "start": "serve", "login": "token", "whoami": "introspect", "status": "doctor"},
-    **dict.fromkeys(("version", "stop"), ""),  # near other commands in letters alone
+    **dict.fromkeys(("version", "stop", "users"), ""),  # near other commands in letters alone
 }
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 WORDS = (  # Click's, and zdemo's
@@ -310,6 +310,8 @@ def _no_such_option(typed: str, ctx: Any, arguments: Sequence[str], options: Seq
     begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
     is_other = typed in OTHER_WORDS and (typed not in HEADER or "authorization:" in " ".join(arguments).lower())
     word = OTHER_WORDS[typed] if is_other else f"--{name}" if len(typed) > 2 else ""  # one letter is like many
+    if typed == "--pat" and ctx.command.name != "doctor":  # which has PAT, and an administrator's beside it
+        word = "--admin-pat"
     near = did_you_mean(word, options)
     meant = next((word for word in (near, *begun) if word in options), "")
     if hasattr(ctx.command, "commands"):

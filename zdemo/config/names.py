@@ -8,6 +8,7 @@ from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, Step, UnsetVariable
+from zdemo.text.masking import could_be_secret
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
@@ -48,8 +49,8 @@ def near_role(role: str, keys: Iterable[str]) -> str:
 
 
 def could_be_new_role(role: str, user: str) -> bool:
-    """Return whether a text may be meant as the key of a new role: no user's name, no pattern, list or manager role."""
-    return role not in {user, *MANAGER_ROLES} and not re.search(r"[\s,*]", role)
+    """Return whether a text may be the key of a new role: no user's name, pattern, list, secret or manager role."""
+    return role not in {user, *MANAGER_ROLES} and not re.search(r"[\s,*…]", role) and not could_be_secret(role)
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
