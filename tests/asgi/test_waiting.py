@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import ExitStack
+from dataclasses import replace
 
 import anyio
 from anyio import to_thread
@@ -107,3 +108,13 @@ def test_a_request_that_is_cancelled_leaves_at_once_and_leaves_no_slot_behind() 
     anyio.run(cancel_all)
     assert introspector.counters.refused == 0
     eventually("the last threads end", lambda: introspector.counters.in_flight == 0)
+
+
+def test_a_token_that_expires_while_its_body_comes_is_refused() -> None:
+    moments = iter((99.0, 100.0))  # when the headers are there, and when FastAPI has read the body
+    introspection = Introspection(active=True, expires_at=100)
+    app = protect(FastAPI(), SETTINGS, Scripted(introspection))
+    app.state.zdemo = replace(app.state.zdemo, now=moments.__next__)
+    app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
+    with on_uvicorn(app) as api:
+        assert api.get("/private", KNOWN).status == 401

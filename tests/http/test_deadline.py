@@ -2,9 +2,11 @@
 
 import contextlib
 import time
+from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import Certificates
 from tests.support.upstream import LOOPBACK, Behaviour, Connection, after, answer, drip, hang, hang_up, http, upstream
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.transport import Transport
@@ -83,8 +85,13 @@ PROXIES: dict[str, Behaviour] = {
 }
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("behaviour", PROXIES.values(), ids=PROXIES)
-def test_a_proxy_is_given_up_in_time(behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch) -> None:
-    with upstream(behaviour) as proxy:
+def test_a_proxy_is_given_up_in_time(
+    behaviour: Behaviour, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = Certificates(tmp_path)
+    with upstream(behaviour, tls=certificates.good() if tls else None) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.bundle))
         assert_in_time(timed_out("https://zitadel.example"))

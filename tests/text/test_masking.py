@@ -19,7 +19,7 @@ OF_OTHER_SERVERS = (
     [
         *(PAT, f'"{SECRET}"', JWT, jwe("PAT"), HEX, *OF_OTHER_SERVERS),
         *("p@ss#w0rd!?&=x", "MIIEowIBAAKCAQEAx7Kd2", "me@example.com:x", "p@ss", "/a?code=1", "two\nlines"),
-        *(f"http://x.example/{PAT}", f"https://{OF_OTHER_SERVERS[1]}.example"),
+        *(f"<{'abcdefgh' * 5}>", f"http://x.example/{PAT}", f"https://{OF_OTHER_SERVERS[1]}.example"),
     ],
 )
 def test_what_could_be_a_secret_is_not_repeated(text: str) -> None:

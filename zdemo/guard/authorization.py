@@ -164,12 +164,6 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, roles
     if not (policy.admits_pats or introspection.text("client_id")):  # only a PAT's answer has none (ZITADEL)
         hint = "log in, or use the client credentials grant: a PAT is active at every API of the instance"
         raise InvalidToken("personal access tokens are not accepted here", hint=hint)
-    if roles is not NO_ROLE or policy.roles:
-        require_roles(introspection, policy, roles)
-
-
-def require_roles(introspection: Introspection, policy: Policy, roles: RequiredRoles) -> None:
-    """Raise an error, as ``authorize`` does, unless a token that may pass has the required roles."""
     if not roles.actor and introspection.actor:
         hint = "log in as this user: impersonated tokens are refused here"
         raise InvalidToken("somebody impersonates the token's user", hint=hint)

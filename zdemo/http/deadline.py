@@ -64,6 +64,10 @@ class _DeadlineSocket:
         self.arm()
         self._sock.sendall(data)
 
+    def recv(self, size: int) -> bytes:  # of TLS inside TLS
+        self.arm()
+        return self._sock.recv(size)
+
     def recv_into(self, buffer: Any, *rest: int) -> int:
         self.arm()
         count = self._sock.recv_into(buffer, *rest)
@@ -96,12 +100,15 @@ def resolve(host: str, port: int, seconds: float) -> list[Any]:
 def connected(addresses: list[Any], end: float) -> socket.socket:
     """Return a socket that is connected to one of these addresses of ``resolve``; all share the time until ``end``."""
     last: OSError = socket.gaierror("no address")
-    for *_, address in addresses:
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind, protocol)
         try:
-            sock = socket.create_connection(address[:2], max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
             return sock
         except OSError as error:
+            sock.close()
             last = error
     raise last
 
@@ -128,6 +135,9 @@ class _DeadlineMixin:
             raise ConnectTimeoutError(this, "connecting took too long") from error
         except OSError as error:
             raise NewConnectionError(this, str(error)) from error
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> _DeadlineSocket:
+        return _DeadlineSocket(super()._connect_tls_proxy(hostname, sock))  # type: ignore[misc]  # as below
 
     def connect(self) -> None:
         self._used_at = None  # urllib3 connects the same object again after it was dropped

@@ -12,7 +12,7 @@ LEAST_MIXED = 16  # characters with small letters, capitals and digits: no route
 LONGEST_SEARCHED = 10_000  # characters of a text, unless its caller shows fewer; the time grows with their square
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
-SEPARATORS = rf"\s=:@,;?&{QUOTES}"
+SEPARATORS = rf"\s=:@,;?&<>{QUOTES}"
 EMAIL = r"[\w.+-]+@(localhost|[\w-]+(\.[\w-]+)*\.[A-Za-z]{2,})"  # login names look so too
 SENSITIVE_FIELD = "(?i)pass|pwd|secret|token|key|code|sig|auth|session|otp|pin"  # of a field in a query
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+(?:\.[\w-]+)+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed

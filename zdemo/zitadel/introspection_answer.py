@@ -123,10 +123,7 @@ class Introspection:
 
     def has_role(self, role: str, project_id: str | None = None) -> bool:
         """Tell whether a role is granted; see ``roles``."""
-        held = self._held.get((role, project_id))
-        if held is None:
-            held = self._held[role, project_id] = _is_grant(self._roles_claim(project_id).get(role))
-        return held
+        return _is_grant(self._roles_claim(project_id).get(role))
 
     def roles(self, project_id: str | None = None) -> dict[str, dict[str, str]]:
         """Return the granted roles: key, then organization ID, then that organization's domain.
@@ -141,11 +138,6 @@ class Introspection:
         """Raise GuardError: without ``Depends``, FastAPI would take it for a part of a request or of a response."""
         hint = "write Annotated[Introspection, Depends(requires_token())], and return the claims that you need"
         raise GuardError("an Introspection cannot be a body, a parameter or a response", hint=hint)
-
-    @cached_property
-    def _held(self) -> dict[tuple[str, str | None], bool]:
-        """The roles that were asked for, with the project, and whether each is granted."""
-        return {}
 
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)

@@ -199,4 +199,5 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _seconds(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and isfinite(value) else 0  # Python reads NaN from JSON
+    is_finite = isinstance(value, int) or (isinstance(value, float) and isfinite(value))  # Python reads NaN from JSON
+    return int(value) if is_finite else 0

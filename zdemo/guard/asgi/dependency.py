@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from zdemo.errors import GuardError
 from zdemo.guard.asgi.guarded_call import SCOPE_KEY, GuardedCall, in_request
-from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, require_roles, required_roles
+from zdemo.guard.authorization import NO_ROLE, UNSET, RequiredRoles, authorize, required_roles
 from zdemo.zitadel.introspection_answer import Introspection
 
 try:
@@ -81,7 +81,8 @@ class TokenDependency(Depends, SecurityBase):
             hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
             raise GuardError(f"protect(app) was not called for {which}", hint=hint)
         if call.introspection:  # at once: also where nobody awaits it
-            require_roles(call.introspection, call.guard.policy, self._roles)
+            # once more: FastAPI may have waited for a body since, and the token has expired
+            authorize(call.introspection, call.guard.policy, now=call.guard.now(), roles=self._roles)
             return _as_awaitable(call.introspection)
         return call.ask(connection.scope, self._roles)  # on an open route
 
