@@ -115,7 +115,10 @@ def test_a_worker_goes_on_when_its_hub_is_gone_or_it_is_alone() -> None:
 
 @pytest.mark.parametrize("frame", [b"", b"watch", b"watch\n{", b"watch\n[]", b"watch\n1", b"\xff\n{}", b"unknown\n{}"])
 def test_a_frame_that_nobody_understands_ends_nothing(frame: bytes) -> None:
+    before = bus_threads()
     with pipe() as (parent, worker_end):
         parent.send_bytes(frame)
         parent.send_bytes(b'watch\n{"message": "still here"}')
         Worker(worker_end).hears(("watch", "still here"))
+        end(parent)
+        eventually("its threads have ended", lambda: bus_threads() <= before)  # else they read the next test's pipe
