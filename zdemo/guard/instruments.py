@@ -4,19 +4,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from zdemo.serving.forks import renewed_after_fork
 
 REPEAT_SECONDS = 60
 
-# Linux's clock, or else one that runs on while macOS sleeps; a system or a sandbox may lack both
-running_clock: Callable[[], float] = time.monotonic
-with suppress(AttributeError, OSError):
-    _clock = getattr(time, "CLOCK_BOOTTIME", None) or time.CLOCK_MONOTONIC
-    time.clock_gettime(_clock)
-    running_clock = partial(time.clock_gettime, _clock)
+
+def _running_clock() -> Callable[[], float]:
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # the first is Linux's; the second runs on while macOS sleeps
+        try:
+            clock = partial(time.clock_gettime, getattr(time, name))
+            clock()
+        except (AttributeError, OSError):  # a system or a sandbox may lack it
+            continue
+        return clock
+    return time.monotonic
+
+
+running_clock = _running_clock()
 """Return the seconds since some moment. Nobody can set this clock, and it runs on while the machine is suspended.
 
 ``time.monotonic`` stands still meanwhile on Linux and macOS, though not on Windows.
