@@ -14,6 +14,7 @@ NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
 BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
+MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"  # of ZITADEL's administrators, and of no project
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
 
@@ -34,9 +35,6 @@ def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str
     lowered = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), lowered, 1, least)
     return lowered[near[0]] if near else ""
-
-
-MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"
 
 
 def near_role(role: str, keys: Iterable[str]) -> str:

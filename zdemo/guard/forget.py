@@ -34,7 +34,10 @@ class Forget:
             raise ValueError(f"the hash of a token must have {HASH_BYTES} bytes")
 
     def names(self, answer: Introspection) -> bool:
-        """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
+        """Tell whether an order without a token is about this answer. An inactive one may be about any user.
+
+        People also give a login name as the ID: one answer more is then forgotten, and none kept by mistake.
+        """
         return self.everything or not answer.active or self.user_id in (answer.text("sub"), answer.text("username"))
 
     def outcome(self, count: int) -> str:

@@ -136,7 +136,7 @@ class Call:
 
     @property
     def accepted(self) -> bool:
-        """Whether the API accepted the request; a web page or a zdemo API's refusal does not, whatever the status."""
+        """Whether the API accepted the request: a web page or a zdemo API's refusal says no, whatever the status."""
         return self.answer.status < 300 and not self.is_page and not is_from_zdemo(self.answer)
 
     @property

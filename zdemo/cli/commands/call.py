@@ -149,8 +149,8 @@ def _send(
         return call_api(settings, endpoint, token, method)
     except ConnectionFailed as failure:
         emulator = re.fullmatch(r"http://localhost:(\d{2,5})", environment.get(ISSUER, ""))
-        is_emulators = emulator and is_public(environment.get("CLIENT_SECRET", "")) and is_local(settings.api_url)
-        if not emulator or not is_emulators or failure.kind is not FailureKind.REFUSED:
+        is_here = failure.kind is FailureKind.REFUSED and is_local(settings.api_url)
+        if not (emulator and is_here and is_public(environment.get("CLIENT_SECRET", ""))):
             raise
         try:
             send_once(emulator[0], ISSUER, "GET", "/", timeout_seconds=settings.timeout_seconds)
