@@ -132,13 +132,13 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_PAT_USER_ID",
-        sentence="Whose token `PAT` is (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
+        sentence="The user of `PAT` (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
         "finds out why a `PAT` that you created by hand is inactive.",
         commands="call introspect",
     ),
     Variable(
         name="ZDEMO_PAT_ID",
-        sentence="Which one of the tokens of `ZDEMO_PAT_USER_ID` it is.",
+        sentence="The token ID of `PAT`.",
         commands="call introspect",
     ),
     Variable(
