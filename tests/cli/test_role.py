@@ -168,7 +168,7 @@ def test_an_api_that_does_not_run_or_another_program_in_its_place_is_no_failure(
     [
         ({"issuer": "http://localhost:1"}, "asks another ZITADEL: http://localhost:1, not "),
         ({"issuer": "\x1b" + "x" * 5000}, f"asks another ZITADEL: \\x1b{'x' * 119}, not "),
-        ({"project_id": "1"}, f"counts the roles of another project: 1, not {PROJECT_ID}\n"),
+        ({"project_id": "1"}, f"reads the roles of another project: 1, not {PROJECT_ID}\n"),
         ({"client_id": "1", "project_id": None}, ""),
     ],
 )

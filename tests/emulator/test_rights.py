@@ -1,4 +1,4 @@
-"""What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
+"""What a token can do at the API: a PAT without any administrator role, and roles that do not allow enough."""
 
 from tests.support.emulator_target import Server
 from tests.support.oauth import GetToken

@@ -148,7 +148,7 @@ def _name_layers() -> None:
     with suppress(ValueError):  # what called the app is neither a server nor a test
         layers = calls[calls.index("flask.app.Flask.wsgi_app") + 1 : calls.index("flask.app.Flask.__call__")]
         if names := [name.removesuffix(".__call__") for name in reversed(layers) if not name.startswith("zdemo.")]:
-            logger.info("no token needed for what is answered around the app, by %s", ", ".join(names))
+            logger.info("no token needed for requests that the layers around the app answer: %s", ", ".join(names))
 
 
 def open_route(view: View) -> View:

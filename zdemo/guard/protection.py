@@ -62,7 +62,7 @@ class ProtectedIntrospector:
             if self.flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
                 log.warning("breaker opened: %d introspections hang; probing ZITADEL", self.flights.size)
             hint = "try again; check ZITADEL if this persists"
-            raise ZitadelUnavailable("too many introspections are under way", hint=hint)
+            raise ZitadelUnavailable("too many introspections are in progress", hint=hint)
         try:
             permit = permit if permit.is_probe else self._breaker.admit(may_probe=False)  # it has waited
             if permit is None:

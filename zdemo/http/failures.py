@@ -125,7 +125,7 @@ def explained(
     if any(isinstance(e, socket.gaierror) for e in errors):
         silent = "the proxy's name does not resolve"
     elif proxy and kind is FailureKind.PLAIN_HTTP:  # it accepts CONNECT, and answers what follows itself
-        kind, silent = FailureKind.PROXY, "it answers in its place"
+        kind, silent = FailureKind.PROXY, "it answers itself"
     phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
     if any(isinstance(e, deadline.ResolveTimeout) for e in errors):
         phase = Phase.NAME

@@ -93,7 +93,7 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     with administrator(context, seconds=15.0) as admin:
         user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
         if user is None:
-            raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
+            raise PageRefusal(404, "unknown_user", "the page changes only the users of PAT and ZDEMO_VISITOR_PAT")
         done = OF_USERS[order.change](_UserChange(options, admin, user, order.role))
     seconds = min(options.settings.cache_ttl_seconds, done.old_answers_seconds)
     return Done(f"{done.text} {user.caller.id}", seconds, done.shown_after_seconds) if done.text else done

@@ -2,7 +2,7 @@
 
 Granian's own handler for SIGTERM does not suffice in a worker: a signal that another thread takes never reaches it (see
 ``signals``), a client that sends half a request holds the worker for 10 s, and a worker whose parent was killed would
-serve on for ever. So threads of the worker wait for the signal and for the parent, and make sure of the end.
+serve forever. So threads of the worker wait for the signal and for the parent, and make sure of the end.
 """
 
 import logging

@@ -90,7 +90,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 class CurrentUser:
     """One of the two service accounts; ``name`` is the one that was asked for.
 
-    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead.
+    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are inactive.
     """
 
     fields: UserFields

@@ -205,7 +205,7 @@ class ZitadelEmulator:
         self._emulator.faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
 
     def clear(self) -> None:
-        """End all faults; requests that hang go on."""
+        """End all faults; requests that hang continue."""
         self._emulator.faults.clear()
 
     def advance(self, *unnamed: Never, **duration: float) -> None:

@@ -122,7 +122,7 @@ def _is_native(application: Application) -> bool:
 
 
 def _loopback(uri: str) -> tuple[str, str] | None:
-    """Return path and query of a URI on this machine that every browser reads alike, or None."""
+    """Return path and query of a URI on this machine that every browser reads in the same way, or None."""
     if not uri.isascii() or not uri.isprintable() or " " in uri:
         return None
     try:

@@ -90,7 +90,7 @@ class TokenDependency(Depends, SecurityBase):
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
         """Raise GuardError: FastAPI does not run this guard, and reads its parameter from the request."""
-        raise GuardError("requires_token is written where FastAPI does not run it", hint=f"write {AS_DEPENDENCY}")
+        raise GuardError("FastAPI does not run requires_token where it is written", hint=f"write {AS_DEPENDENCY}")
 
 
 requires_token = TokenDependency(NO_ROLE)

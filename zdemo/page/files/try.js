@@ -98,7 +98,7 @@ function showRepeating() {
   byId("repeat").classList.toggle("running", repeating);
 }
 
-/** Send, and go on a second after the start, or at once if the answer took longer. */
+/** Send, and send again a second after the start, or at once if the answer took longer. */
 async function again() {
   if (!byId("try").checkValidity()) return stop();
   const started = performance.now();
