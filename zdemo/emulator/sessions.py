@@ -80,7 +80,7 @@ def new_session_token(world: World, session: LoginSession) -> str:
 
 
 def live_session(world: World, session_id: str) -> LoginSession | None:
-    """Return a session that has not ended; a user whom it has is there and active."""
+    """Return a session that has not ended, and whose user, if it has one, is active."""
     session = world.login_sessions.get(session_id)
     if session is None or session.ended or session.expires <= world.now():
         return None

@@ -132,7 +132,7 @@ def _loopback(uri: str) -> tuple[str, str] | None:
         return None
 
 
-# --- the end of a login, at the wish of an application (OpenID Connect RP-Initiated Logout) ---
+# --- the end of a login, when an application asks for it (OpenID Connect RP-Initiated Logout) ---
 
 
 def end_session(world: World, form: Form) -> Response:
