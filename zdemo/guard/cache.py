@@ -155,7 +155,7 @@ class CachingIntrospector:
         return self._active.get(hash_of(token)) is not None
 
     def forget(self, order: Forget) -> int:
-        """Drop the answers that an order names, and return how many there were; none that is on its way is kept."""
+        """Drop the answers that an order names, return how many there were, and keep no answer that is on its way."""
         if self.shared:
             self.shared.orders.note(order)
         return self._drop(order)

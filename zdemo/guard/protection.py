@@ -111,7 +111,7 @@ class ProtectedIntrospector:
                 log.debug("a probe failed: %s", type(error).__name__)
 
         try:
-            # in the caller's context, so that who watches the caller sees the probe
+            # in the caller's context, so that code that watches the caller sees the probe
             threading.Thread(target=copy_context().run, args=(run,), name="probe", daemon=True).start()
         except RuntimeError:  # no thread can be started
             self._breaker.failed(permit)

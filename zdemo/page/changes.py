@@ -34,7 +34,7 @@ OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo
 
 
 class Done(NamedTuple):
-    """What was changed, which is empty if that was so before; of a user's change, the words before the name."""
+    """What was changed: empty if nothing had to change; for a change of a user, the words before the name."""
 
     text: str = ""
     old_answers_seconds: float = 0.0  # how long the API may use older answers, at most
@@ -42,7 +42,7 @@ class Done(NamedTuple):
 
 
 def change(context: PageContext, order: ChangeOrder) -> dict[str, Any]:
-    """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass.
+    """Make one change, wait until ZITADEL shows it, and return the new state, and until when old answers may pass.
 
     Where ZITADEL does not allow the change, or does not answer, the answer is a state too, with what is wrong: no page
     can know that before it asks.

@@ -39,14 +39,14 @@ LONGEST_LOGGED_METHOD = 16
 NO_ROUTE = "none"
 MOST_PAST = 100  # requests that are kept while no page is open
 LARGEST_PAST = 16 * 1024  # bytes of claims, in memory; of a request with more, no claims are kept
-# The fields of a trace that are kept of each: of its headers, only whether it had a token, and those of a refusal
+# The fields that a past trace keeps: of the headers, only whether there was a token, and those of a refusal
 PAST_FIELDS: tuple[str, ...] = ("id", "began", "method", "path", "request_headers", "status", "response_headers")
 PAST_FIELDS += ("seconds", "outcome", "reason", "introspection")
 WITH_TOKEN = (("Authorization", ""),)
 # What a trace keeps
 MOST_BODY_BYTES = 64 * 1024
 MOST_HEADERS = 40
-MOST_HEADER_BYTES = 64 * 1024  # of all of them
+MOST_HEADER_BYTES = 64 * 1024  # of all header fields
 
 
 def observed(

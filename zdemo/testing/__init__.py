@@ -254,7 +254,7 @@ class ZitadelEmulator:
         return user
 
     def _project(self, *roles: str) -> Project:
-        """Return the project, which has these roles from now on."""
+        """Add these roles to the project, and return it."""
         if wrong := [role for role in roles if not isinstance(role, str) or "," in role]:
             raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')
         project = self._world.projects[self.project_id]

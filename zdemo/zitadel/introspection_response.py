@@ -1,4 +1,4 @@
-"""What any other response to a request to ZITADEL means than the one that was asked for."""
+"""What responses of ZITADEL mean that are not the answer that was asked for."""
 
 import re
 from dataclasses import dataclass

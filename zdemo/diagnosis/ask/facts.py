@@ -114,7 +114,7 @@ class Facts:
         if can_be_sent := not self.made_up and self.form.is_clean:
             requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
         if self.admin_pat:
-            requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
+            requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.admin_roles)}
             requests[Probe.CLIENT_RECORDS] = lambda: {"client_records": self.look_up(self._client_records)}
             if can_be_sent:
                 requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
@@ -228,7 +228,7 @@ class Facts:
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
         with suppress(ZdemoError):
-            return {"own_rights": resources.manager_roles(self._management(self._bearer))}
+            return {"own_rights": resources.admin_roles(self._management(self._bearer))}
         return {}
 
     # --- records, with the administrator's PAT

@@ -42,7 +42,7 @@ class TokenDependency(Depends, SecurityBase):
             Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
         ]
     )
-    __eq__, __hash__ = object.__eq__, object.__hash__  # those of Depends would go round in circles
+    __eq__, __hash__ = object.__eq__, object.__hash__  # those of Depends would call each other without end
     model = MODEL  # type: ignore[assignment]  # None without FastAPI
     scheme_name = "zitadel"
 
