@@ -54,7 +54,7 @@ SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 class Fault:
     """A fault for the next ``times`` requests; ``path`` is a prefix, ``location`` where a redirect leads (307).
 
-    Faults are equal whatever their times. Requests that wait continue when it has ``ended``.
+    Two faults are equal even if their ``times`` differ. Requests that wait continue when it has ``ended``.
     """
 
     kind: str
@@ -167,7 +167,7 @@ class Faulty:
         client = environ[SOCKET]
         if fault.kind in ("reset", STOPPED):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
-            client.close()  # else the server would say an orderly goodbye first
+            client.close()  # else the server would first close the connection in order
             raise ConnectionResetError
         _wait(fault, inf, client)
         yield from self._app(environ, start)

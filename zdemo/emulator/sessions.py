@@ -119,7 +119,7 @@ def callback_with_error(world: World, request: AuthRequest, error: str, descript
 
 
 def decide(world: World, request: AuthRequest, session: LoginSession | None) -> None:
-    """Answer a request with the session of a person, or with no."""
+    """Answer a request with the session of a person, or refuse it."""
     request.answered, request.session_id = True, session.id if session else ""
     world.touch(request)
 

@@ -360,7 +360,7 @@ def _private(response: Response) -> Response:
 
 def request_id() -> str:
     """Return the ID of this request."""
-    return str(request.environ.setdefault(REQUEST_ID, new_request_id()))  # that of zdemo's own app is there
+    return str(request.environ.setdefault(REQUEST_ID, new_request_id()))  # zdemo's own app has set one
 
 
 def refusal_of_http(error: HTTPException) -> Refusal:

@@ -144,7 +144,7 @@ class Call:
         """Whether the answer is a web page although JSON was requested; other APIs may refuse with one."""
         is_text = self.answer.body.lstrip()[:1] != b"<"  # Flask calls each text HTML
         is_others = isinstance(self.route, OtherRoute) and (self.answer.status >= 300 or is_text)
-        is_flasks = self.method is Method.OPTIONS and not self.answer.body  # which calls nothing text/html
+        is_flasks = self.method is Method.OPTIONS and not self.answer.body  # Flask calls an empty answer text/html
         return self.answer.media_type == "text/html" and not is_others and not is_flasks
 
     @property

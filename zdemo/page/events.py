@@ -45,7 +45,7 @@ MOST_ITEMS = 40  # of a list
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
 SCHEME = re.compile(r"[A-Za-z-]{1,12}:? +(?=\S)")  # of an Authorization field, and what stands before its credentials
-SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
+SHOWN_WHOLE = ("authorization", "www-authenticate")  # the token in the first one is masked already
 QUESTION = f"POST {INTROSPECTION_PATH}"
 ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
 FOUND = {

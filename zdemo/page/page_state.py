@@ -49,7 +49,7 @@ PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "en
 
 @dataclass(frozen=True, kw_only=True)
 class PageCaller:
-    """One whose token the page can send; ``place`` is where the token comes from, or empty."""
+    """A caller whose token the page can send; ``place`` is where the token comes from, or empty."""
 
     id: str
     token: str | None = field(default=None, repr=False)
@@ -65,7 +65,7 @@ class PageCaller:
 
 
 def callers_with_token(environment: Environment) -> list[PageCaller]:
-    """Return those whose token the environment has, apart from tokens that cannot be sent."""
+    """Return the callers whose token the environment has, apart from tokens that cannot be sent."""
     callers = []
     for name, variable in VARIABLES.items():
         token, place = environment.get(variable, "").strip(), environment.source(variable)

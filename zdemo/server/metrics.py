@@ -103,5 +103,5 @@ def _forget_dead_workers(directory: Path) -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # as above
-        except PermissionError:  # it lives as another user
+        except PermissionError:  # the worker lives, as another user
             pass

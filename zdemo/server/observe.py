@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
 LONGEST_LOGGED_PATH = 200
 MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server decodes
-LONGEST_ESCAPE = len("%252541")  # of one letter then
+LONGEST_ESCAPE = len("%252541")  # of one letter with that many encodings
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
 NO_ROUTE = "none"

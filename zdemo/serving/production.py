@@ -130,7 +130,7 @@ def serve_forever(
     signals = block_stop_signals()
     if server.interrupt_signal or has_arrived(signals):
         return
-    if CAN_BLOCK:  # else the handlers do
+    if CAN_BLOCK:  # else the handlers stop the server
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
     server.listeners, server.hub = one_per_worker(listener, workers), Hub()
     worker = Worker(place=address(listener), count=workers, pin=pin)

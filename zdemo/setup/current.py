@@ -27,7 +27,7 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
-    login_app_name: str = ""  # of one for people, if it is wanted
+    login_app_name: str = ""  # of an application for people; empty without one
 
     @property
     def pat_period(self) -> str:

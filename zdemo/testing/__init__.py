@@ -30,7 +30,7 @@ class ZitadelEmulator:
     client_id: str  # of the API application, as is the secret
     client_secret: str
     app_client_id: str  # of an OIDC application for people: PKCE, no secret, and any loopback port
-    project_id: str  # of the roles
+    project_id: str  # of the project with the roles
     admin_pat: str  # the token of an administrator
 
     _emulator: Emulator
