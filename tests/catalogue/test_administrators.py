@@ -52,7 +52,7 @@ def world(planter: Planter, bare: Shell) -> Iterator[World]:
 
 
 MAY = "permissions that setup and role need"
-TOO_SMALL = "role is too small for setup, though not for zdemo role"
+TOO_SMALL = "role is not enough for setup, though not for zdemo role"
 KINDS = [  # the role, of what, where its user lives; how many assignments are visible, and hidden; what doctor says
     ("ORG_OWNER", "abroad", "", (1, 2), MAY),
     ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),

@@ -44,7 +44,7 @@ PATHS = {  # of the probes that need no credentials, and of those that send the 
 WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
 MADE_UP = str(secrets.randbelow(10**18)).zfill(18), secrets.token_hex(32)  # of an application that was never created
 USER_BY_HAND = "ZDEMO_PAT_USER_ID"
-BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
+BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # in these a person may say whose PAT it is, and which one
 
 
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
@@ -98,7 +98,7 @@ class Facts:
             ids=ids,
             is_setups_client=is_setups(environment.file, "CLIENT_ID", settings.client_id),
         )
-        self.introspection: Introspection | None = None  # of the token, once it is known
+        self.introspection: Introspection | None = None  # what ZITADEL says of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         get, introspect = self._get, self._introspect
         requests: dict[Probe, Request] = {
