@@ -114,7 +114,7 @@ def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack
         ({"CLIENT_ID": "", "CLIENT_SECRET": "", "PAT": "", "ZITADEL_PROJECT_ID": PROJECT_ID}, 0, ""),
         ({"CLIENT_ID": ""}, 3, "ZITADEL_PROJECT_ID"),
         ({"ZITADEL_ADMIN_PAT": ""}, 3, "ZITADEL_ADMIN_PAT is not set"),
-        ({"ZITADEL_ADMIN_PAT": "cut off…"}, 3, "ZITADEL_ADMIN_PAT has other characters than ASCII"),
+        ({"ZITADEL_ADMIN_PAT": "cut off…"}, 3, "ZITADEL_ADMIN_PAT has characters other than ASCII"),
     ],
 )
 def test_project_and_administrator_come_from_settings(shell: Shell, env: dict[str, str], code: int, named: str) -> None:

@@ -16,7 +16,7 @@ EMULATOR_PORT = 8484  # not 8080, where a real ZITADEL listens
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
-COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
+COMMENT_COLUMNS = 118  # the width of a comment in a .env, without "# "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +261,7 @@ VARIABLES = (
     ),
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
-OTHER_NAMES = {  # of settings, as other programs call them
+OTHER_NAMES = {  # names that other programs have for settings
     **dict.fromkeys(("DOMAIN", "ISSUER", "ZITADEL_ISSUER", "ZITADEL_URL", "ZITADEL_HOST"), "ZITADEL_DOMAIN"),
     **dict.fromkeys(("TOKEN", "ACCESS_TOKEN", "ZITADEL_TOKEN", "ZDEMO_TOKEN"), "PAT"),
     **dict.fromkeys(("ADMIN_PAT", "ZITADEL_ADMIN_TOKEN"), "ZITADEL_ADMIN_PAT"),
