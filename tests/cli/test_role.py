@@ -64,7 +64,7 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ran = own_shell("role", "grant", "visitor", "write:x", "--create-role")
         assert (ran.code, ran.out.startswith(defined), ran.err) == (0, True, "")
     near = own_shell("role", "grant", "reader", "write:xs", "--create-role").out
-    assert f"defined write:xs in project {PROJECT_ID}, beside write:x: is that meant?" in near
+    assert f"defined write:xs in project {PROJECT_ID} (did you mean write:x?)" in near
     for state, words in (("INACTIVE", "the user is deactivated"), ("LOCKED", "the user is locked")):
         world.users[VISITOR.id].state = state
         (row,) = [line for line in own_shell("role", "list").out.splitlines() if words in line]
