@@ -87,7 +87,7 @@ def test_57_each_kind_of_administrator_gives_the_role_to_users_of_both_organizat
     assert world.shell(*COMMANDS["setup"], **env).code == (0 if rights == MAY else 1)
 
 
-def test_57_a_pat_without_rights_gets_the_same_answer_everywhere(world: World) -> None:
+def test_57_a_pat_without_permissions_gets_the_same_answer_everywhere(world: World) -> None:
     env = world.env(None)
     check = failing_check(world.shell(*COMMANDS["doctor"], **env))
     assert "its user is not an administrator there (no membership)" in check["evidence"]

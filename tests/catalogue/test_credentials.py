@@ -180,7 +180,7 @@ def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_coll
         output.names("not sent", "export ZITADEL_DOMAIN=http://0.0.0.0").never("set ZITADEL_ADMIN_PAT")
 
 
-def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:
+def test_64_the_documentation_says_whose_credentials_introspection_needs() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
     assert "client_id or client_assertion must be provided" in page
     assert re.search(r"API application's.*credentials.*token.*form", page, re.DOTALL | re.IGNORECASE)

@@ -98,7 +98,7 @@ def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words:
 
 
 @pytest.mark.parametrize("words", ["grant reader: already has", "revoke visitor: does not have"])
-def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack: Stack, words: str) -> None:
+def test_a_change_that_is_not_needed_is_not_an_error(shell: Shell, shared_stack: Stack, words: str) -> None:
     change, _, state = words.partition(": ")
     ran = shell("role", *change.split(), "read:messages")
     where = f"in the emulator {shared_stack.emulator.world.name}"
