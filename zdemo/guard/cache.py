@@ -108,9 +108,9 @@ class CachingIntrospector:
     are not kept. A token is known, and goes first when many requests wait, if its last answer was active and is still
     in the store, fresh or not: nobody can make an invented token known.
 
-    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
-    requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
-    token. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
+    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits how many
+    requests wait for ZITADEL at all, and ``pacer`` how fast answers without an active token leave. ``shared`` are the
+    answers that ``inner`` shares with other processes, if it does.
     """
 
     inner: PriorityIntrospector

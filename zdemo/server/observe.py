@@ -172,7 +172,7 @@ class Watcher:
         self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
 
     def told(self, order: Forget, count: int) -> int:
-        """Let whoever watches know of an order to forget, and return how many answers it dropped."""
+        """Tell the program that watches about an order to forget, and return how many answers it dropped."""
         if self.watching:
             self.forgot(order, count)
         return count
