@@ -35,7 +35,7 @@ tokens = [{ expires_in = 600 }]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_has_the_least_rights_and_pins_what_it_uses(path: Path) -> None:
+def test_a_workflow_has_the_least_permissions_and_pins_what_it_uses(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {}

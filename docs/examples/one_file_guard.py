@@ -17,7 +17,7 @@ URL = os.environ["ZITADEL_DOMAIN"] + "/oauth/v2/introspect"  # RFC 7662
 CLIENT_ID = os.environ["CLIENT_ID"]
 AUTH = quote_plus(CLIENT_ID), quote_plus(os.environ["CLIENT_SECRET"])  # RFC 6749 section 2.3.1
 PROJECT_ID = os.environ.get("ZITADEL_PROJECT_ID")  # if set, tokens must be meant for this project
-CACHE_SECONDS = float(os.environ.get("ZDEMO_CACHE_TTL", "5"))  # a removed role passes so long
+CACHE_SECONDS = float(os.environ.get("ZDEMO_CACHE_TTL", "5"))  # a removed role passes for so long
 TIMEOUT = float(os.environ.get("ZDEMO_TIMEOUT", "5"))  # seconds for all of a question to ZITADEL
 OPEN_ROUTES = {"/api/public"}  # every other route needs a token
 PROJECT = "urn:zitadel:iam:org:project"
@@ -25,7 +25,7 @@ ROLES_CLAIM = f"{PROJECT}:{PROJECT_ID}:roles" if PROJECT_ID else f"{PROJECT}:rol
 BEARER = re.compile(r"bearer +([a-z0-9._~+/-]+=*) *", re.IGNORECASE)
 OTHER_SCHEME = re.compile(r"(?!bearer\b)[!-~][\t -~]*", re.IGNORECASE)  # such as Basic
 cache = {}  # from the SHA-256 of a token to the time of the question, and the claims
-zitadel_threads = ThreadPoolExecutor(max_workers=64)  # so many questions at the same time
+zitadel_threads = ThreadPoolExecutor(max_workers=64)  # questions to ZITADEL at the same time
 
 
 class GuardedFlask(Flask):
@@ -59,7 +59,7 @@ def check_token():  # returns its claims, or refuses the request
     is_sent_twice = match and ("access_token" in request.args or "access_token" in request.form)
     if not match or is_sent_twice or len(match[1]) > 16 * 1024:
         deny(400, "send one token, in one Authorization header only", error="invalid_request")
-    claims = introspect(match[1])  # from the cache perhaps, so the token may have expired since
+    claims = introspect(match[1])  # from the cache, if possible: the token may have expired since
     is_current = claims.get("nbf", 0) - 5 <= time.time() < claims.get("exp", float("inf"))
     audience = claims.get("aud", [])
     is_for_us = not PROJECT_ID or PROJECT_ID in audience or CLIENT_ID in audience
@@ -101,7 +101,7 @@ def ask_zitadel(token):
             body += part
             if time.monotonic() > end:
                 raise TimeoutError("the answer came too slowly")
-    return 503 if b"QUERY-d3fas" in body else answer.status_code, body  # its database is away
+    return 503 if b"QUERY-d3fas" in body else answer.status_code, body  # its database is down
 
 
 def read_claims(status, body):
@@ -115,7 +115,7 @@ def read_claims(status, body):
     return claims
 
 
-def unique_names(members):  # of a JSON object, since it is open which of two of one name counts
+def unique_names(members):  # an object in JSON that has one name twice is ambiguous
     if len(dict(members)) < len(members):
         raise ValueError("a name occurs twice")
     return dict(members)

@@ -253,7 +253,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
         )
     },
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),
-    "a protect after the start": (lambda: guarded(_started()), "where the app is made"),
+    "a protect after the start": (lambda: guarded(_started()), "where the app is created"),
     "a rule of Flask": (lambda: guarded(None, "/open/<word>"), "/static/*"),
 }
 

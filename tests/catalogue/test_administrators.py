@@ -52,7 +52,7 @@ def world(planter: Planter, bare: Shell) -> Iterator[World]:
 
 
 MAY = "permissions that setup and role need"
-TOO_SMALL = "role is too small for setup, though not for zdemo role"
+TOO_SMALL = "role is not enough for setup, though not for zdemo role"
 KINDS = [  # the role, of what, where its user lives; how many assignments are visible, and hidden; what doctor says
     ("ORG_OWNER", "abroad", "", (1, 2), MAY),
     ("PROJECT_OWNER", "project", "", (2, 1), TOO_SMALL),
@@ -87,7 +87,7 @@ def test_57_each_kind_of_administrator_gives_the_role_to_users_of_both_organizat
     assert world.shell(*COMMANDS["setup"], **env).code == (0 if rights == MAY else 1)
 
 
-def test_57_a_pat_without_rights_gets_the_same_answer_everywhere(world: World) -> None:
+def test_57_a_pat_without_permissions_gets_the_same_answer_everywhere(world: World) -> None:
     env = world.env(None)
     check = failing_check(world.shell(*COMMANDS["doctor"], **env))
     assert "its user is not an administrator there (no membership)" in check["evidence"]

@@ -92,7 +92,7 @@ def test_11_13_43_44_a_refused_client(
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
     with as_real(World()) as other:
         output = doctor(bare, administered(other.url), "client.accepted")
-    output.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
+    output.names("ZITADEL refuses everything", "recreated|another instance", "zdemo setup", "new")
     output.never("CLIENT_SECRET is wrong", "inactive")
 
 
@@ -143,7 +143,7 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell) -> None:
 def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53), ZITADEL_PROJECT_ID=PROJECT_ID)
     for output in (doctor(bare, env, "admin.valid"), command(bare, env, "role", "list"), command(bare, env, "setup")):
-        output.names("token is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
+        output.names("token is not valid at this ZITADEL", "new PAT").never("membership", "not enough for")
 
 
 REMOTE = "https://zitadel.invalid"
@@ -180,7 +180,7 @@ def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_coll
         output.names("not sent", "export ZITADEL_DOMAIN=http://0.0.0.0").never("set ZITADEL_ADMIN_PAT")
 
 
-def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:
+def test_64_the_documentation_says_whose_credentials_introspection_needs() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
     assert "client_id or client_assertion must be provided" in page
     assert re.search(r"API application's.*credentials.*token.*form", page, re.DOTALL | re.IGNORECASE)

@@ -54,7 +54,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "a user who is active again": (
         lambda planter: user("DeactivateUser")(planter) | user("ReactivateUser")(planter),
         "token.user_was_off",
-        "the user reader was deactivated or locked: their older PATs stay dead",
+        "the user reader was deactivated or locked: their older PATs stay inactive",
     ),
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
     "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),
@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "another's secret": (
         lambda planter: {"CLIENT_ID": planter.app(planter.project()).client_id, "CLIENT_SECRET": CLIENT_SECRET},
         "client.anothers_secret",
-        "is that of another application, emulator-api",
+        "belongs to another application, emulator-api",
     ),
     "a deleted application": (
         does("ApplicationService/DeleteApplication", **APP),

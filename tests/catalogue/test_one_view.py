@@ -17,7 +17,7 @@ from zdemo.page import PageOptions
 REFUSED = "ZITADEL refuses the API application's credentials"
 COPY = "copy CLIENT_SECRET again from where it is kept (64 characters)"
 OPEN = "one of these; they cannot be told apart from outside"
-WORDS = (REFUSED, COPY, "shows which it is", OPEN, "CLIENT_SECRET is wrong, or was regenerated (rotated)")
+WORDS = (REFUSED, COPY, "shows the cause", OPEN, "CLIENT_SECRET is wrong, or was regenerated (rotated)")
 COMMON = ("finding", "because", "certainty", "candidates")
 
 

@@ -64,7 +64,7 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
         ran = own_shell("role", "grant", "visitor", "write:x", "--create-role")
         assert (ran.code, ran.out.startswith(defined), ran.err) == (0, True, "")
     near = own_shell("role", "grant", "reader", "write:xs", "--create-role").out
-    assert f"defined write:xs in project {PROJECT_ID}, beside write:x: is that meant?" in near
+    assert f"defined write:xs in project {PROJECT_ID} (did you mean write:x?)" in near
     for state, words in (("INACTIVE", "the user is deactivated"), ("LOCKED", "the user is locked")):
         world.users[VISITOR.id].state = state
         (row,) = [line for line in own_shell("role", "list").out.splitlines() if words in line]
@@ -98,7 +98,7 @@ def test_an_unknown_name_is_told_with_the_nearest_right_one(shell: Shell, words:
 
 
 @pytest.mark.parametrize("words", ["grant reader: already has", "revoke visitor: does not have"])
-def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack: Stack, words: str) -> None:
+def test_a_change_that_is_not_needed_is_not_an_error(shell: Shell, shared_stack: Stack, words: str) -> None:
     change, _, state = words.partition(": ")
     ran = shell("role", *change.split(), "read:messages")
     where = f"in the emulator {shared_stack.emulator.world.name}"
@@ -114,7 +114,7 @@ def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, shared_stack
         ({"CLIENT_ID": "", "CLIENT_SECRET": "", "PAT": "", "ZITADEL_PROJECT_ID": PROJECT_ID}, 0, ""),
         ({"CLIENT_ID": ""}, 3, "ZITADEL_PROJECT_ID"),
         ({"ZITADEL_ADMIN_PAT": ""}, 3, "ZITADEL_ADMIN_PAT is not set"),
-        ({"ZITADEL_ADMIN_PAT": "cut off…"}, 3, "ZITADEL_ADMIN_PAT has other characters than ASCII"),
+        ({"ZITADEL_ADMIN_PAT": "cut off…"}, 3, "ZITADEL_ADMIN_PAT has characters other than ASCII"),
     ],
 )
 def test_project_and_administrator_come_from_settings(shell: Shell, env: dict[str, str], code: int, named: str) -> None:
@@ -168,7 +168,7 @@ def test_an_api_that_does_not_run_or_another_program_in_its_place_is_no_failure(
     [
         ({"issuer": "http://localhost:1"}, "asks another ZITADEL: http://localhost:1, not "),
         ({"issuer": "\x1b" + "x" * 5000}, f"asks another ZITADEL: \\x1b{'x' * 119}, not "),
-        ({"project_id": "1"}, f"counts the roles of another project: 1, not {PROJECT_ID}\n"),
+        ({"project_id": "1"}, f"reads the roles of another project: 1, not {PROJECT_ID}\n"),
         ({"client_id": "1", "project_id": None}, ""),
     ],
 )

@@ -80,10 +80,10 @@ def test_the_secret_of_another_user_is_not_sent(reader: Shell) -> None:
         ran = reader("token", "--client-id", "visitor", ZITADEL_DOMAIN=zitadel.url)
         assert (ran.code, zitadel.requests) == (3, [])
     text = "ZDEMO_USER_CLIENT_SECRET from the environment is not used: "
-    assert ran.lines[0] == f"error: {text}it is of ZDEMO_USER_CLIENT_ID=reader, not of visitor"
+    assert ran.lines[0] == f"error: {text}it is for ZDEMO_USER_CLIENT_ID=reader, not for visitor"
     assert "--client-secret -" in ran.err
     ran = reader("token", "--client-id", "visitor", ZDEMO_USER_CLIENT_ID="")
-    assert ran.lines[0] == f"error: {text}ZDEMO_USER_CLIENT_ID does not say whose it is"
+    assert ran.lines[0] == f"error: {text}ZDEMO_USER_CLIENT_ID does not name its user"
     code, screen = at_terminal(reader, "token", "--client-id", "visitor", when="not shown: ", typed="x\n")
     assert (code, f"note: {text}" in screen) == (1, True)
 

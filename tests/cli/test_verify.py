@@ -95,10 +95,10 @@ def test_the_list_names_every_case(bare: Shell) -> None:
             "hint:  zdemo verify --path /m -- flask --app x",
         ),
         ("--path /m 'flask run'", "put -- in front", "hint:  zdemo verify --path /m -- flask run"),
-        ("--path /m -- 'flask run'", "the command is in quotes: flask run", "write it so: -- flask run"),
+        ("--path /m -- 'flask run'", "the command is in quotes: flask run", "write it like this: -- flask run"),
         ("-- --path /m x -y", "an option is after --: --path", "hint:  zdemo verify --path /m -- x -y"),
         ("-- --path /m", "an option is after --: --path", "hint:  zdemo verify --path /m"),
-        ("--path /m -- 'cd x && y'", "the command is in quotes", "write it so: -- sh -c 'cd x && y'"),
+        ("--path /m -- 'cd x && y'", "the command is in quotes", "write it like this: -- sh -c 'cd x && y'"),
         ("--path http://localhost:5000/m?x=1 -- true", "--path is not a path", "for example --path /m?x=1"),
         ("--path localhost:5000/m -- true", "--path is not a path", "for example --path /m"),
         ("/m -- flask", "unexpected argument: /m", "write --path /m"),
@@ -132,8 +132,8 @@ def test_a_proxy_without_its_authorizer_is_no_proxy_yet(bare: Shell) -> None:
     script = CLOSED.replace("self.send_response(401)", "self.send_response(503)")
     ran = bare(*python(script, "--backend", str(free_port()), "--start-seconds", "1"))
     assert (ran.code, ran.out) == (4, "")
-    assert "answered nothing but 503 at http://127.0.0.1:" in ran.err
-    assert "hint:  start what decides for the proxy in COMMAND, too: docs/verify.md" in ran.err
+    assert "answered only 503 at http://127.0.0.1:" in ran.err
+    assert "hint:  start the program that the proxy asks in COMMAND, too: docs/verify.md" in ran.err
 
 
 def test_an_api_that_ends_shows_its_last_lines_and_leaves_no_report(bare: Shell) -> None:

@@ -137,7 +137,7 @@ def test_what_is_written_is_read_again_and_the_other_lines_stay(
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o600, 0o600), (0o640, 0o640), (0o700, 0o600), (0o644, 0o600)], ids=oct)
-def test_a_file_keeps_rights_unless_everybody_has_some_and_links_stay(before: int, after: int, tmp_path: Path) -> None:
+def test_a_file_keeps_its_mode_unless_it_is_open_to_all_and_links_stay(before: int, after: int, tmp_path: Path) -> None:
     """Mode 0644 is what a file gets when nobody thinks of it, 0640 what somebody gave it."""
     file = written(tmp_path, "A=1\n")
     file.chmod(before)

@@ -128,7 +128,7 @@ NOTHING_IN_IT, BROKEN_OFF = ("200 OK", "{}"), ("502 Bad Gateway", "{}")
 @pytest.mark.parametrize(
     ("answer", "carried_out", "method", "words"),
     [
-        (NOT_ALLOWED, False, "CreateApplication", "is too small"),
+        (NOT_ALLOWED, False, "CreateApplication", "is not enough"),
         (NOTHING_IN_IT, False, "CreateAuthorization", "is not ZITADEL's v2 API"),
         (BROKEN_OFF, True, "CreateUser", "502"),  # the ID was not read, but it was recorded before
     ],

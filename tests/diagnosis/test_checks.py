@@ -52,7 +52,7 @@ def test_what_failed_or_could_not_be_done_stops_what_builds_on_it(ground: Findin
     assert came == {"a": (ground.outcome, ground.cause)} | (skipped_for if stops else done)
 
 
-def test_only_what_is_wanted_and_its_grounds_are_examined() -> None:
+def test_only_requested_checks_and_those_they_build_on_are_examined() -> None:
     seen: list[str] = []
     checks = (check("a", passed("")), check("b", passed("")), check("c", passed(""), "a"))
     done = list(examine(checks, seen, ("c",)))

@@ -37,7 +37,7 @@ HAS_ROLE = {"urn:zitadel:iam:org:project:roles": {ROLE: {"1": "x"}}}
 @pytest.mark.parametrize(
     ("now", "seconds", "ahead"), [(100.4, 0.2, 0), (94, 12, 0), (104, 1, 4), (91, 1, -9), (80, 12, -14.5)]
 )
-def test_how_long_an_answer_took_is_no_difference_between_clocks(now: float, seconds: float, ahead: float) -> None:
+def test_the_time_of_an_answer_is_not_a_difference_between_clocks(now: float, seconds: float, ahead: float) -> None:
     date = {"date": "Thu, 01 Jan 1970 00:01:40 GMT"}
     assert clock_ahead_seconds(Response(status=200, headers=date, body=b"", seconds=seconds, url=""), now) == ahead
 

@@ -52,8 +52,8 @@ def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: 
 @pytest.mark.parametrize(
     ("values", "named"),
     [
-        ({"PAT": f"{PAT}x"}, "the token is PAT of .env, but with 72 instead of 71 characters"),
-        ({"PAT": PAT.swapcase()}, "the token is PAT of .env, but with other letters"),
+        ({"PAT": f"{PAT}x"}, "the token is nearly PAT of .env: it has 72 instead of 71 characters"),
+        ({"PAT": PAT.swapcase()}, "the token is nearly PAT of .env: it has other letters"),
         ({"ZITADEL_ADMIN_PAT": "zdemo-admin"}, "ZITADEL_ADMIN_PAT is not a whole token: it has 11 characters"),
     ],
 )

@@ -85,7 +85,7 @@ def test_each_refusal_has_its_finding(
         (404, {"error": "not_found", "request_id": "1"}),  # a zdemo API
     ],
 )
-def test_what_does_not_refuse_the_user_has_none(settings: UserSettings, status: int, body: Any) -> None:
+def test_an_answer_that_does_not_refuse_the_user_has_no_finding(settings: UserSettings, status: int, body: Any) -> None:
     assert find(settings, status, body) is None
 
 

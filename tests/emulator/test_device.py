@@ -59,7 +59,7 @@ def test_a_device_gets_its_tokens_once_when_a_person_says_yes(own: Emulator, dev
     device.look(login).refused(404, id="QUERY-Sah9a")
 
 
-def test_a_device_hears_no(device: Device, login: Api) -> None:
+def test_a_device_that_is_refused_gets_access_denied(device: Device, login: Api) -> None:
     id = device.look(login)["deviceAuthorizationRequest"]["id"]
     decide(login, id, deny={}).only()
     assert answer(device.ask()) == oauth_refusal("access_denied", "The authorization request was denied.")

@@ -1,4 +1,4 @@
-"""What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
+"""What a token can do at the API: a PAT without any administrator role, and roles that do not allow enough."""
 
 from tests.support.emulator_target import Server
 from tests.support.oauth import GetToken
@@ -28,7 +28,7 @@ def test_without_a_role_there_is_no_membership(stranger: Api, project: Project, 
         refused.refused(*NO_MEMBERSHIP)
 
 
-def test_some_lists_show_a_stranger_the_own_rows_or_none(stranger: Api, app: App, visitor: User) -> None:
+def test_some_lists_show_a_stranger_their_own_rows_or_none(stranger: Api, app: App, visitor: User) -> None:
     stranger.users.ListUsers().has(result=[{"userId": visitor.id}], details={"totalResult": "1"})
     of_project = [{"projectIdFilter": {"projectId": app.project.id}}]
     stranger.apps.ListApplications(filters=of_project).has(pagination={"totalResult": ...}, applications=None)

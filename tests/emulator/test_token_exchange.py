@@ -100,7 +100,7 @@ def test_a_request_is_refused(app: Client, tokens: dict[str, Any]) -> None:
         assert answer(app.token(GRANT, **(sent | form))) == oauth_refusal(error, description)
 
 
-def test_a_token_for_others_is_no_subject(app: Client) -> None:
+def test_a_token_for_another_client_is_refused_as_a_subject(app: Client) -> None:
     credentials = {"client_id": READER.username, "client_secret": READER.secret, "scope": "openid"}
     tokens = app.token("client_credentials", client=False, **credentials).json()
     assert answer(exchange(app, tokens["access_token"])) == NO_SUBJECT

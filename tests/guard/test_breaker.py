@@ -126,7 +126,7 @@ def test_a_probe_of_an_outage_from_before_a_refusal_does_not_end_that(breaker: B
 
 
 @pytest.mark.parametrize("outcome", ["not_refused", "failed"])
-def test_any_other_outcome_ends_a_refusal_and_the_next_is_no_news(breaker: Breaker, clock: Clock, outcome: str) -> None:
+def test_any_other_outcome_ends_a_refusal_which_is_reported_once(breaker: Breaker, clock: Clock, outcome: str) -> None:
     refuse(breaker, admitted(breaker))
     clock.advance(REFUSED_PROBE_SECONDS)
     getattr(breaker, outcome)(admitted(breaker))

@@ -171,7 +171,7 @@ class TestExpiry:
         assert len(zitadel.asked) == 2
 
     @pytest.mark.parametrize(("expires_at", "questions"), [(10**400, 1), (0, 2), (-(10**400), 2), (NOW, 2)])
-    def test_an_endless_exp_leaves_the_ttl_and_no_past_one_is_kept(self, expires_at: int, questions: int) -> None:
+    def test_an_endless_exp_leaves_the_ttl_and_a_past_exp_is_not_kept(self, expires_at: int, questions: int) -> None:
         zitadel = Scripted(active_until(expires_at))
         setup = Setup(zitadel)
         for _ in range(2):

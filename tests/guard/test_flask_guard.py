@@ -389,7 +389,7 @@ def test_what_is_around_the_app_is_named_once_before_its_first_request(caplog: p
     layers = f"werkzeug.middleware.proxy_fix.ProxyFix, {here}, {here}, {own}"
     assert [record.getMessage() for record in caplog.records] == [
         "no token needed for: nothing",
-        f"no token needed for what is answered around the app, by {layers}",
+        f"no token needed for requests that the layers around the app answer: {layers}",
         "the request",
         "the request",
     ]

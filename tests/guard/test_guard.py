@@ -45,7 +45,7 @@ OPEN = ("/", "/healthz", "/a/b", "/a/b/c.d", "/größe")
 CLOSED = ("", "/a", "/a/", "/ab", "/A/b", "/healthz/", "/healthz/x", "/x/a/b", "/x", "healthz", "/größer")
 
 
-def test_what_matches() -> None:
+def test_a_route_matches_these_paths_and_no_others() -> None:
     routes = OpenRoutes.of(["/", "/healthz", "/a/*", "/größe"])
     assert routes
     assert [path for path in (*OPEN, *CLOSED) if routes.include(path)] == list(OPEN)

@@ -42,7 +42,7 @@ def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
 
 
 class TestKnownTokens:
-    def test_the_last_slots_are_theirs(self) -> None:
+    def test_the_last_slots_are_for_them(self) -> None:
         bulkhead = Bulkhead(size=5, reserve=2, waiters=0, wait_seconds=0)
         unknown = [bulkhead.acquire() for _ in range(4)]
         assert [slot is not None for slot in unknown] == [True, True, True, False]

@@ -157,7 +157,7 @@ PROXIED: list[tuple[BaseException, FailureKind, str]] = [
         FailureKind.PROXY,
         r"let requests through to zitadel.example \(the proxy's name does not resolve\)",
     ),
-    (requests.exceptions.SSLError(tls("WRONG_VERSION_NUMBER")), FailureKind.PROXY, r"\(it answers in its place\)"),
+    (requests.exceptions.SSLError(tls("WRONG_VERSION_NUMBER")), FailureKind.PROXY, r"\(it answers itself\)"),
     (aborted(BadStatusLine("SSH-2.0")), FailureKind.BROKEN, "through the proxy proxy.example port 3128, is not HTTP"),
 ]
 

@@ -49,7 +49,7 @@ def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(api: Traced
     assert ["Accept", "text/html"] in event["steps"][0]["lines"]
     assert titles(event) == [
         f"caller api: GET {SCOPED}",
-        "api cache: no kept answer",
+        "api cache: no answer in the cache",
         "api zitadel: POST /oauth/v2/introspect",
         "zitadel api: 200 active",
         f"api api: the role {ROLE} is missing",
@@ -72,7 +72,7 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(api: Trac
     assert (event["source"], event["why"]) == ("hit", None)
     assert 0 < event["answer"]["fresh_until"] - event["at"] <= 5
     assert titles(event)[1:3] == [
-        "api cache: kept answer found",
+        "api cache: answer found in the cache",
         f"api api: admitted: the token is active and has the role {ROLE}",
     ]
 
@@ -130,8 +130,8 @@ ASKED = Introspection(active=True)
     [
         ({"path": "/-/forget"}, "api api: an order to forget"),
         ({"status": 503, "error": OPEN, "request_headers": HEADERS}, "api zitadel: ZITADEL was not asked"),
-        ({"introspection": ASKED, "too_old": ASKED}, "api cache: kept answer is too old"),
-        ({"introspection": ASKED}, "api cache: no kept answer"),
+        ({"introspection": ASKED, "too_old": ASKED}, "api cache: cached answer is too old"),
+        ({"introspection": ASKED}, "api cache: no answer in the cache"),
     ],
 )
 def test_rare_steps_are_named(emulator: Emulator, more: dict[str, Any], expected: str) -> None:

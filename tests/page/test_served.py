@@ -142,7 +142,7 @@ def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_pat
                     for name in ("environ", "cmdline"):
                         assert ADMIN.pat.encode() not in Path("/proc", pid, name).read_bytes()
         start = f"zdemo serve --port {url.rpartition(':')[2]} --admin-pat"
-        assert changes["fix"] == [{"line": start, "remark": "in place of the one that runs", "is_command": True}]
+        assert changes["fix"] == [{"line": start, "remark": "instead of the running zdemo serve", "is_command": True}]
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_ready_while_tokens_can_be_checked_and_else_not(name: str, status: int, 
         assert api.get("/readyz", None).json == {"status": "ready"}
 
 
-def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
+def test_readiness_asks_zitadel_at_most_once_per_second() -> None:
     zitadel, clock = Scripted(refused()), Clock()
     readiness = Readiness(zitadel.introspect, clock)
     assert [readiness.error() is None for _ in range(20)] == [False] * 20

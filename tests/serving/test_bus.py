@@ -101,7 +101,7 @@ def test_a_message_that_is_too_large_is_dropped_and_logged(caplog: pytest.LogCap
         assert len(other.recv_bytes()) > LARGEST_FRAME_BYTES - 100
 
 
-def test_a_worker_goes_on_when_its_hub_is_gone_or_it_is_alone() -> None:
+def test_a_worker_continues_when_its_hub_is_gone_or_it_is_alone() -> None:
     before = bus_threads()
     with pipe() as (parent, worker_end):
         bus = Bus(worker_end, others=1)

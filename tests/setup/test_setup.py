@@ -314,7 +314,7 @@ def test_whoever_may_not_is_refused_with_what_is_missing(desk: Desk, workshop: W
     rows: dict[str, tuple[str, ...]] = {
         secrets.token_urlsafe(53): ("is not valid",),
         workshop.administrator(None).pat: ("not an administrator", "ORG_OWNER"),
-        workshop.administrator("ORG_USER_MANAGER").pat: ("too small", "project.create", "ORG_OWNER"),
+        workshop.administrator("ORG_USER_MANAGER").pat: ("not enough", "project.create", "ORG_OWNER"),
     }
     for pat, words in rows.items():
         other = desk_of(desk, pat)

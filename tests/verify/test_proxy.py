@@ -120,7 +120,7 @@ def test_a_path_that_requires_no_role_is_asked_without_a_token_alone(door: Door)
     assert [name for name, each in reports.items() if each.mark is not Mark.PASS] == ["proxy.slashes"]
 
 
-def test_what_no_proxy_must_do_is_not_judged(door: Door) -> None:
+def test_what_a_proxy_need_not_do_is_not_judged(door: Door) -> None:
     reports = door.reports("", *OF_THE_API)
     assert {each.verdict.seen for each in reports.values()} == {NOT_JUDGED.seen}
     assert reports.keys() == set(OF_THE_API)

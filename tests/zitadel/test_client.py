@@ -99,7 +99,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
     [
         (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "the administrator's token is not valid"),
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
-        (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "user is too small"),
+        (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "user is not enough"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "is not ZITADEL's v2 API (404, text/plain)"),
@@ -134,7 +134,7 @@ SHAPES: list[tuple[Ask, dict[str, Any]]] = [
 def test_json_of_another_shape_is_not_zitadels(ask: Ask, fields: dict[str, Any]) -> None:
     with client_of(answer(json_body(fields))) as (client, _), pytest.raises(UnusableAnswer) as refused:
         ask(client)
-    assert refused.value.message == "what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API (200, application/json)"
+    assert refused.value.message == "the server at ZITADEL_DOMAIN is not ZITADEL's v2 API (200, application/json)"
 
 
 def test_null_and_unknown_fields_are_absent() -> None:

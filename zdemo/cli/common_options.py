@@ -30,7 +30,7 @@ def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None
 
 
 def _token(what: str, name: str, setting: str) -> Any:
-    text = f"{what} - reads it from standard input; a bare {name} at the end of the line asks for it."
+    text = f"{what} - reads it from standard input; {name} at the end of the line, without a value, asks for it."
     return option_of(setting, "TEXT", text, name, callback=token_text)
 
 

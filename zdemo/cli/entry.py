@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _secret_words(argument: str) -> Iterable[str]:
-    """Return what must not be repeated of an argument: all of it, or of a path's query the values."""
+    """Return the parts of an argument that must not be repeated: all of it, or the values in a path's query."""
     if re.match("https?://|/", argument) and not could_be_secret(argument.partition("?")[0]):
         return secret_query_values(argument)
     if not could_be_secret(IN_BRACES.sub("", argument)):

@@ -51,7 +51,7 @@ class Screen:
             drop(stream)  # the answer and the exit code are the same without the message
 
     def say(self, text: str = "", *, whole: bool = False) -> None:
-        """Print a line of the answer, unbroken if it is ``whole``; what is from elsewhere must be ``printable``."""
+        """Print a line of the answer, unbroken if it is ``whole``; text from elsewhere must be ``printable``."""
         text = self.redaction(text)
         for line in [text] if whole else wrapped(text, columns_of(self.stdout)):
             self._put(self.stdout, line)

@@ -108,7 +108,7 @@ def environment_with_token(
     if pat is not None:
         environment = environment.giving("PAT", "--pat", given_token("--pat", pat) or "")
     if environment.source("PAT") == COMMAND_LINE and environment["PAT"] == environment.get("ZDEMO_VISITOR_PAT"):
-        environment = environment.without("ZDEMO_VISITOR_PAT")  # that is asked for, and no mistake in the settings
+        environment = environment.without("ZDEMO_VISITOR_PAT")  # the same token on purpose, not by mistake
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")
@@ -137,7 +137,7 @@ def with_admin(
 
         settings = UserSettings.from_env(environment.without(RESOURCE).giving(USER_KEY_FILE, "--admin-key", admin_key))
         others = AdminSettings.from_env(environment.giving(ADMIN_PAT, "--admin-key", TO_BE_TYPED)).warnings
-        for warning in (known for known in settings.warnings if known not in others):  # those the command tells
+        for warning in (known for known in settings.warnings if known not in others):  # the command tells the others
             screen.warn(warning.in_full)
         with screen.waiting(f"asking {settings.zitadel}"):
             token = request_token(settings, ("openid", OWN_API_SCOPE), now=time.time()).text

@@ -170,7 +170,7 @@ def check_command(words: Sequence[str], texts: Iterable[str], *, instead: Comman
         raise UsageError("a command can be run on Linux and macOS only", hint=instead)
     variables(texts, dict.fromkeys(NAMES, ""))
     if is_quoted(words):
-        raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it so: -- {as_typed(words)}")
+        raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it like this: -- {as_typed(words)}")
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
             hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"

@@ -18,7 +18,7 @@ from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
-LABEL = r"[\w-]{1,63}"  # of a host name (RFC 1035 §2.3.4)
+LABEL = r"[\w-]{1,63}"  # one part of a host name (RFC 1035 §2.3.4)
 PATH, ROUTE = r"(/[\w.~-]+)*", r"/api/(public|private|private-scoped)$"
 
 
@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(address: str) -> bool:
-    """Return whether an address is on this machine; what is not an address is not."""
+    """Return whether an address is on this machine; false for a text that is not an address."""
     try:
         return is_loopback(urlsplit(address.strip()).hostname or "")
     except ValueError:  # brackets that hold no IPv6 address
@@ -100,11 +100,11 @@ def resource(text: str, *, allow_http: bool, example: str) -> str:
         error.corrected += path if error.corrected else ""
         raise
     if re.search(r"/\.{0,2}(/|$)|[^\w./~-]", path, re.ASCII):
-        raise InvalidValue("has a path that clients may change", fix=f"give one like {example}")
+        raise InvalidValue("has a path that clients may rewrite", fix=f"give one like {example}")
     if more:
         raise InvalidValue("has a query or fragment", corrected=address)
     if text != address:
-        raise InvalidValue("is not spelled as clients compare it", corrected=address)
+        raise InvalidValue("is not in the form that clients compare", corrected=address)
     return address
 
 

@@ -89,7 +89,7 @@ def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -
     """Replace a file in one step; a link stays a link. Raises SettingsError if that fails, or if it was read-only.
 
     The mode is 0600 from the first byte on. With ``like``, the status of the file as it was, owner and group stay where
-    possible, and so do the rights of the group, unless the file was open to everybody.
+    possible, and so do the group's permissions, unless the file was open to everybody.
     """
     _check_mode(path, like)
     with _temporary_file(path, text, like) as (name, target):
@@ -120,7 +120,7 @@ def _temporary_file(path: Path, text: str, like: os.stat_result | None = None) -
             _write(handle, text, like)
             yield name, target
         finally:
-            with suppress(FileNotFoundError):  # it has replaced the other
+            with suppress(FileNotFoundError):  # it is gone if it has replaced the other
                 os.unlink(name)
     except OSError as error:
         raise not_written(path, error) from None
@@ -142,7 +142,7 @@ def _keep_rights(handle: int, like: os.stat_result) -> None:
     try:
         os.fchown(handle, -1, like.st_gid)
     except OSError:
-        group_rights = 0  # which would be those of another group
+        group_rights = 0  # they would be for another group
     if group_rights:
         os.fchmod(handle, 0o600 | group_rights)
     with suppress(OSError):  # only root can give a file away

@@ -24,7 +24,7 @@ class KeyKind:
     type: str
     owner: str
     id_name: str
-    setting: str  # that names such a file
+    setting: str  # the variable that names such a file
 
     @property
     def new_key(self) -> str:
@@ -56,7 +56,7 @@ def read_key_file(text: str, folder: Path, kind: KeyKind = APPLICATION) -> tuple
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", echo="", fix="save the key, and give the file's path")
-    path = (folder / os.path.expanduser(text)).absolute()  # as no shell does in a .env
+    path = (folder / os.path.expanduser(text)).absolute()  # no shell expands ~ in a .env
     try:
         content, _ = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:

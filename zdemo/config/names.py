@@ -86,11 +86,11 @@ def source_problems(environment: Environment) -> tuple[Problem, ...]:
 
 
 def folder_problem(environment: Environment) -> Iterator[Problem]:
-    """Yield that ``.env`` is a folder, which Docker makes of a file that is missing."""
+    """Yield that ``.env`` is a folder: Docker creates one when the file is missing."""
     if environment.folder:
         step = "write the settings to a file with another name, and name it with --env-file"
         text = f"{environment.folder} is a folder, so it is not read"
-        unset = tuple(name for name in ("ZDEMO_API_URL", "PAT") if name not in environment)  # commands go on without
+        unset = tuple(name for name in ("ZDEMO_API_URL", "PAT") if name not in environment)  # commands run without it
         yield Problem(text=text, kind=ProblemKind.FILE, names=unset, steps=(step,))
 
 

@@ -131,7 +131,7 @@ def credential(text: str) -> str:
 def token(text: str) -> str:
     """Return a token or a key that a header field can hold."""
     if not (text.isascii() and text.isprintable()):
-        raise InvalidValue("has other characters than ASCII")
+        raise InvalidValue("has characters other than ASCII")
     return credential(text)
 
 

@@ -145,7 +145,7 @@ def _shown(name: str, text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ZitadelSettings:
-    """The settings of whoever asks ZITADEL.
+    """The settings of a program that asks ZITADEL.
 
     ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. ``setting`` is what gave the
     issuer, as messages name it. ``warnings`` are to be shown when something is started with these settings.
@@ -210,7 +210,7 @@ class Settings(ZitadelSettings):
 
     @classmethod
     def _read(cls, reader: _Reader, *warnings: Problem | None) -> dict[str, Any]:
-        """With ``ZITADEL_KEY_FILE``, client ID and secret are not read, even if the file is wrong."""
+        """Read client ID and secret only without ``ZITADEL_KEY_FILE``, even if that file is wrong."""
         key, warning = reader.key(APPLICATION)
         values = super()._read(reader, *warnings, warning, reader.dotenv_warning())
         client_id, client_secret = key.subject if key else "", ""
@@ -220,7 +220,7 @@ class Settings(ZitadelSettings):
 
 
 def _resource_problems(environment: Environment) -> list[Problem]:
-    """Return what a protected resource needs and does not have, and what it cannot have."""
+    """Return what a protected resource lacks, and what it cannot have."""
     problems, of = [], f"a protected resource ({RESOURCE})"
     if PROJECT not in environment:
         text = f"{PROJECT} is not set: {of} admits only tokens of its project"

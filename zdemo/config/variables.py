@@ -16,7 +16,7 @@ EMULATOR_PORT = 8484  # not 8080, where a real ZITADEL listens
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 EXAMPLE_RESOURCE = "https://api.example.com/mcp"
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
-COMMENT_COLUMNS = 118  # of a comment in a .env, without "# "
+COMMENT_COLUMNS = 118  # the width of a comment in a .env, without "# "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +132,13 @@ VARIABLES = (
     ),
     Variable(
         name="ZDEMO_PAT_USER_ID",
-        sentence="Whose token `PAT` is (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
+        sentence="The user of `PAT` (user ID or login name). With it and `ZITADEL_ADMIN_PAT`, `zdemo doctor` "
         "finds out why a `PAT` that you created by hand is inactive.",
         commands="call introspect",
     ),
     Variable(
         name="ZDEMO_PAT_ID",
-        sentence="Which one of the tokens of `ZDEMO_PAT_USER_ID` it is.",
+        sentence="The token ID of `PAT`.",
         commands="call introspect",
     ),
     Variable(
@@ -261,7 +261,7 @@ VARIABLES = (
     ),
 )
 BY_NAME = {variable.name: variable for variable in VARIABLES}
-OTHER_NAMES = {  # of settings, as other programs call them
+OTHER_NAMES = {  # names that other programs have for settings
     **dict.fromkeys(("DOMAIN", "ISSUER", "ZITADEL_ISSUER", "ZITADEL_URL", "ZITADEL_HOST"), "ZITADEL_DOMAIN"),
     **dict.fromkeys(("TOKEN", "ACCESS_TOKEN", "ZITADEL_TOKEN", "ZDEMO_TOKEN"), "PAT"),
     **dict.fromkeys(("ADMIN_PAT", "ZITADEL_ADMIN_TOKEN"), "ZITADEL_ADMIN_PAT"),

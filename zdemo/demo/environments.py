@@ -32,7 +32,7 @@ from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.resources import remove_pat
 from zdemo.zitadel.role_assignments import grant, revoke
 
-TIMEOUT_SECONDS = 2.0  # of the emulator
+TIMEOUT_SECONDS = 2.0  # for a request to the emulator
 PREFIX = "zdemo-live-"
 
 

@@ -119,7 +119,7 @@ class Probe(StrEnum):
     ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT", 4
     CLIENT_RECORDS = "records of the client", 5
     PAT_RECORDS = "records of the PAT", 5
-    ADMINISTRATOR_RIGHTS = "rights of the administrator's PAT", 5
+    ADMINISTRATOR_RIGHTS = "roles of the administrator's PAT", 5
     KEYS = "keys", 6
     WHOAMI = "own user", 6
 
@@ -153,7 +153,7 @@ class Evidence:
     is_ready: bool = field(init=False)  # ZITADEL says that its database answers
     is_healthy: bool = field(init=False)  # ZITADEL's process is alive
     database_away: bool = field(init=False)  # ZITADEL itself says that it cannot reach its database
-    issuer: str = field(init=False)  # that discovery names; empty when it does not
+    issuer: str = field(init=False)  # the issuer that discovery names, or empty
     is_discovered: bool = field(init=False)  # discovery names an introspection endpoint with ZITADEL's path
     is_zitadel: bool = field(init=False)  # certainly, by its readiness check or by discovery
     clock_off_by: float = field(init=False)  # seconds, as ``clock_ahead_seconds``; 0 also when nothing is known
@@ -208,7 +208,7 @@ class ActiveToken:
     """What the introspection of an active token shows about its user's roles, and about the API application."""
 
     is_pat: bool
-    may_list: bool  # whether ZITADEL lets it list its user's role assignments and rights
+    may_list: bool  # whether ZITADEL lets it list its user's role assignments and administrator roles
     user: str  # as commands take it: the ID if hidden characters make the name look like another's
     project: str | None  # that the API application belongs to; ``None`` when that does not show
     requested: frozenset[str]  # the role keys in the scope: for a PAT all that the project defines

@@ -23,13 +23,13 @@ Headers = list[tuple[str, str]]
 
 KINDS = {
     "slow": "answers after some seconds (2 by default)",
-    "hang": "does not answer; goes on when the fault is cleared",
+    "hang": "does not answer; continues when the fault is cleared",
     "drip": "sends the answer byte by byte, one per second by default",
     "reset": "resets the connection (RST)",
-    "stopped": "resets every connection, as if nothing ran here; it goes before the other faults",
-    "rate-limited": "429, as a ZITADEL that is blocked or over its limit",
+    "stopped": "resets every connection, as if nothing ran here; it comes before all other faults",
+    "rate-limited": "429, as from a ZITADEL that is blocked or over its limit",
     "internal-error": "500",
-    "database-away": "500 with QUERY-d3fas, as a ZITADEL without its database; 412 for /debug/ready",
+    "database-away": "500 with QUERY-d3fas, as from a ZITADEL without its database; 412 for /debug/ready",
     "not-json": "200 with an HTML page",
     "truncated": "ends the connection after half of the body",
     "redirect": "302 to a login page",
@@ -54,7 +54,7 @@ SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 class Fault:
     """A fault for the next ``times`` requests; ``path`` is a prefix, ``location`` where a redirect leads (307).
 
-    Faults are equal whatever their times. Requests that wait go on when it has ``ended``.
+    Two faults are equal even if their ``times`` differ. Requests that wait continue when it has ``ended``.
     """
 
     kind: str
@@ -99,7 +99,7 @@ class Faults:
             self._active.append(replace(fault, ended=threading.Event()))
 
     def clear(self, like: Fault | None = None) -> None:
-        """Remove the faults like this one, or all; requests that wait because of them go on."""
+        """Remove the faults like this one, or all; requests that wait because of them continue."""
         with self._lock:
             for fault in [fault for fault in self._active if like in (None, fault)]:
                 fault.ended.set()
@@ -167,7 +167,7 @@ class Faulty:
         client = environ[SOCKET]
         if fault.kind in ("reset", STOPPED):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # at once
-            client.close()  # else the server would say an orderly goodbye first
+            client.close()  # else the server would first close the connection in order
             raise ConnectionResetError
         _wait(fault, inf, client)
         yield from self._app(environ, start)

@@ -1,4 +1,4 @@
-"""The emulator's own login page: plain forms without scripts, so that people, browsers and ``curl`` use it alike.
+"""The emulator's own login page: plain forms without scripts, so that people, browsers and ``curl`` can use it.
 
 One click logs in as a person, without a password. The page also decides what a login page of ZITADEL decides: whether
 a browser that logged in before is asked again, and what ``prompt=none`` gets.

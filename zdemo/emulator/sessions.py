@@ -80,7 +80,7 @@ def new_session_token(world: World, session: LoginSession) -> str:
 
 
 def live_session(world: World, session_id: str) -> LoginSession | None:
-    """Return a session that has not ended; a user whom it has is there and active."""
+    """Return a session that has not ended, and whose user, if it has one, is active."""
     session = world.login_sessions.get(session_id)
     if session is None or session.ended or session.expires <= world.now():
         return None
@@ -119,7 +119,7 @@ def callback_with_error(world: World, request: AuthRequest, error: str, descript
 
 
 def decide(world: World, request: AuthRequest, session: LoginSession | None) -> None:
-    """Answer a request with the session of a person, or with no."""
+    """Answer a request with the session of a person, or refuse it."""
     request.answered, request.session_id = True, session.id if session else ""
     world.touch(request)
 

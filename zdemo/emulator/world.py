@@ -283,7 +283,7 @@ class World:
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
-        """Remove a user with its tokens, keys, authorizations and administrator roles."""
+        """Remove a user with their tokens, keys, authorizations and administrator roles."""
         self._end_all(user, Why.USER_REMOVED)
         _remove(self.login_sessions, lambda session: session.user_id == user.id)
         self._remove_authorizations(lambda a: a.user_id == user.id)
@@ -299,7 +299,7 @@ class World:
         self.end_tokens(lambda token: token.user_id == user.id, why)
 
     def end_tokens(self, matches: Callable[[Token], bool], why: Why) -> None:
-        """End the access tokens that match, and the refresh tokens that belong to such."""
+        """End the access tokens that match, and the refresh tokens that belong to them."""
         for token in [token for token in self.session_tokens.values() if matches(token)]:
             self.end_access_token(token, why)
         for refresh_token in self.refresh_tokens.values():

@@ -78,7 +78,7 @@ def drop_frames(error: BaseException | None) -> None:
     What the frames hold may hold the error in turn. Only Python's collector can free such a circle, and to do so it
     stops all threads.
     """
-    while error is not None and error.__traceback__ is not None:  # the latter ends it if they led to each other
+    while error is not None and error.__traceback__ is not None:  # the second condition ends a circle of errors
         error.__traceback__ = None
         error = error.__context__
 

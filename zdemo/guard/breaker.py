@@ -23,7 +23,7 @@ REFUSED_PROBE_SECONDS = 1.0
 
 
 class BreakerState(IntEnum):
-    """Half open: while a probe is under way."""
+    """The state of a breaker; it is half open while a probe is in progress."""
 
     CLOSED = 0
     HALF_OPEN = 1
@@ -135,7 +135,7 @@ class Breaker:
     def _open_at(self, moment: float) -> None:
         self._open, self.refusal = True, None
         self._failures = 0
-        self._probes.clear()  # those of a refusal that found no slot never end
+        self._probes.clear()  # probes of a refusal that found no slot never end
         self._latest_probe = None
         self._probe_at = moment
 

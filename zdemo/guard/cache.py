@@ -108,9 +108,9 @@ class CachingIntrospector:
     are not kept. A token is known, and goes first when many requests wait, if its last answer was active and is still
     in the store, fresh or not: nobody can make an invented token known.
 
-    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
-    requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
-    token. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
+    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits how many
+    requests wait for ZITADEL at all, and ``pacer`` how fast answers without an active token leave. ``shared`` are the
+    answers that ``inner`` shares with other processes, if it does.
     """
 
     inner: PriorityIntrospector
@@ -155,7 +155,7 @@ class CachingIntrospector:
         return self._active.get(hash_of(token)) is not None
 
     def forget(self, order: Forget) -> int:
-        """Drop the answers that an order names, and return how many there were; none that is on its way is kept."""
+        """Drop the answers that an order names, return how many there were, and keep no answer that is on its way."""
         if self.shared:
             self.shared.orders.note(order)
         return self._drop(order)

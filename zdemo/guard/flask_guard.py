@@ -148,7 +148,7 @@ def _name_layers() -> None:
     with suppress(ValueError):  # what called the app is neither a server nor a test
         layers = calls[calls.index("flask.app.Flask.wsgi_app") + 1 : calls.index("flask.app.Flask.__call__")]
         if names := [name.removesuffix(".__call__") for name in reversed(layers) if not name.startswith("zdemo.")]:
-            logger.info("no token needed for what is answered around the app, by %s", ", ".join(names))
+            logger.info("no token needed for requests that the layers around the app answer: %s", ", ".join(names))
 
 
 def open_route(view: View) -> View:
@@ -360,7 +360,7 @@ def _private(response: Response) -> Response:
 
 def request_id() -> str:
     """Return the ID of this request."""
-    return str(request.environ.setdefault(REQUEST_ID, new_request_id()))  # that of zdemo's own app is there
+    return str(request.environ.setdefault(REQUEST_ID, new_request_id()))  # zdemo's own app has set one
 
 
 def refusal_of_http(error: HTTPException) -> Refusal:

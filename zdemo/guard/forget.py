@@ -44,7 +44,7 @@ class Forget:
         """Return in words that so many answers were forgotten."""
         answers = f"forgot {count} answer{'' if count == 1 else 's'}"
         if self.everything:
-            return f"{answers}: all that there were"
+            return f"{answers}: all of them"
         return f"{answers} about {f'user {without_tokens(self.user_id)}' if self.user_id is not None else 'a token'}"
 
     def to_message(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from zdemo.zitadel.introspection_response import names_our_client
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
 SHORTEST_QUESTION_SECONDS = 0.05  # for one whose caller has waited for nearly all of its time
-STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit ends one every few milliseconds
+STALL_SECONDS = 0.5  # without an answer while all flights are taken; a busy ZITADEL answers one every few milliseconds
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ class ProtectedIntrospector:
             if self.flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
                 log.warning("breaker opened: %d introspections hang; probing ZITADEL", self.flights.size)
             hint = "try again; check ZITADEL if this persists"
-            raise ZitadelUnavailable("too many introspections are under way", hint=hint)
+            raise ZitadelUnavailable("too many introspections are in progress", hint=hint)
         try:
-            permit = permit if permit.is_probe else self._breaker.admit(may_probe=False)  # it has waited
+            permit = permit if permit.is_probe else self._breaker.admit(may_probe=False)  # as of now, after the wait
             if permit is None:
                 raise self._why_open()
             return self._ask(token, permit, deadline)
@@ -111,7 +111,7 @@ class ProtectedIntrospector:
                 log.debug("a probe failed: %s", type(error).__name__)
 
         try:
-            # in the caller's context, so that who watches the caller sees the probe
+            # in the caller's context, so that code that watches the caller sees the probe
             threading.Thread(target=copy_context().run, args=(run,), name="probe", daemon=True).start()
         except RuntimeError:  # no thread can be started
             self._breaker.failed(permit)

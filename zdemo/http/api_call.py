@@ -144,7 +144,7 @@ class Call:
         """Whether the answer is a web page although JSON was requested; other APIs may refuse with one."""
         is_text = self.answer.body.lstrip()[:1] != b"<"  # Flask calls each text HTML
         is_others = isinstance(self.route, OtherRoute) and (self.answer.status >= 300 or is_text)
-        is_flasks = self.method is Method.OPTIONS and not self.answer.body  # which calls nothing text/html
+        is_flasks = self.method is Method.OPTIONS and not self.answer.body  # Flask calls an empty answer text/html
         return self.answer.media_type == "text/html" and not is_others and not is_flasks
 
     @property
@@ -200,7 +200,7 @@ def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id:
         case {"issuer": _, "client_id": str(other)} if client_id and other != client_id:
             return f"uses another application: client ID {one_line(other[:LONGEST_IDENTITY])}, not {client_id}"
         case {"issuer": _, "project_id": str(other)} if project_id and other != project_id:
-            return f"counts the roles of another project: {one_line(other[:LONGEST_IDENTITY])}, not {project_id}"
+            return f"reads the roles of another project: {one_line(other[:LONGEST_IDENTITY])}, not {project_id}"
         case {"issuer": _, "client_id": _}:
             return ""
     return None
@@ -229,7 +229,7 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str, issuer:
     if answer.status == 200 and type(body.get("forgotten")) is int:
         return Forgotten(done=True)
     if answer.status == 503 and body.get("error") == STORE_ERROR:
-        return Forgotten(done=True, why_not="forgot its answers, but not those that share its store: check the store")
+        return Forgotten(done=True, why_not="forgot its answers, APIs that share its store did not: check the store")
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
     return Forgotten(why_not=f"did not forget its answers: {why_not} ({answer.status})" if is_refusal else "")
 

@@ -64,7 +64,7 @@ class _DeadlineSocket:
         self.arm()
         self._sock.sendall(data)
 
-    def recv(self, size: int) -> bytes:  # of TLS inside TLS
+    def recv(self, size: int) -> bytes:  # for TLS inside TLS
         self.arm()
         return self._sock.recv(size)
 

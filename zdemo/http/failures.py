@@ -124,8 +124,8 @@ def explained(
     kind, silent = _kind(errors), "it does not answer"
     if any(isinstance(e, socket.gaierror) for e in errors):
         silent = "the proxy's name does not resolve"
-    elif proxy and kind is FailureKind.PLAIN_HTTP:  # it accepts CONNECT, and answers what follows itself
-        kind, silent = FailureKind.PROXY, "it answers in its place"
+    elif proxy and kind is FailureKind.PLAIN_HTTP:  # the proxy accepts CONNECT, and answers the request itself
+        kind, silent = FailureKind.PROXY, "it answers itself"
     phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
     if any(isinstance(e, deadline.ResolveTimeout) for e in errors):
         phase = Phase.NAME

@@ -48,12 +48,12 @@ class Transport:
         self.origin, self.setting = origin, setting
         self._issuer, self._issuer_setting = issuer, issuer_setting
         self.headers = dict(HEADERS)  # of each request
-        if issuer:  # from these ZITADEL tells the instance, and makes the issuer in its answers
+        if issuer:  # by these fields ZITADEL chooses the instance, and builds the issuer in its answers
             scheme, _, host = without_default_port(issuer).partition("://")
             self.headers |= {"Host": host, "X-Forwarded-Proto": scheme}  # TLS may end before ZITADEL
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
-        # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
+        # with an issuer, a proxy would replace Host by the host of the URL (RFC 9112 §3.2.2)
         proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
         proxy = requests.utils.select_proxy(origin, proxies) or ""
         self.proxy = proxy if not proxy or "://" in proxy else f"http://{proxy}"

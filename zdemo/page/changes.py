@@ -34,7 +34,7 @@ OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo
 
 
 class Done(NamedTuple):
-    """What was changed, which is empty if that was so before; of a user's change, the words before the name."""
+    """What was changed: empty if nothing had to change; for a change of a user, the words before the name."""
 
     text: str = ""
     old_answers_seconds: float = 0.0  # how long the API may use older answers, at most
@@ -42,7 +42,7 @@ class Done(NamedTuple):
 
 
 def change(context: PageContext, order: ChangeOrder) -> dict[str, Any]:
-    """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass.
+    """Make one change, wait until ZITADEL shows it, and return the new state, and until when old answers may pass.
 
     Where ZITADEL does not allow the change, or does not answer, the answer is a state too, with what is wrong: no page
     can know that before it asks.
@@ -93,7 +93,7 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     with administrator(context, seconds=15.0) as admin:
         user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
         if user is None:
-            raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
+            raise PageRefusal(404, "unknown_user", "the page changes only the users of PAT and ZDEMO_VISITOR_PAT")
         done = OF_USERS[order.change](_UserChange(options, admin, user, order.role))
     seconds = min(options.settings.cache_ttl_seconds, done.old_answers_seconds)
     return Done(f"{done.text} {user.caller.id}", seconds, done.shown_after_seconds) if done.text else done

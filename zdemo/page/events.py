@@ -45,11 +45,11 @@ MOST_ITEMS = 40  # of a list
 LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
 SCHEME = re.compile(r"[A-Za-z-]{1,12}:? +(?=\S)")  # of an Authorization field, and what stands before its credentials
-SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
+SHOWN_WHOLE = ("authorization", "www-authenticate")  # the token in the first one is masked already
 QUESTION = f"POST {INTROSPECTION_PATH}"
 ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
 FOUND = {
-    Source.HIT: "kept answer found",
+    Source.HIT: "answer found in the cache",
     Source.JOINED: "another request is already asking",
     Source.SHARED: "answer found in the shared store",
 }
@@ -205,7 +205,7 @@ def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
     introspection, ttl = trace.introspection, settings.cache_ttl_seconds
     lines = [["TTL", f"{ttl:g} s"]]
     if introspection is None or introspection.source is Source.ASKED:
-        title = "kept answer is too old" if trace.too_old else "no kept answer"
+        title = "cached answer is too old" if trace.too_old else "no answer in the cache"
         return _step("api", "cache", title, lines=[["cache", "miss"], *lines])
     left = _fresh_seconds(introspection, settings, now)
     if left is not None:

@@ -171,7 +171,7 @@ def _finding(trace: Trace, call: Call, options: PageOptions, token: str | None, 
 
 def send(context: PageContext, order: SendOrder) -> dict[str, Any]:
     """Send one request to the API, and return its status and why it was refused."""
-    options, path = context.options, order.path  # and no more: the API's address comes from the server
+    options, path = context.options, order.path  # only the path is the page's: the server knows the API's address
     if not path.startswith("/") or len(path) > LONGEST_PATH:
         what = f"the path must begin with /, and have at most {LONGEST_PATH} characters"
         raise PageRefusal(400, "invalid_path", what, hint="for example /api/private")

@@ -49,7 +49,7 @@ PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "en
 
 @dataclass(frozen=True, kw_only=True)
 class PageCaller:
-    """One whose token the page can send; ``place`` is where the token comes from, or empty."""
+    """A caller whose token the page can send; ``place`` is where the token comes from, or empty."""
 
     id: str
     token: str | None = field(default=None, repr=False)
@@ -65,7 +65,7 @@ class PageCaller:
 
 
 def callers_with_token(environment: Environment) -> list[PageCaller]:
-    """Return those whose token the environment has, apart from tokens that cannot be sent."""
+    """Return the callers whose token the environment has, apart from tokens that cannot be sent."""
     callers = []
     for name, variable in VARIABLES.items():
         token, place = environment.get(variable, "").strip(), environment.source(variable)
@@ -160,7 +160,7 @@ def _users(context: PageContext, admin: PageAdmin) -> Iterator[dict[str, Any]]:
 
 
 def _ended_pat(user: CallersUser, state: str, listed: Sequence[Credential]) -> str:
-    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
+    """Return what became of a PAT that does not work: ZITADEL still lists all but those that were deleted."""
     own = next((pat for pat in listed if pat.id == user.pat_id), None)
     if own:
         return EXPIRED if own.has_expired(time.time()) else ENDED
@@ -214,7 +214,7 @@ def changes_document(context: PageContext) -> dict[str, Any]:
         why, fix = "; ".join(map(str, error.problems)), (*error.steps, RESTART)
         if ADMIN_PAT not in options.environment:
             start, file = f"serve --port {urlsplit(options.api_url).port}", options.steps_file
-            again = Command(start, (), "--admin-pat", file, does="in place of the one that runs")
+            again = Command(start, (), "--admin-pat", file, does="instead of the running zdemo serve")
             why, fix = f"{ADMIN_PAT} is not set", (again,)
     except ZdemoError as error:
         why, fix = error.message, error.steps
@@ -239,7 +239,7 @@ def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str
     answer = send_once(address.server, address.setting, method, f"/_zdemo/{name}", **parts)
     document, hint = answer.json_object(), "restart zdemo serve"
     if answer.emulator != options.emulator:
-        what = f"what answers at {address} is not the emulator {options.emulator}"
+        what = f"the server at {address} is not the emulator {options.emulator}"
         raise UnusableAnswer(what, hint=hint, answer=answer)
     if answer.status != 200:
         raise ZdemoError(f"the emulator refuses: {document.get('error', answer.status)}", hint=hint)

@@ -38,7 +38,7 @@ def example_app(
 ) -> Flask:
     """Return the app. ``bus`` leads to the other workers of the same server; ``metrics_text`` makes ``/metrics``.
 
-    With ``denied_as``, which is as in ``forward_auth``, that is there instead of the example's routes.
+    With ``denied_as`` (see ``forward_auth``), the app has the paths for proxies instead of the example's routes.
     """
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named

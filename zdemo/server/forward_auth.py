@@ -81,7 +81,7 @@ class ForwardAuth:
             environ.setdefault(OUTCOME, answer.error)
             environ.setdefault(REASON, answer.description)
             answer = [("Content-Type", "application/json"), *answer.headers.items()]
-        if OBSERVED not in environ:  # that layer adds its own
+        if OBSERVED not in environ:  # the layer that observes adds its own
             answer += [NO_STORE, VARY, (ID_HEADER, identity)]
         headers = [*answer, ("Content-Length", str(len(body)))]
         start_response(f"{status.value} {status.phrase}", headers)
@@ -124,7 +124,7 @@ def add_forward_auth(app: Flask, guard: Guard, denied_as: int) -> None:
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ["PATH_INFO"].startswith(PREFIX):
             return inner(environ, start_response)
-        Request(environ).url_rule = RULE  # it puts itself where that layer looks for it
+        Request(environ).url_rule = RULE  # a request is kept where that layer looks for it
         try:
             return answer(environ, start_response)
         finally:

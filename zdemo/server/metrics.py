@@ -27,15 +27,15 @@ COUNTED = {
     "introspections": "Introspection requests sent to ZITADEL, probes included.",
     "refused": "Requests refused because too many were waiting for ZITADEL.",
     "shared_hits": "Answers from the store that workers and machines share.",
-    "shared_misses": "Questions to that store that brought no answer, so that ZITADEL was asked.",
-    "shared_rejected": "Values in that store that were not believed.",
+    "shared_misses": "Questions to that store that had no answer, so the API asked ZITADEL.",
+    "shared_rejected": "Values in that store that the API did not accept.",
     "shared_failures": "Operations in which that store failed.",
 }
 STATES = "0 closed, 1 half open, 2 open; with several workers the highest."
 GAUGES: dict[str, tuple[str, Literal["livesum", "livemax"], str]] = {
     "in_flight": ("introspections_in_flight", "livesum", "Introspections in progress."),
     "breaker_state": ("breaker_state", "livemax", STATES),
-    "shared_breaker": ("shared_breaker_state", "livemax", f"Of the store: {STATES}"),
+    "shared_breaker": ("shared_breaker_state", "livemax", f"The same for the breaker of the store: {STATES}"),
 }
 
 
@@ -103,5 +103,5 @@ def _forget_dead_workers(directory: Path) -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]  # as above
-        except PermissionError:  # it lives as another user
+        except PermissionError:  # the worker lives, as another user
             pass

@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
 LONGEST_LOGGED_PATH = 200
 MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server decodes
-LONGEST_ESCAPE = len("%252541")  # of one letter then
+LONGEST_ESCAPE = len("%252541")  # of one letter with that many encodings
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
 NO_ROUTE = "none"
 MOST_PAST = 100  # requests that are kept while no page is open
 LARGEST_PAST = 16 * 1024  # bytes of claims, in memory; of a request with more, no claims are kept
-# The fields of a trace that are kept of each: of its headers, only whether it had a token, and those of a refusal
+# The fields that a past trace keeps: of the headers, only whether there was a token, and those of a refusal
 PAST_FIELDS: tuple[str, ...] = ("id", "began", "method", "path", "request_headers", "status", "response_headers")
 PAST_FIELDS += ("seconds", "outcome", "reason", "introspection")
 WITH_TOKEN = (("Authorization", ""),)
 # What a trace keeps
 MOST_BODY_BYTES = 64 * 1024
 MOST_HEADERS = 40
-MOST_HEADER_BYTES = 64 * 1024  # of all of them
+MOST_HEADER_BYTES = 64 * 1024  # of all header fields
 
 
 def observed(
@@ -172,7 +172,7 @@ class Watcher:
         self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
 
     def told(self, order: Forget, count: int) -> int:
-        """Let whoever watches know of an order to forget, and return how many answers it dropped."""
+        """Tell the program that watches about an order to forget, and return how many answers it dropped."""
         if self.watching:
             self.forgot(order, count)
         return count

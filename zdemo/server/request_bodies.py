@@ -71,7 +71,7 @@ class BodyReader:
         def read() -> None:
             try:  # one byte more, since werkzeug silently cuts a chunked body
                 reading.set_result(get_input_stream(environ, max_content_length=LARGEST_BODY_BYTES + 1).read())
-            except BaseException as error:  # for the thread that waits
+            except BaseException as error:  # the waiting thread raises it
                 reading.set_exception(error)
             finally:
                 self._bulkhead.release(slot)

@@ -30,7 +30,7 @@ class Bus:
     """One worker's connection to the others. Without a ``pipe``, there are no others."""
 
     def __init__(self, pipe: Connection | None = None, *, others: int = 0) -> None:
-        self.others = others  # how many workers there are besides, as far as all run
+        self.others = others  # how many other workers there are, if all run
         self._handlers: dict[str, list[Handler]] = {}
         self._link = _Link(pipe, self._receive) if pipe else None
 
@@ -50,7 +50,7 @@ class Bus:
         self._handlers.setdefault(topic, []).append(handler)
 
     def start(self) -> None:
-        """Deliver what has come and what comes, to those that have subscribed by then."""
+        """Deliver the messages that have come and that come, to the handlers that have subscribed by then."""
         if self._link:
             self._link.start()
 
@@ -113,7 +113,7 @@ class _Link:
     def _until_the_end(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (EOFError, OSError, TypeError):  # it has ended, or sends too much, or this end is closed (TypeError)
+        except (EOFError, OSError, TypeError):  # the other end has closed, or sends too much, or this end has closed
             with self._changed:
                 self._is_open = False
                 self._changed.notify()

@@ -127,7 +127,7 @@ def serving(
         server.end()
         thread.join()
 
-    atexit.register(stop)  # a block that is never left: later, Python holds daemons, and joining them takes for ever
+    atexit.register(stop)  # a block that is never left: later, Python holds daemons, and joining them takes forever
     try:
         yield server.port
     finally:

@@ -2,7 +2,7 @@
 
 Granian's own handler for SIGTERM does not suffice in a worker: a signal that another thread takes never reaches it (see
 ``signals``), a client that sends half a request holds the worker for 10 s, and a worker whose parent was killed would
-serve on for ever. So threads of the worker wait for the signal and for the parent, and make sure of the end.
+serve forever. So threads of the worker wait for the signal and for the parent, and make sure of the end.
 """
 
 import logging
@@ -130,7 +130,7 @@ def serve_forever(
     signals = block_stop_signals()
     if server.interrupt_signal or has_arrived(signals):
         return
-    if CAN_BLOCK:  # else the handlers do
+    if CAN_BLOCK:  # else the handlers stop the server
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
     server.listeners, server.hub = one_per_worker(listener, workers), Hub()
     worker = Worker(place=address(listener), count=workers, pin=pin)

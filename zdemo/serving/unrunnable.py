@@ -17,5 +17,5 @@ def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
         fix = "correct its first line (#!), and end all lines with LF, not CRLF"
         return f"{program} names an interpreter that does not exist", fix
     if "=" in program or program in ("cd", "export", "source", ".", "set", "alias", "ulimit"):
-        return f"only a shell can run this: {program}", f"write it so: -- sh -c {script}"
+        return f"only a shell can run this: {program}", f"write it like this: -- sh -c {script}"
     return f"command not found: {program}", "check its spelling, or give its path"

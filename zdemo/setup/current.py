@@ -27,7 +27,7 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
-    login_app_name: str = ""  # of one for people, if it is wanted
+    login_app_name: str = ""  # of an application for people; empty without one
 
     @property
     def pat_period(self) -> str:
@@ -90,7 +90,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 class CurrentUser:
     """One of the two service accounts; ``name`` is the one that was asked for.
 
-    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead.
+    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are inactive.
     """
 
     fields: UserFields

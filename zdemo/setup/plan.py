@@ -114,7 +114,7 @@ def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
         who = f"{current.admin.login_name} ({', '.join(current.admin.roles) or 'none'})"
-        what = f"the administrator role of {who} is too small: it lacks {', '.join(missing)}"
+        what = f"the administrator role of {who} is not enough: it lacks {', '.join(missing)}"
         raise ZdemoError(what, hint=f"{BIGGER_ROLE}, or use another administrator's PAT; {NOTHING_CHANGED}")
     return plan
 
@@ -197,14 +197,14 @@ def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
 
 def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
     if user.lost:
-        note = f"{len(user.lost)} dead, or lost by an interrupted run"
+        note = f"{len(user.lost)} no longer active, or lost by an interrupted run"
         yield PlanStep(ObjectKind.PAT, user.name, Action.REMOVE, note)
     if user.pat is CredentialState.GOOD:
         note = f"until {moment_of(user.pat_expires)[:10]}" if user.pat_expires else ""
         yield PlanStep(ObjectKind.PAT, user.name, Action.LEAVE, note)
         return
     why = {
-        CredentialState.REFUSED: f"; the one in {file} is dead",
+        CredentialState.REFUSED: f"; the one in {file} is no longer active",
         CredentialState.OTHER: f"; the one in {file} is another user's",
     }.get(user.pat, "")
     yield PlanStep(ObjectKind.PAT, user.name, Action.CREATE, f"{period}{why}")

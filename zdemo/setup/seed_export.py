@@ -41,7 +41,7 @@ class SeedExport:
             seeded_start(text, "seed.toml")
         except SeedError as error:
             hint = "change it in ZITADEL, or write a seed by hand"
-            raise ZdemoError(f"a seed cannot have all of this ZITADEL: {error}", hint=hint) from None
+            raise ZdemoError(f"a seed cannot describe this ZITADEL: {error}", hint=hint) from None
         return text
 
     def _secret(self, kind: str, id: str) -> str:

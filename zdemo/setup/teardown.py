@@ -29,9 +29,9 @@ AGAIN = Command("setup --teardown", does="removes the rest then")
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One thing. ``remove`` is ``None`` when it goes with its parent, or stays; ``note`` says which.
+    """A thing to remove. ``remove`` is ``None`` when it is removed with its parent, or stays; ``note`` says which.
 
-    ``exists``: ZITADEL shows it. What it does not show is removed too: its reads trail its writes.
+    ``exists``: ZITADEL shows it. A thing that it does not show is removed too: its reads trail its writes.
     """
 
     what: str
@@ -91,7 +91,7 @@ class Recorded:
         yield from (Item(what="role", name=role, stays=True, note=note) for role in state.added_roles)
 
     def added_by_others(self) -> Iterator[Item]:
-        """Yield what would go with setup's objects although setup did not record it."""
+        """Yield what would be removed with setup's objects although setup did not record it."""
         client, state = self._client, self._state
         users = {fields: user for fields, user in self._users.items() if user}
         for fields, user in users.items():
@@ -182,7 +182,7 @@ class Teardown:
         return tuple(item for item in self.items if item.exists)
 
     def check(self) -> None:
-        """Raise ZdemoError when others added something that would go too."""
+        """Raise ZdemoError when others added something that would be removed too."""
         if self.added_by_others:
             names = "; ".join(f"{item.what} {item.name}" for item in self.added_by_others)
             remove = "remove it in the Management Console, or delete the whole project or user there"

@@ -30,7 +30,7 @@ class ZitadelEmulator:
     client_id: str  # of the API application, as is the secret
     client_secret: str
     app_client_id: str  # of an OIDC application for people: PKCE, no secret, and any loopback port
-    project_id: str  # of the roles
+    project_id: str  # of the project with the roles
     admin_pat: str  # the token of an administrator
 
     _emulator: Emulator
@@ -205,7 +205,7 @@ class ZitadelEmulator:
         self._emulator.faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
 
     def clear(self) -> None:
-        """End all faults; requests that hang go on."""
+        """End all faults; requests that hang continue."""
         self._emulator.faults.clear()
 
     def advance(self, *unnamed: Never, **duration: float) -> None:
@@ -254,7 +254,7 @@ class ZitadelEmulator:
         return user
 
     def _project(self, *roles: str) -> Project:
-        """Return the project, which has these roles from now on."""
+        """Add these roles to the project, and return it."""
         if wrong := [role for role in roles if not isinstance(role, str) or "," in role]:
             raise TypeError(f'each role is an argument, such as user("bob", "read:messages"), not {wrong[0]!r}')
         project = self._world.projects[self.project_id]

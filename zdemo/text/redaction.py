@@ -38,7 +38,7 @@ class Redaction:
             for form in (*_forms(bare), *_in_basic_credentials(bare)):
                 small = form.translate(SMALL)
                 self._shown.setdefault(small, "…")
-                # others than those with letters and digits may be a word, or a part of an ID
+                # a piece without letters, or without digits, may be a word, or a part of an ID
                 mixed = (p for p in _pieces(small) if any(map(str.isdigit, p)) and any(map(str.isalpha, p)))
                 self._pieces.update(_pieces(small) if is_random else mixed)
             self._shown[bare.translate(SMALL)] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"

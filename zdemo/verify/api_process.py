@@ -17,7 +17,7 @@ from zdemo.serving.unrunnable import why_not_run
 
 LOOPBACK = "127.0.0.1"
 LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds"
-AUTHORIZE = "start what decides for the proxy in COMMAND, too: docs/verify.md"
+AUTHORIZE = "start the program that the proxy asks in COMMAND, too: docs/verify.md"
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
 
@@ -54,7 +54,7 @@ class RunningApi:
                     status = transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds)).status
                     if not is_proxy or status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
-                    did, hint = f"answered nothing but {status}", AUTHORIZE
+                    did, hint = f"answered only {status}", AUTHORIZE
                 time.sleep(POLL_SECONDS)
         raise ApiNotRunning(f"{self._command} {did} at {origin}{path} within {seconds:g} s", hint=hint)
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 GUARDED, UNKNOWN, ACCEPTS = "safe.no_token", "safe.unknown", "correct.accepts"  # the cases that others build on
-ROLES = ("safe.role_missing", "safe.scope_is_no_role")  # those on which all others about roles build
+ROLES = ("safe.role_missing", "safe.scope_is_no_role")  # all other cases about roles build on these
 
 OF_THE_API = ("correct.malformed", "polite.two_ways", "polite.body", "polite.cached_refusal", "polite.preflight")
 # those that no proxy must pass, but the API behind it

@@ -133,7 +133,7 @@ def _query(target: Target) -> Finding:
         return failed(what, ONLY_THE_HEADER)
     as_in_the_header = reply.in_words() == target.refused_garbage.in_words() != target.bare.in_words()
     if as_in_the_header or reply.error == "invalid_token":
-        return failed("the API reads a token in the query: it answers as to one in the header", ONLY_THE_HEADER)
+        return failed("the API reads a token in the query: it answers as if it were in the header", ONLY_THE_HEADER)
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 

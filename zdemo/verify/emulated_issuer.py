@@ -69,7 +69,7 @@ class EmulatedIssuer:
         with self._world.lock:
             project = self._world.projects[self._other_id if elsewhere else self._project_id]
             user = self._world.add_user(self._organization_id, f"verify-{secrets.token_hex(6)}", "Verify")
-            named = list(filter(None, roles))  # a run without roles asks for that of an empty name
+            named = list(filter(None, roles))  # a run without roles asks for a role with an empty name
             for role in named:
                 if role.lower() not in (key.lower() for key in project.roles):
                     self._world.add_role(project, role, role)

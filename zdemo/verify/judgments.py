@@ -286,7 +286,7 @@ no_borrowed_rights = every(
 # --- tokens and secrets in a text
 
 LEAST = 20  # characters of a text that is looked for; shorter ones occur by chance
-LEAST_DIFFERENT = 8  # of them; fewer make a line of equals signs, not a part of a token
+LEAST_DIFFERENT = 8  # different ones among them; fewer make a line of equals signs, not a part of a token
 LIKE_A_TOKEN = re.compile(rf"[\w.~+/=-]{{{LEAST},}}", re.ASCII)
 
 

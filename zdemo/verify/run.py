@@ -25,8 +25,8 @@ POLL_SECONDS = 0.05
 ANSWER_SECONDS = 10.0  # an API must have answered by then while ZITADEL does not
 COLD_CALLS = 64  # simultaneous requests with one token
 WAITING_CALLS = 16  # while ZITADEL hangs
-SETTLE_SECONDS = 1.0  # at most, until they wait
-LIFE_SECONDS = 2.0  # of the token that expires
+SETTLE_SECONDS = 1.0  # at most, until these calls wait for ZITADEL
+LIFE_SECONDS = 2.0  # how long the token lives that expires during the run
 EXPIRY_SECONDS = 2.0  # how long after its expiry a token may pass, for clocks in whole seconds
 LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell late from never
 LAST_LINES, LAST_BYTES = 8, 1 << 16
@@ -151,7 +151,7 @@ class VerifyRun:
     @cached_property
     def windows(self) -> dict[str, Measured]:
         """How long tokens pass that the API has let in before: by the change, all at the same time."""
-        _ = self.deleted  # so that its window is over soon after these
+        _ = self.deleted  # deleted first, so that its window ends soon after these
         changes = CHANGES if self.role else CHANGES[:1]
         tokens = {change: self.zitadel.issue(self.role) for change in changes}
         tokens["expiry"] = self.zitadel.issue(self.role, seconds=LIFE_SECONDS)

@@ -1,4 +1,4 @@
-"""What any other response to a request to ZITADEL means than the one that was asked for."""
+"""What responses of ZITADEL mean that are not the answer that was asked for."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL cannot read its database: the ID in a t
 CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
 KEY_REFUSED = (
     "check this machine's clock",
-    "check on the application's page that it is active, and that it lists the key of ZITADEL_KEY_FILE, not expired",
+    "check on the application's page that it is active, and that the key of ZITADEL_KEY_FILE is listed and not expired",
 )
 
 

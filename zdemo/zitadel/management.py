@@ -118,7 +118,7 @@ def management_error(answer: Response) -> ZdemoError:
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     if not text or answer.status in (200, 501):
         seen = f"{answer.status}, {answer.media_type or 'no media type'}"
-        message = f"what answers at {answer.setting} is not ZITADEL's v2 API ({seen})"
+        message = f"the server at {answer.setting} is not ZITADEL's v2 API ({seen})"
         hint = f"check {answer.setting}, and whether a proxy in front of it answers in its place"
         return UnusableAnswer(message, hint=hint, answer=answer)
     message, hint = f"ZITADEL says: {text}", ""
@@ -133,7 +133,7 @@ def management_error(answer: Response) -> ZdemoError:
         message = "this ZITADEL has no organization with the ID of --org"
         hint = "give the ID on the organization's page"
     elif answer.status == 403:
-        message = "the administrator role of the token's user is too small for this (no permission)"
+        message = "the administrator role of the token's user is not enough for this (no permission)"
         hint = BIGGER_ROLE
     return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 

@@ -209,7 +209,7 @@ class NewApplication:
 
 @dataclass(frozen=True, kw_only=True)
 class NewDevice:
-    """A login that a device began (RFC 8628 §3.2); ``seconds`` is how long it can go on."""
+    """A login that a device began (RFC 8628 §3.2); ``seconds`` is how long it can take."""
 
     code: str = _at("device_code", default=MISSING, secret=True)
     user_code: str = _at("user_code", default=MISSING)

@@ -70,7 +70,7 @@ class Rpc:
 
 
 class TypedRpc(Rpc, Generic[T]):
-    """One whose answer holds objects of one ``kind`` at ``key``; the answer is the object if ``key`` is empty."""
+    """A call whose answer holds objects of one ``kind`` at ``key``; the answer is the object if ``key`` is empty."""
 
     def __init__(self, kind: type[T], key: str, service: str, name: str, *names: str, old: bool = False) -> None:
         super().__init__(service, name, *names)
@@ -237,7 +237,7 @@ get_user = TypedRpc(User, "user", USER, "GetUserByID", "userId").get
 create_user = Rpc(USER, "CreateUser", "userId", "organizationId", "username", "machine").do
 delete_user = Rpc(USER, "DeleteUser", "userId").remove
 deactivate_user = Rpc(USER, "DeactivateUser", "userId").do  # ends their tokens for good
-reactivate_user = Rpc(USER, "ReactivateUser", "userId").do  # their tokens stay dead
+reactivate_user = Rpc(USER, "ReactivateUser", "userId").do  # their tokens stay inactive
 remove_pat = Rpc(USER, "RemovePersonalAccessToken", "userId", "tokenId").remove
 
 
@@ -330,7 +330,7 @@ INSTANCE = "/management/v1/iam"
 
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
-    """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
+    """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is inactive."""
     answer = client.request("GET", USERINFO, token=token)
     if answer.status == 401 and answer.json_object():
         return None
@@ -374,7 +374,7 @@ def sees_everything(client: ManagementClient) -> bool:
     return any(membership.whole_instance for membership in list_memberships(client))
 
 
-def manager_roles(client: ManagementClient) -> tuple[str, ...]:
+def admin_roles(client: ManagementClient) -> tuple[str, ...]:
     """Return the roles that make the token's user an administrator, each once."""
     return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
 

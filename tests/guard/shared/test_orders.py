@@ -82,7 +82,7 @@ def test_a_worker_that_was_cut_off_forgets_everything(first: Worker, other: Work
     eventually("it listens again", lambda: orders[-1] == (OF_USER, GIVEN))
 
 
-def test_who_has_missed_as_many_as_are_kept_forgets_everything(first: Worker, store: RedisServer) -> None:
+def test_a_worker_that_may_have_missed_an_order_forgets_everything(first: Worker, store: RedisServer) -> None:
     first.answers.orders.publish(Forget(user_id="2"))
     [key] = store.keys("orders")
     with closing(store.client()) as client, client.pipeline() as pipe:

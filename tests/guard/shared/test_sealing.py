@@ -48,7 +48,7 @@ def test_what_is_sealed_opens_for_the_same_application() -> None:
     ],
     ids=["changed secret", "other application", "other issuer", "key file", "other key"],
 )
-def test_nothing_opens_and_no_name_is_the_same_for_others(mine: Settings, others: Settings) -> None:
+def test_another_application_opens_nothing_and_has_other_names(mine: Settings, others: Settings) -> None:
     ours, theirs = Sealer(mine), Sealer(others)
     assert theirs.name(HASH) != ours.name(HASH)
     with pytest.raises(Unbelievable):

@@ -108,7 +108,7 @@ def test_a_failing_store_does_not_change_the_answers(
         check_said(shared, caplog, *expected)
 
 
-def test_a_store_that_hangs_and_goes_on_is_used_again(
+def test_a_store_that_hung_and_works_again_is_used(
     zitadel: Emulator, server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with api(zitadel, server.url) as (introspector, shared):

@@ -35,7 +35,7 @@ from zdemo.text.printable import printable
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent. Default: GET."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
-# What is wrong with a token that is alive: time, or other settings of the API, can change it
+# Problems of an active token that can end by themselves, or with other settings of the API
 MAY_CHANGE = tuple(f"token.{name}" for name in ("not_yet_valid", "contradiction", "other_audience", "wrong_project"))
 UNTIL = "the answer changes or, with --expect, until that status comes, also from an API that is not running yet"
 

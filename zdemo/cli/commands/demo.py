@@ -28,7 +28,7 @@ from zdemo.serving.signals import SIGNALLED
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, ROLES_CLAIM
 
 ROUTE_WIDTH, CALLER_WIDTH = max(map(len, Route)), max(len(caller.value) for caller in Caller)
-SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
+SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # the claims that decide, and a name
 
 
 def demo(

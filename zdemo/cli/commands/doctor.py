@@ -97,7 +97,7 @@ def doctor(
             context.environment = with_admin(screen, context.environment, admin_pat, admin_key)
         except IntrospectionError as error:  # the checks say why
             screen.note(f"--admin-key was not used: {error.message}")
-        if admin_pat:  # which is asked for once
+        if admin_pat:  # it is asked for only once
             admin_pat = context.environment["ZITADEL_ADMIN_PAT"]
         code, done = examination.run(context)
         if not fix or not repair(ctx, done, context.environment, tried, yes=yes):

@@ -117,7 +117,7 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
         screen.say(f"it also answers to {', '.join(start.world.other_domains)}")
     if start.world.auto_login:
         screen.say(f"it logs {start.world.auto_login} in without the login page")
-    screen.say("its state is in memory and ends with it")
+    screen.say("its state is in memory, and is lost when it stops")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     for app in (app for app in start.world.applications.values() if app.client_id != start.client_id):
         rows.append(("app", f"{app.client_id} ({app.name})"))
@@ -132,7 +132,7 @@ def show_start(screen: Screen, start: Start, url: str) -> None:
 
 
 def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> int:
-    """Write a seed with the objects of the ZITADEL in the settings, where no file is."""
+    """Write a seed with the objects of the ZITADEL in the settings to a new file."""
     from zdemo.cli.token_input import admin_settings  # here, since an emulator needs no settings
     from zdemo.config.file_io import check_writable, create_file
     from zdemo.setup.seed_export import SeedExport
@@ -151,7 +151,7 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
         text = seed.text(people=people)
     try:
         create_file(path, text)
-    except FileExistsError:  # since it was looked for
+    except FileExistsError:  # created after the check above
         raise taken from None
     tables = re.findall(r"^\[\[(?:\w+\.)?(\w+)\]\]", text, re.MULTILINE)
     counts = Counter(kind for kind in tables if kind != "tokens")

@@ -45,7 +45,7 @@ def introspect(
     verbose: Annotated[bool, verbose_flag("Show scopes, notes, other fixes, and every claim.")] = False,
     as_json: Annotated[bool, flag(AS_JSON, "--json", panel=OUTPUT_GROUP)] = False,
     require: Annotated[str | None, option("ROLE", "Succeed only if the token has this role.")] = None,
-    quiet: Annotated[bool, flag("Answer by the exit code alone.", "--quiet", "-q", panel=OUTPUT_GROUP)] = False,
+    quiet: Annotated[bool, flag("Print nothing: see the exit code.", "--quiet", "-q", panel=OUTPUT_GROUP)] = False,
     admin_pat: AdminPat = None,
     admin_key: AdminKey = None,
     env_file: EnvFile = None,

@@ -87,7 +87,7 @@ async def _serve(options: list[str]) -> None:
 
     async def call(_: object, asked: Any) -> CallToolResult:
         if asked.name not in TOOLS:
-            raise MCPError(INVALID_PARAMS, f"unknown tool; there are {', '.join(TOOLS)}")
+            raise MCPError(INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
         async with PROCESSES:
             document = await _document(asked.name, asked.arguments or {}, options)
         text = TextContent(type="text", text=json.dumps(document, ensure_ascii=False))

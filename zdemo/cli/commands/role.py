@@ -57,12 +57,12 @@ class _Project:
 
     @property
     def zitadel(self) -> str:
-        """What answers: ZITADEL, or zdemo's emulator by its name."""
+        """The server as messages name it: ZITADEL, or zdemo's emulator by its name."""
         return f"emulator {self.client.emulator}" if self.client.emulator else "ZITADEL"
 
 
 def make_apis_forget(project: _Project, user_id: str) -> tuple[bool, str, Forgotten]:
-    """Make running APIs forget what ZITADEL said about a user: those that share the store, and that at an address.
+    """Make running APIs forget what ZITADEL said about a user: those that share the store, and the API at an address.
 
     Return whether the store took the order, the address, and what that API answered.
     """
@@ -163,7 +163,7 @@ def grant_role(
     project = _Project(ctx.obj, env_file, admin_pat, admin_key)
     near = roles.define_role(project.client, project.id, user, role) if create_role else None
     if near is not None and not as_json:
-        beside = f", beside {near}: is that meant?" if near else ""
+        beside = f" (did you mean {near}?)" if near else ""
         project.screen.say(one_line(f"defined {role} in project {project.id}{beside}"))
     option = admin_option(project.environment)
     define = Command("role grant --create-role", (user, role), option, env_file, does="defines the role first")

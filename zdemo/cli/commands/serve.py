@@ -62,7 +62,7 @@ def serve(
     emulator_port: common_options.EmulatorPort = EMULATOR_PORT,
     expose_emulator: common_options.Expose = False,
     json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
-    open_metrics: Annotated[bool, flag("Serve /metrics, to all who reach the API.", "--open-metrics")] = False,
+    open_metrics: Annotated[bool, flag("Serve /metrics to everybody who can reach the API.", "--open-metrics")] = False,
     forward_auth: Annotated[bool, flag(FORWARD_AUTH, "--forward-auth")] = False,
     denied_as: Annotated[int, option("STATUS", DENIED_AS, shows_default=True, min=400, max=401)] = 400,
     no_page: Annotated[bool, flag("Serve no page that shows the requests.", "--no-page")] = False,

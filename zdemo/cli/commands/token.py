@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zdemo.zitadel.login import Login
 
 CLIENT_ID = "The login name of a service account or, for the token of a person, the application's client ID."
-ASKS = "Read the client secret from standard input; a bare --client-secret at the end of the line asks for it."
+ASKS = "Read the client secret from standard input. At the end of the line without a value, ask for it."
 KEY_FILE = "A key file of the service account, instead of the two above."
 SCOPE = "Request this scope instead of the usual ones; can be repeated."
 
@@ -41,7 +41,7 @@ SCOPE = "Request this scope instead of the usual ones; can be repeated."
 def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     ctx: typer.Context,
     login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
-    device: Annotated[bool, flag("The same with a browser on another device.", "--device")] = False,
+    device: Annotated[bool, flag("Like --login, with a browser on another device.", "--device")] = False,
     client_id: Annotated[str | None, option_of(f"{USER_ID} {APP_CLIENT_ID}", "NAME", CLIENT_ID)] = None,
     client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS, callback=token_text)] = None,
     key_file: Annotated[str | None, option_of(USER_KEY_FILE, "FILE", KEY_FILE)] = None,
@@ -136,7 +136,7 @@ def _environment(
         environment = environment.without(USER_SECRET)
     owner = read_environment(env_file).get(USER_ID)
     if given is None and client_id not in (None, owner) and USER_SECRET in environment:
-        why = f"it is of {USER_ID}={owner}, not of {client_id}" if owner else f"{USER_ID} does not say whose it is"
+        why = f"it is for {USER_ID}={owner}, not for {client_id}" if owner else f"{USER_ID} does not name its user"
         unused = f"{USER_SECRET} from {environment.source(USER_SECRET)} is not used: {why}"
         if not token_input.at_terminal():
             option = f"--client-id {shlex.quote(client_id)} --client-secret -"

@@ -21,7 +21,7 @@ from zdemo.text.masking import without_secret_query
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 
-PATIENCE_SECONDS = 1.0  # for a name, which is an addition to an answer that is there
+PATIENCE_SECONDS = 1.0  # for the user's name, which the answer can do without
 
 
 def explain(  # noqa: PLR0913  # each given by name

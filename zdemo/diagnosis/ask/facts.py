@@ -44,7 +44,7 @@ PATHS = {  # of the probes that need no credentials, and of those that send the 
 WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
 MADE_UP = str(secrets.randbelow(10**18)).zfill(18), secrets.token_hex(32)  # of an application that was never created
 USER_BY_HAND = "ZDEMO_PAT_USER_ID"
-BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
+BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # in these a person may say whose PAT it is, and which one
 
 
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
@@ -98,7 +98,7 @@ class Facts:
             ids=ids,
             is_setups_client=is_setups(environment.file, "CLIENT_ID", settings.client_id),
         )
-        self.introspection: Introspection | None = None  # of the token, once it is known
+        self.introspection: Introspection | None = None  # what ZITADEL says of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
         get, introspect = self._get, self._introspect
         requests: dict[Probe, Request] = {
@@ -114,7 +114,7 @@ class Facts:
         if can_be_sent := not self.made_up and self.form.is_clean:
             requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
         if self.admin_pat:
-            requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.manager_roles)}
+            requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.admin_roles)}
             requests[Probe.CLIENT_RECORDS] = lambda: {"client_records": self.look_up(self._client_records)}
             if can_be_sent:
                 requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
@@ -228,7 +228,7 @@ class Facts:
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""
         with suppress(ZdemoError):
-            return {"own_rights": resources.manager_roles(self._management(self._bearer))}
+            return {"own_rights": resources.admin_roles(self._management(self._bearer))}
         return {}
 
     # --- records, with the administrator's PAT

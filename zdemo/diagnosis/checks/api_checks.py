@@ -74,11 +74,11 @@ def _agrees(context: DoctorContext) -> Finding:
 def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: Refused | None) -> Finding:
     here, what = context.investigation.finding, "the API and ZITADEL agree about PAT"
     if call.accepted and refusal is None:
-        return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
+        return passed(f"{what}: the API accepts it ({call.answer.status})", brief="accepts PAT")
     if not call.accepted and refusal and code_of(call.answer) == refusal.code:
         return passed(f"{what}: {refusal.code} ({call.answer.status})", brief="refuses PAT as expected")
     if call.accepted and here and here.id in ("client.in_other_project", "role.other_project_configured"):
-        return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
+        return nothing_to_check("the API accepts PAT; only ZITADEL_PROJECT_ID is why zdemo refuses it here")
     if call.accepted:
         return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)
     known, now = context.investigation, time.time()

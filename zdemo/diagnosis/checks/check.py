@@ -13,7 +13,7 @@ from zdemo.errors.steps import Step
 
 S = TypeVar("S")
 
-GROUPS = {  # by what stands before the dot of an ID; others have that as their name
+GROUPS = {  # titles by the part of an ID before the dot, which is the title of all other groups
     "net": "network",
     "zitadel": "ZITADEL",
     "clock": "ZITADEL",
@@ -30,7 +30,7 @@ class Check(Generic[S]):
     id: str
     what: str
     needs: tuple[str, ...] = ()  # the checks that it builds on
-    verdict: str = ""  # in the line of its group when it failed or warned, if its finding has no brief
+    verdict: str = ""  # shown in its group's line when it failed or warned, if its finding has no brief
     explains: str = ""  # the ID of the check whose failure a warning of this one explains
     group: str = ""
     examine: Callable[[S], Finding]

@@ -133,7 +133,7 @@ def _admin_valid(context: DoctorContext) -> Finding:
         return unused
     facts = context.facts
     if context.investigation.finding and facts.administrator_answered:
-        return passed("valid: ZITADEL answers it", brief="valid")
+        return passed("valid: ZITADEL answers requests with it", brief="valid")
     known = facts.known.answer(Probe.ADMINISTRATOR).json_object()
     who = quoted(known.get("username") or whoami(facts.administrator).login_name, 60)
     return passed(f"valid: {who}", brief=who)
@@ -171,7 +171,7 @@ def _admin_rights(context: DoctorContext) -> Finding:
     held = {permission.partition(":")[0] for permission in permissions}
     if missing := [permission for permission in PERMISSIONS if permission not in held]:
         for_role = "" if "user.grant.write" in missing else ", though not for zdemo role"
-        what = f"an administrator whose role is too small for setup{for_role}: it lacks {', '.join(missing)}"
+        what = f"an administrator whose role is not enough for setup{for_role}: it lacks {', '.join(missing)}"
         return warned(what, f"{BIGGER_ROLE}, or use such an administrator's PAT")
     return passed("an administrator with the permissions that setup and role need", brief="may do what setup needs")
 

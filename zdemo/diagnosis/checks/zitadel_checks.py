@@ -76,7 +76,7 @@ def _proxy(context: DoctorContext) -> Finding:
     """The proxy from the environment, if there is one, lets requests through."""
     proxy = context.facts.proxy
     if not proxy:
-        return nothing_to_check("none is used for this host")
+        return nothing_to_check("no proxy is used for this host")
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
         if (failure := context.evidence.failure(probe)) and failure.kind.startswith("proxy"):
@@ -100,7 +100,7 @@ def _tls(context: DoctorContext) -> Finding:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
         return replace(finding_for_error(failure), cause=failure.message + clock)
     if failure:
-        return nothing_to_check("there was no answer to judge by")
+        return nothing_to_check("no answer could show this")
     return passed("the certificate is trusted, has the right name, and is valid now", brief="certificate trusted")
 
 
@@ -174,7 +174,7 @@ def _clock(context: DoctorContext) -> Finding:
         behind = "new tokens look not yet valid here, and expired ones still valid"
         effect = "tokens look expired here before they are" if ahead > 0 else behind
         return warned(f"{clock_words(ahead)} (by the Date of its answer): {effect}", SYNCHRONISE)
-    return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
+    return passed("within about a second of ZITADEL's clock", brief="clocks agree")
 
 
 CHECKS = (_resolve, _connect, _proxy, _tls, _identity, _ready, _host, _issuer, _clock)

@@ -42,7 +42,7 @@ PASS_ON = (
     "Apache, CGI and FastCGI: CGIPassAuth On",
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
 )
-UNCHANGED = "let what is in front of the API pass {} unchanged"
+UNCHANGED = "let the proxy in front of the API pass {} unchanged"
 LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
 NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
     "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
@@ -84,7 +84,7 @@ class ApiCase:
     code: str = field(init=False)  # of its error, or nothing
     from_zdemo: bool = field(init=False)  # whether a zdemo API refused
     is_other: bool = field(init=False)  # whether a path of any API was called, not a route of the example API
-    is_page: bool = field(init=False)  # in place of the example API's answer; others may leave out the code of an error
+    is_page: bool = field(init=False)  # a web page instead of the example API's answer; others may omit an error code
     failed: bool = field(init=False)  # whether the API could not judge, or something in front of it did not reach it
 
     def __post_init__(self) -> None:
@@ -220,7 +220,7 @@ def _refused_elsewhere(case: ApiCase) -> Finding | None:
         return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
-    cause = f"what refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})"
+    cause = f"the server that refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})"
     candidates = ("a gateway in front of the API takes other tokens, such as JWTs only", "it is another API")
     fix = (Command("doctor --api", (address + private,)),)
     otherwise = (f"or correct {case.call.setting}: where zdemo serve runs",)

@@ -1,4 +1,4 @@
-"""Why a token is dead: a JWT by its unverified claims, a PAT by an administrator's records, the surest cause first."""
+"""Why a token is inactive: a JWT by its unverified claims, a PAT by an administrator's records; surest cause first."""
 
 import re
 from collections.abc import Collection
@@ -17,7 +17,7 @@ SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 OFF = {"INACTIVE": ("deactivated", "reactivate"), "LOCKED": ("locked", "unlock")}  # states: words, and what to do
 MAY_BE_PATS = (TokenKind.PAT, TokenKind.UNUSUAL)
-STAY_DEAD = "older PATs stay dead"
+STAY_DEAD = "older PATs stay inactive"
 OF_ANOTHER_USER = Command("setup", does="creates new users and PATs (or use a PAT of another user)")
 
 
@@ -64,7 +64,7 @@ def _listed(pat: Credential, records: PatRecords, now: float) -> Finding:
     if records.all_known:
         copy = "copy the whole PAT again"
         return Finding(id=name, cause=f"{good}: {another}", likely=True, fix=(copy,), otherwise=(new,))
-    shows = Command("doctor", option="--admin-pat", does="shows which, with the PAT of an IAM_OWNER")
+    shows = Command("doctor", option="--admin-pat", does="shows the cause, with the PAT of an IAM_OWNER")
     candidates = f"its user was deactivated or locked in between: {STAY_DEAD}", another
     return Finding(id=name, cause=good, candidates=candidates, fix=(new,), otherwise=(shows,))
 

@@ -8,11 +8,11 @@ from zdemo.diagnosis.token_form import TokenKind
 from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command, Step
 
-NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # of these, nothing but ZITADEL shows what is wrong
-SHOWN = ("token_unknown", "key_deleted", "key_expired")  # of other tokens, the form shows more
+NO_FORM = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE)  # only ZITADEL shows what is wrong with these
+SHOWN = ("token_unknown", "key_deleted", "key_expired")  # the form of other tokens shows more than these reasons
 ASKS = "asks for the administrator's PAT, which the emulator shows at its start"
 NEW = "create or request a new token for an active user"
-SETUP, CREATES = "zdemo setup", "creates what is missing, with tokens in .env that it knows"
+SETUP, CREATES = "zdemo setup", "creates what is missing, and writes new tokens to .env"
 NEW_KEY = "create a new key, and use its file"
 FOREVER = "which ended all their tokens for good"
 CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the end of the finding's; cause and fix
@@ -24,11 +24,11 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
     "deleted": ("the PAT of the user {name} was deleted", NEW),
     "user_deactivated": (f"the user {{name}} was deactivated, {FOREVER}", NEW),
     "user_locked": (f"the user {{name}} was locked, {FOREVER}", NEW),
-    "user_was_off": ("the user {name} was deactivated or locked: their older PATs stay dead", NEW),
+    "user_was_off": ("the user {name} was deactivated or locked: their older PATs stay inactive", NEW),
     "user_removed": ("the token's user {name} was removed", NEW),
     "inactive": ("the {name} of CLIENT_ID is deactivated", "reactivate it, or restart the emulator"),
     "wrong_secret": ("CLIENT_ID is right, CLIENT_SECRET is wrong", CERTAINLY_COPY_SECRET),
-    "anothers_secret": ("CLIENT_SECRET is that of another application, {name}", CERTAINLY_COPY_SECRET),
+    "anothers_secret": ("CLIENT_SECRET belongs to another application, {name}", CERTAINLY_COPY_SECRET),
     "key_deleted": ("the key was deleted, or keyId in its file was changed", NEW_KEY),
     "key_expired": ("the key expired {ago} ago", NEW_KEY),
     "token_unknown": ("the emulator, which started {ago} ago, does not know this token", SETUP),

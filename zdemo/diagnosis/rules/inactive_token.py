@@ -84,7 +84,7 @@ def _sick(case: TokenCase) -> Finding | None:
 
 @rule(Probe.TOKEN)
 def _another_value(case: TokenCase) -> Finding | None:
-    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # which the page does not have
+    value, answer = case.token.strip(), case.evidence.answer(Probe.TOKEN)  # the page has no token
     if value in EMULATORS_TOKENS and answer.status and not answer.emulator:
         use_own = Command("setup", does="creates a token of your ZITADEL, if you have none")
         cause = "this is a token of zdemo's emulator, but another ZITADEL answers"
@@ -157,8 +157,8 @@ def _session_api(case: TokenCase) -> Finding | None:
 @rule(Probe.ADMINISTRATOR, Probe.USERINFO, when=_of(TokenKind.PAT))
 def _dead_pat(case: TokenCase) -> Finding:
     new = "reactivate or unlock the user if needed, then create a new PAT: that fixes each cause"
-    page = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
-    again = Command("setup", does="it made this PAT, and creates a new one where that is not valid")
+    page = "to find out the cause: the user's page in ZITADEL shows the user's state and PATs"
+    again = Command("setup", does="setup created this PAT, and creates a new one if it is not valid")
     is_setups = case.evidence.ids is not None and not case.evidence.ids.named_by
     return Finding(
         id="token.dead",
@@ -193,7 +193,7 @@ def _ended(case: TokenCase) -> Finding:
 
 @rule(when=_of(TokenKind.UNUSUAL))
 def _unusual(case: TokenCase) -> Finding:
-    is_jwe = "." in case.token or 0 < case.form.length - PAT_LENGTH < 4  # or longer than an older PAT: no piece of one
+    is_jwe = "." in case.token or 0 < case.form.length - PAT_LENGTH < 4  # longer than an old PAT: not a piece of one
     what = "not valid, and its length is unusual" if is_jwe else "cut off (incomplete)"
     whole = 'it is whole, but not valid: its user has an ID chosen by hand (with a ":" in that ID, it never works)'
     changed = ("it is cut off (incomplete), or something was added",) if is_jwe else ()
@@ -231,8 +231,8 @@ def _doubts(case: TokenCase) -> tuple[str, ...]:
 
 def _ask_administrator(evidence: Evidence) -> Step:
     if evidence.with_administrator and evidence.ids:
-        return "the administrator's token did not show which: only an IAM_OWNER sees the users of all organizations"
-    when = "shows which" if evidence.ids else "shows which, with ZDEMO_PAT_USER_ID set beside PAT"
+        return "the administrator's token did not show the cause: only an IAM_OWNER sees the users of all organizations"
+    when = "shows the cause" if evidence.ids else "shows the cause, with ZDEMO_PAT_USER_ID set beside PAT"
     return evidence.unusable_admin_pat or Command("doctor", option=evidence.admin_option, does=when)
 
 
@@ -243,7 +243,7 @@ def _seen(case: TokenCase) -> Lines:
         lines.append(("credentials", "accepted: ZITADEL answers this API"))
     lines.append(("form", case.form.described))
     if Probe.USERINFO in evidence.refused:
-        lines.append(("userinfo", "refuses the token too, so it is not merely meant for another API"))
+        lines.append(("userinfo", "refuses the token too, so the audience is not the only problem"))
     elif not evidence.token_is_alive and (userinfo := evidence.answer(Probe.USERINFO)).status:
         lines.append(("userinfo", f"{described(userinfo)}: not ZITADEL's answer, so it says nothing"))
     if evidence.administrator_is_active:

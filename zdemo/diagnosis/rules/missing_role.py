@@ -45,7 +45,7 @@ def _grant(case: TokenCase, action: str = "grant", *, does: str = "") -> Command
     return Command(f"role {action}", (case.active.user, case.role), case.evidence.admin_option, does=does)
 
 
-# --- what introspection shows, and the rights of the token's user
+# --- what introspection shows, and the administrator roles of the token's user
 
 
 def _other_project_configured(case: TokenCase) -> Finding | None:
@@ -84,7 +84,7 @@ def _administrators_token(case: TokenCase) -> Finding | None:
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
 def _swapped_tokens(case: TokenCase) -> Finding:
-    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # of an option, not of a variable
+    if case.evidence.admin_pat_rights != () or case.evidence.admin_option:  # a PAT that an option gave, not a variable
         return _administrators(case)
     cause = f"the token that was sent is an administrator's ({_rights(case)}), and ZITADEL_ADMIN_PAT is not"
     fix = "exchange the values of PAT and ZITADEL_ADMIN_PAT"

@@ -76,7 +76,7 @@ def changed_tokens(environment: Environment) -> Iterator[Problem]:
             shorter, longer = sorted((known.lower(), token.lower()), key=len)
             if known != token and len(shorter) >= LEAST_SECRET and shorter in longer and not paste_error(token):
                 how = f"{len(token)} instead of {len(known)} characters" if longer != shorter else "other letters"
-                text, step = f"the token is {name} of {place}, but with {how}", f"use {name} of {place} as it is"
+                text, step = f"the token is nearly {name} of {place}: it has {how}", f"use {name} of {place} as it is"
                 yield Problem(text=text, kind=ProblemKind.MALFORMED, names=("PAT",), steps=(step,))
 
 

@@ -35,7 +35,7 @@ API_LOG = "check the API's log"
 LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
-LACKS_ROLE = "the user lacks a role or a right that the API requires"
+LACKS_ROLE = "the user lacks a role or a permission that the API requires"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -50,7 +50,7 @@ def by_its_code(case: ApiCase) -> Finding:
         return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
     if case.code == "insufficient_scope":
         cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
-        fix = _introspect("shows which of the possible causes it is")
+        fix = _introspect("shows which of these is the cause")
         return Finding(id="call.role_missing", cause=cause, fix=(fix,))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
         name, candidates = "refused", (NOT_FOR_THIS_API, "the API takes other credentials")
@@ -69,14 +69,14 @@ def by_its_code(case: ApiCase) -> Finding:
             "it belongs to another ZITADEL, or is meant for another project",
             "the text is not the whole token",
         ),
-        fix=(_introspect("narrows it down"),),
+        fix=(_introspect("helps to find the cause"),),
     )
 
 
 # --- the API's answer, compared with the investigation's finding
 
 
-def _is_own_refusal(case: ApiCase) -> bool:  # of another API, which does not say that the token is invalid
+def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not say that the token is invalid
     return case.is_other and case.code != "invalid_token"
 
 

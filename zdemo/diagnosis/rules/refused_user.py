@@ -65,7 +65,7 @@ def _seen(case: UserCase) -> Lines:
 
 @rule(when=_says(USER_NOT_ACTIVE))
 def _inactive(case: UserCase) -> Finding:
-    fix = "reactivate or unlock the user on its page in ZITADEL"
+    fix = "reactivate or unlock the user on the user's page in ZITADEL"
     return Finding(id="user.inactive", cause=f"{case.user} is deactivated or locked", fix=(fix,))
 
 

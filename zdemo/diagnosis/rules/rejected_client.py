@@ -97,7 +97,7 @@ def _emulators(case: TokenCase) -> Finding | None:
 
 @rule(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT, when=lambda case: not ID_DIGITS.fullmatch(case.settings.client_id))
 def _service_account(case: TokenCase) -> Finding | None:
-    """A service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
+    """Find a service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
     body, status = reply.json_object(), reply.status
     description = quoted(body.get("error_description"))
@@ -147,7 +147,7 @@ def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *
     issuer, audience = evidence.issuer, without_default_port(zitadel_domain)
     if issuer in ("", audience):
         return None
-    what = f"JWTs, and assertions signed with {signer}, for one of the two are refused at the other"
+    what = f"each address refuses JWTs, and assertions signed with {signer}, that are for the other"
     cause = f"ZITADEL's issuer is {issuer}, but ZITADEL_DOMAIN is {audience}: {what}"
     right = SetVariable("ZITADEL_DOMAIN", issuer, does="if that answers from here")
     proxy, scheme = "let the proxy in front of ZITADEL pass Host with its port unchanged", audience.partition("://")[0]
@@ -253,7 +253,7 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
         ),
         fix=(
             f"compare {variables} with the application's page in ZITADEL",
-            Command("doctor", option="--admin-pat", does="shows which it is, with the PAT of an IAM_OWNER"),
+            Command("doctor", option="--admin-pat", does="shows the cause, with the PAT of an IAM_OWNER"),
         ),
     )
 
@@ -282,12 +282,12 @@ def _may_all_be_refused(case: TokenCase) -> bool:
 
 @rule(Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO, when=_may_all_be_refused)
 def _everything_refused(case: TokenCase) -> Finding | None:
-    """All three are refused: the only thing they have in common is the instance that created them."""
+    """Find that all three are refused: they have only the instance in common that created them."""
     if not case.evidence.refused >= {Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO}:
         return None
     return Finding(
         id="client.other_instance",
-        cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
+        cause="ZITADEL refuses everything: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This "
         "ZITADEL was recreated (its data was deleted) since they were created, or they belong to another instance",
         likely=True,
         fix=(f"correct {case.answer.setting}, if another ZITADEL is meant",),
@@ -313,9 +313,9 @@ def _open(case: TokenCase) -> Finding:
     elsewhere = f"{whose} to another ZITADEL, or this one was recreated since"
     is_dead = Probe.USERINFO in evidence.refused
     correct = (f"correct {case.answer.setting}, if another ZITADEL is meant",) if is_dead else ()
-    ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows which it is")
+    ask = evidence.unusable_admin_pat or Command("doctor", option="--admin-pat", does="shows the cause")
     if evidence.with_administrator:
-        ask = "the administrator's token did not show which (see admin.rights)"
+        ask = "the administrator's token did not show the cause (see admin.rights)"
     name = "client.key_refused" if key else "client.refused"
     candidates = (elsewhere, *wrong) if is_dead else (*wrong, elsewhere)
     seen = (CLOCK_COMPARED,) if ahead else ()
@@ -326,7 +326,7 @@ def _open(case: TokenCase) -> Finding:
 
 def _seen(case: TokenCase) -> Lines:
     oauth_error = (quoted(case.answer.json_object().get(name)) for name in ("error", "error_description"))
-    userinfo = ("userinfo", "refuses the caller as well: everything may be from another ZITADEL")
+    userinfo = ("userinfo", "refuses the caller too: all of these may belong to another ZITADEL")
     answer = ("answer", f"{described(case.answer)}: {' '.join(filter(None, oauth_error))}")
     return (answer, userinfo) if Probe.USERINFO in case.evidence.refused else (answer,)
 

@@ -36,7 +36,7 @@ def _not_connected(case: TokenCase) -> Finding | None:
         return None
     if failure := case.failure:
         return Finding(id=f"net.{failure.kind}", cause=failure.message, fix=failure.steps)
-    # it was not asked: it did not answer a moment ago, or too much is asked at once
+    # ZITADEL was not asked: it did not answer a moment ago, or too many questions are open
     return Finding(id="zitadel.unavailable", cause=str(case.error), fix=case.error.steps if case.error else ())
 
 
@@ -97,7 +97,7 @@ def _is_the_api(case: TokenCase) -> Finding | None:
 
 def _no_instance(case: TokenCase) -> Finding | None:
     not_found = instance_not_found(case.answer)
-    if not_found is None or DATABASE_AWAY in case.answer.text:  # which ZITADEL says in such a text, too
+    if not_found is None or DATABASE_AWAY in case.answer.text:  # ZITADEL says this in such a text, too
         return None
     host, domain = not_found.host or "none", not_found.domain or "unknown"
     seen = (("hosts", f"ZITADEL saw {host}; its ExternalDomain is {domain}"),)
@@ -136,7 +136,7 @@ def _may_be_the_proxys(case: TokenCase) -> bool:
 
 @rule(Probe.READY, when=_may_be_the_proxys)
 def _own_proxy(case: TokenCase) -> Finding | None:
-    """The environment's proxy may have written the answer itself."""
+    """Find an answer that the environment's proxy may have written itself."""
     if case.evidence.is_ready:
         return None
     answer, host = case.answer, _host(case)
@@ -159,7 +159,7 @@ def _rate_limited(case: TokenCase) -> Finding:
 
 @rule(when=_status(*range(300, 400)))
 def _redirects(case: TokenCase) -> Finding | None:
-    """Single sign-on in front of ZITADEL, or a host that has moved."""
+    """Find single sign-on in front of ZITADEL, or a host that has moved."""
     answer = case.answer
     target, moved = redirected_to(answer, answer.setting)
     if answer.proxy and not moved:
@@ -263,7 +263,7 @@ def _unusable(case: TokenCase) -> Finding | None:
     candidates, fix = (other, changed), case.error.steps if case.error else ()
     if case.evidence.is_zitadel:
         candidates = changed, "only this path leads to another server"
-        fix = (f"{_let_pass(case, 'what is in front of ZITADEL')} and its answer unchanged",)
+        fix = (f"{_let_pass(case, 'the proxies in front of ZITADEL')} and its answer unchanged",)
     return Finding(id="zitadel.unusable", cause=quoted(str(case.error), 300), candidates=candidates, fix=fix)
 
 

@@ -31,7 +31,7 @@ def answer(world: World) -> Response:
 
 @cache
 def _rest_routes() -> Map:
-    """Return the REST calls, which are those of every emulator: they take longer to build than all the rest of it."""
+    """Return the routes of the REST calls, the same for every emulator: they take longer to build than all the rest."""
     methods = [method for service in SERVICES.values() for method in service.methods.values() if method.row.path]
     paths = [re.sub(r"{(\w+)=\*\*}", r"{path:\1}", method.row.path).translate(BRACKETS) for method in methods]
     rules = [Rule(path, methods=[m.row.verb], endpoint=m) for path, m in zip(paths, methods, strict=True)]

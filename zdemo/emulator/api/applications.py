@@ -70,7 +70,7 @@ def _create_application(call: Call) -> Answer:
 
 @SERVICE.method("UpdateApplication")
 def _update_application(call: Call) -> Answer:
-    """Change what the request has; an API configuration without a method means Basic, and no change is refused."""
+    """Change what the request has, Basic if it names no method; an update that changes nothing is refused."""
     application = _existing(call, "project.app.write", "COMMAND-28di9")
     name = call.body.get("name", application.name)
     method, oidc = application.auth_method, application.oidc
@@ -168,7 +168,7 @@ Listing[Application](
 ).serve(SERVICE, "ListApplications")
 
 
-# --- their keys (private_key_jwt) ---
+# --- keys of applications (private_key_jwt) ---
 
 
 def check_expiry(call: Call) -> float:

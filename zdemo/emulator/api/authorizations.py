@@ -79,7 +79,7 @@ def _existing(call: Call, error_id: str) -> Authorization:
 
 @SERVICE.method("UpdateAuthorization")
 def _update_authorization(call: Call) -> Answer:
-    """Replace the roles, also of an inactive authorization; no change is accepted."""
+    """Replace the roles, also of an inactive authorization; an update that changes nothing is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
     _check_roles(call.world, authorization.project_id, authorization.organization_id, role_keys)
@@ -187,7 +187,7 @@ def _create_administrator(call: Call) -> Answer:
 
 @INTERNAL.method("UpdateAdministrator")
 def _update_administrator(call: Call) -> Answer:
-    """Replace the roles; no change is accepted."""
+    """Replace the roles; an update that changes nothing is accepted."""
     resource = _permitted_resource(call, "write")
     *refusals, unknown_user = _CHANGING[resource.kind]
     roles = _roles(call, resource.kind, *refusals)

@@ -77,7 +77,7 @@ def is_match(value: Any, wanted: Any, method: str | None) -> bool:
 
 
 def _fits(get: Getter, world: World, row: Any, content: Any) -> bool:
-    """Return whether a value of a row is what a filter wants: a value, alone or with a ``method``, or one of a list."""
+    """Return whether a row's value fits a filter: it equals a value, matches it by a ``method``, or is in a list."""
     fields = content if isinstance(content, dict) else {"": content}
     value, method = value_of(world, row, get), fields.get("method")
     wanted = next((wanted for name, wanted in fields.items() if name != "method"), 0.0 if type(value) is float else "")

@@ -91,14 +91,14 @@ def _active(world: World, session: LoginSession | None) -> LoginSession:
 
 
 def _need_token(session: LoginSession | None, token: str, *refusal: str) -> None:
-    """Refuse another token than that of the session. Raises PermissionDenied."""
+    """Refuse every token but the session's own. Raises PermissionDenied."""
     if session is None or canonical(session.token) != canonical(token):
         raise PermissionDenied(*(refusal or ("Session Token is invalid", "COMMAND-sGr42")))
 
 
 @SERVICE.method("DeleteSession")
 def _delete_session(call: Call) -> Answer:
-    """End a session, one's own or by its token without a permission; again or an unknown one is accepted."""
+    """End a session. The user's own, or one whose token is sent, needs no permission; an unknown one is accepted."""
     session = call.world.login_sessions.get(call.body["sessionId"])
     if token := call.body.get("sessionToken"):
         _need_token(session, token)
@@ -133,7 +133,7 @@ def _sees(call: Call, session: LoginSession) -> bool:
 
 @SERVICE.method("GetSession")
 def _get_session(call: Call) -> Answer:
-    """Show a session to its user, its creator, who has its token, or with the permission."""
+    """Show a session to its user, its creator, and callers who have its token or the permission."""
     session = call.world.login_sessions.get(call.body["sessionId"])
     if session is None or session.ended:
         raise NotFound("Session does not exist", "QUERY-SFeaa")
@@ -224,7 +224,7 @@ def _get_device_authorization_request(call: Call) -> Answer:
 
 @OIDC.method("AuthorizeOrDenyDeviceAuthorization")
 def _decide_device_authorization(call: Call) -> Answer:
-    """Say yes to a device for the person of a session, or no."""
+    """Admit a device for the person of a session, or refuse it."""
     id, denied = call.body["deviceAuthorizationId"], "deny" in call.body
     request = next((r for r in call.world.device_requests.values() if r.id == id), None)
     request = existing(request, NotFound(_NO_DEVICE, "COMMAND-gee5A" if denied else "COMMAND-D2hf2"))

@@ -31,7 +31,7 @@ def _add_organization(call: Call) -> Answer:
 
 @SERVICE.method("UpdateOrganization")
 def _update_organization(call: Call) -> Answer:
-    """Rename an organization; no change is refused."""
+    """Rename an organization; an update that changes nothing is refused."""
     unknown = NotFound("Organisation not found", "ORG-1MRds")
     organization = existing(call.world.organizations.get(call.body["organizationId"]), unknown)
     call.need("org.write", organization.id)
@@ -90,7 +90,7 @@ def _get_general_settings(call: Call) -> Answer:
 
 @SETTINGS.method("SetSecuritySettings", permission="iam.policy.write")
 def _set_security_settings(call: Call) -> Answer:
-    """Set whether tokens of other users can be had; no change is refused."""
+    """Set whether actors can impersonate users; an update that changes nothing is refused."""
     settings: Answer = {name: on for name, on in call.body.items() if on}
     if settings == call.world.security:
         raise FailedPrecondition("No changes", "POLICY-EWsf3")

@@ -43,7 +43,7 @@ def _create_project(call: Call) -> Answer:
 
 @SERVICE.method("UpdateProject")
 def _update_project(call: Call) -> Answer:
-    """Change what the request has; no change is accepted."""
+    """Change what the request has; an update that changes nothing is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
     values = {attribute: call.body[name] for name, attribute in {"name": "name", **FLAGS}.items() if name in call.body}
     if values.get("name", project.name).lower() != project.name.lower():
@@ -109,7 +109,7 @@ lists.Listing[ProjectRow](
 ).serve(SERVICE, "ListProjects", permission="project.read")
 
 
-# --- their roles ---
+# --- roles of projects ---
 
 
 @SERVICE.method("AddProjectRole")
@@ -151,7 +151,7 @@ lists.Listing[Role](
 ).serve(SERVICE, "ListProjectRoles", permission="project.role.read")
 
 
-# --- their grants to other organizations ---
+# --- grants of projects to other organizations ---
 
 
 def _granted_roles(call: Call, project: Project) -> list[str]:

@@ -59,7 +59,7 @@ class Call:
             raise PermissionDenied("No matching permissions found", error_id, reason=reason)
 
     def change(self, entity: Entity, **values: Any) -> float:
-        """Set values of an object; return when it last changed. Lists of the same values in another order are alike."""
+        """Set values of an object; return when it last changed. Lists of the same values in another order are equal."""
         held = {name: getattr(entity, name) for name in values}
         if any(set(held[n]) != set(v) if isinstance(v, list) else held[n] != v for n, v in values.items()):
             vars(entity).update(values)

@@ -122,7 +122,7 @@ def _is_native(application: Application) -> bool:
 
 
 def _loopback(uri: str) -> tuple[str, str] | None:
-    """Return path and query of a URI on this machine that every browser reads alike, or None."""
+    """Return path and query of a URI on this machine that every browser reads in the same way, or None."""
     if not uri.isascii() or not uri.isprintable() or " " in uri:
         return None
     try:
@@ -132,7 +132,7 @@ def _loopback(uri: str) -> tuple[str, str] | None:
         return None
 
 
-# --- the end of a login, at the wish of an application (OpenID Connect RP-Initiated Logout) ---
+# --- the end of a login, when an application asks for it (OpenID Connect RP-Initiated Logout) ---
 
 
 def end_session(world: World, form: Form) -> Response:

@@ -30,7 +30,7 @@ class Form:
 
     @cached_property
     def _pairs(self) -> list[tuple[str, str]]:
-        """Raises OAuthError for a broken escape, a semicolon, or a form that is too large."""
+        """All parameters. Raises OAuthError for a broken escape, a semicolon, or a form that is too large."""
         with_body = request.method in BODY_METHODS and request.mimetype == FORM
         try:
             if with_body and request.environ.get(TOO_LARGE):
@@ -130,7 +130,7 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
 
 
 def oidc_client(world: World, form: Form) -> Application:
-    """Return the active OIDC application of a request, which no API application is. Raises OAuthError."""
+    """Return the active OIDC application of a request; an API application is refused. Raises OAuthError."""
     credentials = ClientCredentials.of_request(form)
     assertion = credentials.client_assertion
     try:

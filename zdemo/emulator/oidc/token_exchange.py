@@ -78,7 +78,7 @@ def _of_access_token(world: World, client: Application, text: str) -> Token:
     token = live_token(world, text)
     audience, scopes = audience_and_scopes(world, token, client)
     if not {client.client_id, client.project_id} & set(audience):
-        raise TokenRefused("the token is for others")
+        raise TokenRefused("the token is for another client")
     return _contents(world, token.user_id, scopes, audience, amr=token.amr, actor=token.actor)
 
 
@@ -86,7 +86,7 @@ def _of_id_token(world: World, _: Application, text: str) -> Token:
     """Read an ID token, which counts only with the claims of the scope for the user's organization (ZITADEL)."""
     content = own_claims(world, text)
     if content["exp"] <= world.now():
-        raise TokenRefused("an ID token that expired")
+        raise TokenRefused("an expired ID token")
     if not content.get(f"{claims.RESOURCE_OWNER}:id"):
         raise TokenRefused(f"an ID token without the scope {claims.RESOURCE_OWNER}")
     more = {"amr": content.get("amr", []), "auth_time": content.get("auth_time"), "actor": content.get("act")}

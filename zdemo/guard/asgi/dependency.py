@@ -35,14 +35,14 @@ class TokenDependency(Depends, SecurityBase):
     Called without a request, the guard without roles creates guards with roles.
     """
 
-    # What FastAPI reads: a parameter that it does not find here, it would take from the query.
+    # FastAPI reads this signature; it would take any other parameter of a call from the query.
     __signature__ = Signature(
         [
             Parameter("connection", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
             Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
         ]
     )
-    __eq__, __hash__ = object.__eq__, object.__hash__  # those of Depends would go round in circles
+    __eq__, __hash__ = object.__eq__, object.__hash__  # those of Depends would call each other without end
     model = MODEL  # type: ignore[assignment]  # None without FastAPI
     scheme_name = "zitadel"
 
@@ -80,8 +80,8 @@ class TokenDependency(Depends, SecurityBase):
             which = f"the app below {path}" if path else "this app"
             hint = "call protect(app) once for each app whose routes ask for roles, also for a mounted one"
             raise GuardError(f"protect(app) was not called for {which}", hint=hint)
-        if call.introspection:  # at once: also where nobody awaits it
-            # once more: FastAPI may have waited for a body since, and the token has expired
+        if call.introspection:  # raises at once, even if nobody awaits the result
+            # The layer has checked this before, but FastAPI may have waited for a body, and the token may have expired
             authorize(call.introspection, call.guard.policy, now=call.guard.now(), roles=self._roles)
             return _as_awaitable(call.introspection)
         return call.ask(connection.scope, self._roles)  # on an open route
@@ -90,7 +90,7 @@ class TokenDependency(Depends, SecurityBase):
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
         """Raise GuardError: FastAPI does not run this guard, and reads its parameter from the request."""
-        raise GuardError("requires_token is written where FastAPI does not run it", hint=f"write {AS_DEPENDENCY}")
+        raise GuardError("FastAPI does not run requires_token where it is written", hint=f"write {AS_DEPENDENCY}")
 
 
 requires_token = TokenDependency(NO_ROLE)

@@ -58,7 +58,7 @@ def protect(
     if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
-        raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
+        raise GuardError("protect(app) was called after the app has started", hint="call it where the app is created")
     given = (settings, introspector, open_routes)
     app.state.zdemo = guard = Guard.of(*given, resource=resource, role=role, threads=threads, log=logger)
     for kind in (Refused, IntrospectionError):

@@ -100,7 +100,7 @@ class SharedAnswers:
         answer = self._believed(question, look, value)
         if answer and look.lease_until:
             redis.delete(question.lease_key)
-        if not answer and not lease_seconds:  # it is counted at the first look of each question
+        if not answer and not lease_seconds:  # counted once, at the first look of each question
             self.store.counters.count("shared_rejected")
         return look._replace(answer=answer)
 

@@ -98,7 +98,7 @@ function showRepeating() {
   byId("repeat").classList.toggle("running", repeating);
 }
 
-/** Send, and go on a second after the start, or at once if the answer took longer. */
+/** Send, and send again a second after the start, or at once if the answer took longer. */
 async function again() {
   if (!byId("try").checkValidity()) return stop();
   const started = performance.now();
@@ -113,7 +113,7 @@ async function sendOnce(isOnce) {
     if (answer.why) explain(answer.id, answer.why); // the feed tells it too, if it is open
     if (isOnce) want(answer.id);
     const result = resultOf(answer);
-    show(result, `${answer.status} ${wordOf(answer)}`, `${milliseconds(answer.ms)} there and back`);
+    show(result, `${answer.status} ${wordOf(answer)}`, `in ${milliseconds(answer.ms)}`);
   } catch (error) {
     show("failed", error.hint ? `${error.message}: ${error.hint}` : error.message);
   }

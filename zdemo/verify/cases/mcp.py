@@ -103,7 +103,7 @@ CASES: tuple[Case, ...] = (
         id="mcp.other_project",
         asked="a message with a token, and a JWT, that were issued for another project",
         source="MCP, Authorization: only tokens issued for the server; RFC 8707 section 2",
-        fix="have tokens introspected, and require the project in aud",
+        fix="introspect tokens, and require the project in aud",
         ask=lambda run: [
             run.api.bearer(run.zitadel.issue(run.role, elsewhere=True, pat=False, as_jwt=as_jwt).token)
             for as_jwt in (False, True)

@@ -90,7 +90,7 @@ CASES: tuple[Case, ...] = (
         asked="the preflight request of a browser (OPTIONS without a token)",
         must="not 401, 403 or 5xx",
         source="Fetch standard, CORS-preflight fetch: it has no Authorization header",
-        fix="guard no OPTIONS requests",
+        fix="do not guard OPTIONS requests",
         ask=lambda run: run.api.send(method="OPTIONS", headers=PREFLIGHT),
         judge=judgments.one(lambda reply: reply.status not in (0, 401, 403) and reply.status < 500),
     ),

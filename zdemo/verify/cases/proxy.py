@@ -1,6 +1,6 @@
 """Cases about a proxy that guards a backend: what of a client's request gets there, and as whose.
 
-They judge what arrives. A request that the proxy refuses, or repairs on its way, is no failure.
+They judge what arrives. A request that the proxy refuses, or repairs on its way, is not a failure.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -16,12 +16,12 @@ UNAVAILABLE = "answer 503 with Retry-After when ZITADEL cannot say whether a tok
 KINDS = (  # of failure: the emulator's fault, what ZITADEL does, and the fix
     ("internal-error", "answers 500", UNAVAILABLE),
     ("rate-limited", "answers 429", UNAVAILABLE),
-    ("database-away", "has no database (500 with QUERY-d3fas; 404 before v4.14)", "take only 200 for an answer"),
+    ("database-away", "has no database (500 with QUERY-d3fas; 404 before v4.14)", "accept only 200 as an answer"),
     ("not-json", "answers 200 with a web page", "read the answer as JSON, and refuse if it is not JSON"),
     ("truncated", "breaks off in the middle of its answer", UNAVAILABLE),
-    ("redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
+    ("redirect", "redirects to another origin", "do not follow redirects when asking ZITADEL"),
     ("reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
-    ("drip", "sends its answer byte by byte", "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE),
+    ("drip", "sends its answer byte by byte", "limit the time of the whole request to ZITADEL: " + UNAVAILABLE),
 )
 UNUSUAL = ("redirect", "drip")  # ZITADEL never does these
 
@@ -57,14 +57,14 @@ CASES: tuple[Case, ...] = (
         id="robust.public_while_hanging",
         asked="the public path (--public) while 16 requests wait for ZITADEL",
         must=f"answered within {PUBLIC_SECONDS:.0f} s",
-        source="what needs no token must not depend on ZITADEL",
+        source="a path that needs no token must not depend on ZITADEL",
         ask=lambda run: run.hang.public,
     ),
     _prompt(
         id="robust.refusal_while_hanging",
         asked="a request without a token while 16 requests wait for ZITADEL",
         must=f"refused within {PUBLIC_SECONDS:.0f} s",
-        source="what needs no introspection must not depend on ZITADEL",
+        source="a request that needs no introspection must not depend on ZITADEL",
         ask=lambda run: run.hang.without_token,
     ),
     Case(

@@ -93,7 +93,7 @@ CASES: tuple[Case, ...] = (
         needs=Needs.ROLE,
         asked="introspection answers whose roles claim is empty, null, a list or a text, or grants by no organization",
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object: role key, then organization ID, then domain",
-        fix="read no roles from a claim, or of a role, that is missing, empty or not an object, and refuse",
+        fix="refuse if the claim, or the role in it, is missing, empty or not an object",
         ask=_claims,
     ),
     odd_case(
@@ -144,7 +144,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         id="safe.stale",
-        asked="a token that the API has let in before, deleted for --window seconds, while ZITADEL does not answer",
+        asked="a token that the API let in before, --window seconds after its deletion, while ZITADEL does not answer",
         must="refused, for example with 503",
         source="RFC 7662 section 4: the age of cached answers",
         fix="never use an answer of ZITADEL that is too old, also when no new one comes",

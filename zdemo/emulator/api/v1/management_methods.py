@@ -104,7 +104,7 @@ for line in Path(__file__).with_name("methods.txt").read_text(encoding="utf-8").
 
 
 def _update_configuration(kind: str, wrong_kind: Refusal, call: Call) -> Answer:
-    """Replace the settings of an application; lists that are absent stay, and no change is refused (ZITADEL)."""
+    """Replace the settings of an application; absent lists stay. An update without a change is refused (ZITADEL)."""
     fields = APPLICATION.fields(call)
     application = APPLICATION.existing(call, fields, ("Application doesn't exist", "COMMAND-2n8uU"))
     if application.kind != kind.lower():
