@@ -67,6 +67,10 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
 
 DOCTOR = "zdemo doctor --api http://a/b"
 PORT, AT_END = "change --emulator-port", "put a bare --admin-pat at the end of the line"
+ONE_ID = "give one ID, and repeat the option for the next"
+OTHER_HEADER = "a token goes to --pat; no option sends other header fields, but --curl prints a command"
+LISTED = f"commands (options follow them): {', '.join(COMMANDS)}"
+TOKEN, IS_TOKEN = "aB3x" * 20, "took a token or a secret"
 ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
 
 
@@ -75,7 +79,11 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
     [
         ("cal scoped", "no such command: cal", "did you mean call?"),
         ("scoped", "no such command: scoped", "did you mean zdemo call scoped?"),
-        ("--json doctor", "no such option: --json", "zdemo --help\n  lists the commands: options come after them"),
+        (
+            "--json doctor",
+            "no such option: --json",
+            f"zdemo --help\n  {LISTED}",
+        ),
         ("call private --pta", "no such option: --pta", "did you mean --pat?"),
         ("call scoped -pat x", "no such option: -pat", "did you mean --pat?"),
         ("call private --url", "option --url needs a value", "zdemo call --help"),
@@ -86,7 +94,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call /messages -X PSOT", "invalid value for --method: PSOT", "did you mean POST?"),
         ("call", "missing argument: ROUTE", "zdemo call --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
-        (f"introspect {'aB3x' * 20}", "unexpected argument: …", "did you mean zdemo introspect --pat?"),
+        (f"introspect {TOKEN}", "unexpected argument: …", "did you mean zdemo introspect --pat?"),
         ("serve --emulator 5001", "unexpected argument: 5001", "did you mean zdemo serve --emulator --port 5001?"),
         ("call POST /a", "unexpected argument: /a", "did you mean zdemo call /a -X POST?"),
         ("call --pat scoped", "missing argument: ROUTE", "--pat took scoped: is a variable in front of it empty?"),
@@ -105,9 +113,16 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("doctor --pat", "no such option: --pat", "set PAT in the environment or in .env"),
         ("call scoped \u2013as x", "\u2013as begins with a long dash", "write --as"),
         ("call scoped -\u2013pat x", "-\u2013pat begins with a long dash", "write --pat"),
-        ("role add a b", "no such command: add", "did you mean grant USER ROLE --create-role?"),
+        ("role add a b", "no such command: add", "did you mean zdemo role grant USER ROLE --create-role?"),
         ("setup --pat a", "no such option: --pat", "did you mean --admin-pat?"),
-        ("call public -H A:b", "no such option: -H", "zdemo call --help"),
+        ("call public -H A:b", "no such option: -H", OTHER_HEADER),
+        (f"role grant reader {TOKEN}", f"ROLE {IS_TOKEN}", "zdemo role grant --help"),
+        (f"introspect --require {TOKEN}", f"--require {IS_TOKEN}", "zdemo introspect --help"),
+        (f"setup --project-name {TOKEN}", f"--project-name {IS_TOKEN}", "zdemo setup --help"),
+        ("role list --role x", "no such option: --role", "zdemo role list --help"),
+        ("doctor http://a", "unexpected argument: http://a", "did you mean zdemo doctor --api http://a?"),
+        ("init --emulator --port 1", "no such option: --port", "did you mean --emulator-port?"),
+        ("verify --only safe.no_token,b", "unknown case: safe.no_token,b", ONE_ID),
         ("role grant a", "missing argument: ROLE", "USER took a: is a variable in front of it empty?"),
         ("call --as reader", "missing argument: ROUTE", "zdemo call --help"),
         ("init my.env", "unexpected argument: my.env", "did you mean zdemo init --env-file my.env?"),
@@ -125,7 +140,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
             f"unknown route: api.example.com/x {ROUTES}",
             "zdemo call https://api.example.com/x",
         ),
-        (f"call {'aB3x' * 20}.x:1", f"unknown route: … {ROUTES}", "zdemo call --help"),
+        (f"call {TOKEN}.x:1", f"unknown route: … {ROUTES}", "zdemo call --help"),
         ("call https:/a.example", f"unknown route: https:/a.example {ROUTES}", "zdemo call --help"),
         ("call http://a/x --url x", "--url cannot be combined with a URL", "leave out --url, or give the path alone"),
         ("call /messages#top", "a fragment (#) is not sent to an API", "leave out # and what follows it"),
@@ -134,9 +149,10 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("init --emulator --api-url http://localhost:8484", "the API and the emulator have the same port: 8484", PORT),
         ("emulator start", "unexpected argument: start", "zdemo emulator"),
         ("role grant a --admin-pat read:it", "--admin-pat took read:it", AT_END),
-        (f"introspect --pat x {'aB3x' * 20}", "unexpected argument: …", "did you mean to give one token?"),
-        *((word, f"no such command: {word}", "did you mean serve?") for word in ("run", "start")),
-        *((word, f"no such command: {word}", "zdemo --help") for word in ("version", "stop")),
+        (f"introspect --pat x {TOKEN}", "unexpected argument: …", "did you mean to give one token?"),
+        *((word, f"no such command: {word}", "did you mean zdemo serve?") for word in ("run", "start")),
+        ("version", "no such command: version", "did you mean zdemo --version?"),
+        ("stop", "no such command: stop", "zdemo --help"),
         ("doctor --yes", "--yes needs --fix", "add --fix"),
         ("doctor --fix --api x", "--api cannot be combined with --fix", "leave out --api"),
         ("serve --denied-as 401", "--denied-as needs --forward-auth", "add --forward-auth"),

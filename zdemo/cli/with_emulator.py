@@ -19,10 +19,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.usage import PAGES, as_typed, is_quoted, option
 from zdemo.config.environment import GIVEN_BY_EMULATOR
 from zdemo.config.file_io import create_file, read_file
-from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.text.printable import utf8_text
+from zdemo.text.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from zdemo.emulator.seed import Start

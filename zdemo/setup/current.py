@@ -8,7 +8,6 @@ from enum import StrEnum
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
-from zdemo.text.masking import holds_token
 from zdemo.zitadel.records import Application, Auth, Organization, Project, RoleAssignment, User
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
@@ -44,9 +43,8 @@ class SetupOptions:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
                 hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
                 raise UsageError(what, hint=hint)
-            if re.fullmatch(r"\d{15,}", name) or holds_token(name):
-                what = f"{option} {name} is {'a token' if holds_token(name) else 'an ID'}"
-                raise UsageError(what, hint="setup finds what it needs by names: give the name")
+            if re.fullmatch(r"\d{15,}", name):
+                raise UsageError(f"{option} {name} is an ID", hint="setup finds what it needs by names: give the name")
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             hint = f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages"
             raise UsageError(f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it", hint=hint)

@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.names import MANAGER_ROLES, could_be_new_role, did_you_mean, near_role
+from zdemo.config.names import MANAGER_ROLES, could_be_new_role, near_role
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
+from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
