@@ -120,6 +120,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         (f"introspect --require {TOKEN}", f"--require {IS_TOKEN}", "zdemo introspect --help"),
         (f"setup --project-name {TOKEN}", f"--project-name {IS_TOKEN}", "zdemo setup --help"),
         ("role list --role x", "no such option: --role", "zdemo role list --help"),
+        ("serve app:app --port 80", "unexpected argument: app:app", "zdemo serve --help"),
         ("doctor http://a", "unexpected argument: http://a", "did you mean zdemo doctor --api http://a?"),
         ("init --emulator --port 1", "no such option: --port", "did you mean --emulator-port?"),
         ("verify --only safe.no_token,b", "unknown case: safe.no_token,b", ONE_ID),

@@ -20,6 +20,8 @@ INCOMPLETE = TokenKind.CUT, TokenKind.UNUSUAL  # the second may also be whole
         (f"eyJ{PAT[3:]}", TokenKind.PAT),
         (jwe("code"), TokenKind.CODE),
         (jwe("PAT") * 2, TokenKind.DOUBLED),
+        (jwe("PAT") + jwe("access token"), TokenKind.DOUBLED),
+        (PAT + ACCESS_TOKEN, TokenKind.DOUBLED),
         (jwe("PAT").replace(".", "+.", 1), TokenKind.DAMAGED),
     ],
 )

@@ -315,9 +315,10 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         message, hint = f"unexpected argument: {extra[1]}", _words_of(ctx)
         meant = did_you_mean(f"--{extra[1]}", options)
         for form, option in OPTION_OF:
-            if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
-                rest = [other for other in arguments if other != word]
-                meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"
+            for word in arguments if option in options else ():
+                better = [*(other for other in arguments if other != word), option, word]
+                if re.fullmatch(form, word) and not ctx.command.make_parser(ctx).parse_args(args=[*better])[1]:
+                    meant = f"{ctx.command_path} {shlex.join(better)}"
         if "--pat" in options and holds_token(extra[1]):
             meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"
     else:

@@ -36,8 +36,8 @@ def near_role(role: str, keys: Iterable[str]) -> str:
 
 
 def could_be_new_role(role: str, user: str) -> bool:
-    """Return whether a text may be the key of a new role: no user's name, pattern, list, secret or manager role."""
-    return role not in {user, *MANAGER_ROLES} and not re.search(r"[\s,*…]", role) and not could_be_secret(role)
+    """Return whether a text may be the key of a new role: no user's name, pattern, list or secret."""
+    return role != user and not re.search(r"[\s,*]", role) and not could_be_secret(role)
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
