@@ -98,7 +98,7 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
         (f'{{"error":"x","id":"{PAT}"}}', "JSON instead of the value alone"),
         (f"%2B{PAT}%", "encoded for a URL"),
-        (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "a key or a certificate"),
         (f"http://localhost/#access_token={PAT}", "is an address"),
         ("op://vault/item/token", "is an address, such as that of a secret store"),
     ],

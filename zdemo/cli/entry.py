@@ -72,7 +72,8 @@ def _secret_words(argument: str) -> Iterable[str]:
         return ()
     # messages escape what cannot be printed, and name a path without // and ./
     printed = [] if argument.isprintable() else "".join(c if c.isprintable() else "=" for c in argument).split("=")
-    parts = filter(could_be_secret, (*argument.split("=", 1), *re.split(r"[/:\s'\"]", argument)))
+    pieces = (*argument.split("=", 1), *re.split(r"[/:\s'\"]", argument))
+    parts = [piece for piece in pieces if could_be_secret(IN_BRACES.sub("", piece))]
     # steps quote an argument for the shell, which changes a quote inside it
     return (argument, shlex.quote(argument).strip("'"), *printed, *parts)
 

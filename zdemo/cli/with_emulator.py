@@ -199,6 +199,8 @@ def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
         if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             hint = "for example: --env ZITADEL_ISSUER={domain}"
             raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
+        if shells := re.search(rf"\$({PLACEHOLDER.pattern})", template):
+            raise UsageError(f"--env {name}: {shells[0]} is a shell's variable", hint=f"write {shells[1]}")
         for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
             if word not in NAMES and (meant := did_you_mean(word, NAMES)):
                 raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")

@@ -267,11 +267,11 @@ def paste_error(text: str) -> PasteError | None:
 
 
 def _base64(text: str) -> PasteError | None:
-    """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    decoded = _decoded(text).strip() if re.fullmatch(r"[A-Za-z0-9+/]{64,}={0,2}", text) else ""
+    """Recognize base64 of a token or an ID: other texts do not decode to the characters of these by chance."""
+    decoded = _decoded(text).strip() if re.fullmatch(r"[A-Za-z0-9+/]{20,}={0,2}", text) else ""
     if re.match(ID_FIRST, decoded):
         return PAIR
-    return BASE64 if B64TOKEN.fullmatch(decoded) else None
+    return BASE64 if (ID_DIGITS if len(text) < 64 else B64TOKEN).fullmatch(decoded) else None
 
 
 def _json(text: str) -> PasteError | str:
@@ -324,7 +324,7 @@ _LOOKS: tuple[Look, ...] = (
     lambda text: HIDDEN if is_masked(text.strip("\"'` ")) else None,
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else None,
     _json,
-    _matching("-----BEGIN", "is a private key or a certificate"),
+    _matching("-----BEGIN", "is a key or a certificate (PEM)"),
     _matching(r"(?i)\A(null|none|nil|undefined|\[object Object\])\Z", NO_VALUE),
     _matching(rf"\A({VARIABLE})\Z", PasteError(IS_NAME, VALUE_ITSELF)),
     _base64,
