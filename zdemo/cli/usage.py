@@ -134,8 +134,8 @@ class HelpedCommand(_Helped, TyperCommand):
                 is_path = extra[0].startswith("/") and any("--path" in param.opts for param in self.params)
                 raise UsageError(message, hint=f"write --path {extra[0]}" if is_path else hint)
             ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
-            if len(extra) == 1 and extra[0] in STARTS:
-                raise UsageError(message, hint=Command(ours))
+            if extra[:1] and extra[0] in STARTS and all(word.startswith("-") for word in extra[1:2]):
+                raise UsageError(message, hint=Command(shlex.join([ours, *extra[1:]])))
             raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
         ctx.params[program] = behind_dashes or extra
         return left
@@ -317,7 +317,8 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         for form, option in OPTION_OF:
             for word in arguments if option in options else ():
                 better = [*(other for other in arguments if other != word), option, word]
-                if re.fullmatch(form, word) and not ctx.command.make_parser(ctx).parse_args(args=[*better])[1]:
+                _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
+                if re.fullmatch(form, word) and not left and len({*order}) == len(order):
                     meant = f"{ctx.command_path} {shlex.join(better)}"
         if "--pat" in options and holds_token(extra[1]):
             meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"

@@ -13,8 +13,8 @@ from zdemo import __version__
 from zdemo.cli.common_options import EnvFile
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import FROM_STDIN, TOKENS, at_terminal
+from zdemo.config.parsers import installing
 from zdemo.errors import ZdemoError
-from zdemo.errors.steps import Shell
 from zdemo.http.example_api import ROLE
 from zdemo.text.masking import holds_token
 from zdemo.text.printable import printable
@@ -72,7 +72,7 @@ async def _serve(options: list[str]) -> None:
         from mcp.shared.exceptions import MCPError
         from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
     except ImportError:
-        hint = Shell("pip install 'zdemo[mcp]'")
+        hint = installing("'zdemo[mcp]'")
         raise ZdemoError("zdemo mcp needs the package mcp, version 2, which is not installed", hint=hint) from None
 
     async def tools(*_: object) -> ListToolsResult:
