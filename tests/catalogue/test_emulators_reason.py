@@ -94,6 +94,11 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
     assert len(outputs[1].ran.out.splitlines()) <= MOST_LINES_OF_INTROSPECT
 
 
+def test_what_an_administrator_sees_of_an_unknown_client_comes_first(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, CLIENT_ID=APP["applicationId"], ZITADEL_ADMIN_PAT=ADMIN.pat)
+    introspect(bare, env).names("CLIENT_ID is the resource ID of the application")
+
+
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:
     with serving(create_app(planter.settings)) as port:
         env = settings(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}") | expired(planter)

@@ -204,6 +204,8 @@ def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
     assert (
         ran.err == "error: the API answers 404 to GET /messages: give --path a path that it has, and that allows GET\n"
     )
+    ran = bare(*python(CLOSED.replace("(401)", "(500)")))
+    assert ran.err.startswith("error: the API answers 500 to GET /messages without a token\n")
     ran = bare(*python(CLOSED.replace("(401)", "(401 if self.path == '/messages' else 404)"), "--public", "/nope"))
     assert ran.err == "error: the API answers 404 to /nope: give --public a path that needs no token\n"
 

@@ -79,8 +79,10 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
         raise InvalidValue(problem, corrected="" if may_be_password else address)
     if is_plain:
-        allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does="in a network that you trust")
-        with_https = "" if host.endswith(".docker.internal") else address  # that is this machine, in a container
+        is_containers = host.endswith(".docker.internal") or "." not in host
+        outside = "; a container's name is known only inside: from outside, use localhost" if is_containers else ""
+        allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does=f"in a network that you trust{outside}")
+        with_https = "" if is_containers else address
         meant = "localhost" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
         if meant := meant or did_you_mean(host, ["localhost"]):
             with_https = address.replace(f"https://{host}", f"http://{meant}", 1)

@@ -355,5 +355,5 @@ def paste_problem(token: str) -> Finding | None:
         id="token.pasted",
         cause=f"the token {error.text}",
         seen=() if form.problem else (("form", form.described),),  # the description is the cause again
-        fix=(error.fix,),
+        fix=(SEND_ANOTHER if error is PAIR else error.fix,),
     )

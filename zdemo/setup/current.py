@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from zdemo.config.names import MANAGER_ROLES
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
@@ -48,6 +49,8 @@ class SetupOptions:
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             hint = f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages"
             raise UsageError(f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it", hint=hint)
+        if self.role in MANAGER_ROLES:
+            raise UsageError(f"--role {self.role} is a role of ZITADEL's administrators", hint="choose another key")
         if self.reader_name.casefold() == self.visitor_name.casefold():
             hint = "give two names: one of the users has the role, the other does not"
             raise UsageError(f"--reader-name and --visitor-name are the same: {self.visitor_name}", hint=hint)
