@@ -201,9 +201,7 @@ def test_access_to_an_mcp_server_is_checked_alone(bare: Shell) -> None:
 def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
     ran = bare(*python(CLOSED.replace("(401)", "(404)")))
     assert (ran.code, ran.out) == (2, "")
-    assert (
-        ran.err == "error: the API answers 404 to GET /messages: give --path a path that it has, and that allows GET\n"
-    )
+    assert ran.err.startswith("error: the API answers 404 to GET /messages: give --path a path that it has")
     ran = bare(*python(CLOSED.replace("(401)", "(500)")))
     assert ran.err.startswith("error: the API answers 500 to GET /messages without a token\n")
     ran = bare(*python(CLOSED.replace("(401)", "(401 if self.path == '/messages' else 404)"), "--public", "/nope"))

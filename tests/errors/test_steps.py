@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +15,9 @@ from typer.main import get_command
 from tests.support.processes import ROOT, run_program
 from zdemo.cli.app import COMMANDS, app, load
 from zdemo.cli.common_options import ASK
-from zdemo.cli.usage import SECRET_OPTIONS, other_words
+from zdemo.cli.usage import OTHER_WORDS, SECRET_OPTIONS
 from zdemo.config.new_dotenv import with_env_file
-from zdemo.errors.steps import Command, Shell, in_words
+from zdemo.errors.steps import Command, Shell, in_words, usable
 from zdemo.text.spelling import did_you_mean
 
 PROGRAM: Any = get_command(app)
@@ -82,14 +83,18 @@ def is_of_a_command(line: str) -> bool:
     return True
 
 
+def test_no_command_with_a_masked_word_is_proposed() -> None:
+    steps = Command("role grant", ("x", "secret")), "not secret", Command("doctor")
+    assert usable(steps, lambda text: text.replace("secret", "…")) == ("not …", Command("doctor"))
+
+
 def taken(command: str) -> set[str]:
     """Return the options and commands that may stand behind the name of a command or a group."""
     group = PROGRAM
     for name in command.split():
         group = load(name) if group is PROGRAM else group.commands[name]
-    return {word for param in group.params for word in param.opts if word[0] == "-"}.union(
-        getattr(group, "commands", ())
-    )
+    words = (word for param in group.params for word in param.opts if word[0] == "-")
+    return {*words, *getattr(group, "commands", ())}
 
 
 def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
@@ -109,7 +114,7 @@ def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
 
 
 def test_another_word_means_what_exists_and_no_word_of_zdemo_is_a_misspelling() -> None:
-    table = other_words()
+    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
     by_command = {command: taken(command) for command in {*COMMANDS, *table} - {"*"}}
     everything = set[str]().union(*by_command.values())
     for command, rows in table.items():

@@ -23,11 +23,11 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zdemo.config.names import BEFORE_NAME
-from zdemo.config.variables import BY_NAME, is_token, variables_of
+from zdemo.config.variables import BY_NAME, is_public, variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
-from zdemo.text.masking import holds_token
+from zdemo.text.masking import TOKEN_LIKE, holds_token, looks_random
 from zdemo.text.spelling import did_you_mean
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
@@ -43,6 +43,7 @@ WITH_HELP: Any = {
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
+OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
 OPTION_OF = (  # by the form of a value
     (r"\d+", "--port"),
@@ -134,8 +135,8 @@ class HelpedCommand(_Helped, TyperCommand):
                 is_path = extra[0].startswith("/") and any("--path" in param.opts for param in self.params)
                 raise UsageError(message, hint=f"write --path {extra[0]}" if is_path else hint)
             ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
-            if extra[:1] and extra[0] in STARTS and all(word.startswith("-") for word in extra[1:2]):
-                raise UsageError(message, hint=Command(shlex.join([ours, *extra[1:]])))
+            if extra and extra[0] in STARTS and all(word.startswith("-") for word in extra[1:2]):
+                raise UsageError(message, hint=Command(f"{ours} {shlex.join(extra[1:])}".rstrip()))
             raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
         ctx.params[program] = behind_dashes or extra
         return left
@@ -170,16 +171,11 @@ def meant_or(meant: str, otherwise: Step) -> Step:
     return f"did you mean {meant}?" if meant else otherwise
 
 
-def other_words() -> dict[str, dict[str, str]]:
-    """Return the words that other programs have for those of zdemo."""
-    import tomllib  # here, because only mistakes need it
-
-    return tomllib.loads(Path(__file__).with_name("other_words.toml").read_text(encoding="utf-8"))
-
-
 def _meant_by(word: str, command: str, known: Collection[str]) -> str:
     """Return the hint for an option or a command that does not exist; empty where nothing says what is meant."""
-    table = other_words()
+    import tomllib  # here, because only mistakes need it
+
+    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
     rows = [*table.get(command, {}).items(), *(row for row in table["*"].items() if row[0] in known)]
     meant = next((meant for meant, words in rows if word in words.split()), None)
     meant = did_you_mean(word, known) if meant is None else meant
@@ -228,7 +224,8 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
         if typed in choices:
             return choices[choices.index(typed)]
     elif info.min is None:
-        if is_token(word) and not {*param.opts} & {*SECRET_OPTIONS}:
+        is_secret = is_public(word) or (re.fullmatch(TOKEN_LIKE, word) and looks_random(word))
+        if is_secret and not {*param.opts} & {*SECRET_OPTIONS}:
             raise UsageError(f"{_typed(param)} took a token or a secret", hint=_words_of(ctx))
         return kind(word)  # a text or a path, which every word is
     else:

@@ -8,7 +8,6 @@ from typing import Any
 
 from zdemo.config import parsers
 from zdemo.config.address import origin, resource
-from zdemo.text.masking import TOKEN_LIKE, looks_random
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
@@ -274,11 +273,6 @@ SECRETS = tuple(variable.name for variable in VARIABLES if variable.secret)
 def is_public(value: str) -> bool:
     """Return whether a value is a secret or a token of the emulator, which everybody knows."""
     return re.fullmatch(PUBLIC, value.strip()) is not None
-
-
-def is_token(text: str) -> bool:
-    """Return whether a text is certainly a token or a secret, so that no name can be meant."""
-    return is_public(text) or bool(re.fullmatch(TOKEN_LIKE, text) and (text.startswith("eyJ") or looks_random(text)))
 
 
 def variables_of(command: str) -> list[str]:
