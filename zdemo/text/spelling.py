@@ -8,13 +8,9 @@ LONG = 8  # letters of a word in which two slips are still plain
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the known name that a word is with a slip or two of the keyboard, in any case of letters, or nothing."""
-    letters = sum(map(str.isalnum, word))
-    if letters < LEAST_LETTERS:
-        return ""
-    names = {name.lower(): name for name in known}
-    most = 2 if letters >= LONG else 1
-    near = (names[name] for slips in range(most + 1) for name in names if _becomes(word.lower(), name, slips))
-    return next(near, "")
+    letters, names = sum(map(str.isalnum, word)), {name.lower(): name for name in known}
+    allowed = range((letters >= LEAST_LETTERS) * (2 + (letters >= LONG)))
+    return next((names[name] for slips in allowed for name in names if _becomes(word.lower(), name, slips)), "")
 
 
 def _becomes(word: str, name: str, slips: int) -> bool:
