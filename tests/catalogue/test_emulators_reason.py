@@ -59,7 +59,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
     "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),
     "a token that a refresh ended": (refreshed, "token.refreshed", "a refresh replaced the token"),
-    "an unknown token": (lambda _: {"PAT": jwe("PAT")}, "token.token_unknown", "which started .* know this token"),
+    "an unknown token": (lambda _: {"PAT": jwe("PAT")}, "token.token_unknown", "know this token.* create or request"),
     "an unknown client": (lambda _: {"CLIENT_ID": "1" * 18}, "client.client_unknown", "does not know CLIENT_ID"),
     "a wrong secret": (lambda _: {"CLIENT_SECRET": "x" * 64}, "client.wrong_secret", "CLIENT_ID is right"),
     "another's secret": (
