@@ -59,7 +59,7 @@ FAULTS: dict[str, tuple[Callable[[Planter], dict[str, str]], str, str]] = {
     "a user who was locked": (user("LockUser"), "token.user_locked", "the user reader was locked"),
     "a user who was removed": (user("DeleteUser"), "token.user_removed", "the token's user reader was removed"),
     "a token that a refresh ended": (refreshed, "token.refreshed", "a refresh replaced the token"),
-    "an unknown token": (lambda _: {"PAT": jwe("PAT")}, "token.token_unknown", "which started .* know this token"),
+    "an unknown token": (lambda _: {"PAT": jwe("PAT")}, "token.token_unknown", "know this token.* create or request"),
     "an unknown client": (lambda _: {"CLIENT_ID": "1" * 18}, "client.client_unknown", "does not know CLIENT_ID"),
     "a wrong secret": (lambda _: {"CLIENT_SECRET": "x" * 64}, "client.wrong_secret", "CLIENT_ID is right"),
     "another's secret": (
@@ -92,6 +92,11 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
     assert f"\nfinding       {finding}\n" in outputs[1].ran.out
     assert len(outputs[1].ran.out.splitlines()) <= MOST_LINES_OF_INTROSPECT
+
+
+def test_what_an_administrator_sees_of_an_unknown_client_comes_first(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, CLIENT_ID=APP["applicationId"], ZITADEL_ADMIN_PAT=ADMIN.pat)
+    introspect(bare, env).names("CLIENT_ID is the resource ID of the application")
 
 
 def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Shell, planter: Planter) -> None:

@@ -79,6 +79,8 @@ def test_a_new_role_is_defined_and_users_who_cannot_use_theirs_are_shown(own_sta
     ("words", "error", "hint"),
     [
         ("list raeder", "no user raeder", "did you mean reader?"),
+        ("list visitor@example.com", "no user", "did you mean visitor?"),
+        ("grant visitor reader", "no role reader", "reader is a user: write the user, then a role"),
         ("grant stranger read:messages", "no user", "stranger"),
         ("revoke reader write:messages", "no role write:messages", "read:messages, admin"),
         ("grant visitor Read:Messages --create-role", "no role", "refuses a second one that differs only in case"),

@@ -85,8 +85,8 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         ("--path messages -- true", "--path is not a path: messages", "--path /messages"),
         ("--path /m", "the command that starts the API is missing", "-- flask"),
         (
-            "--path /m -- api --secret={client_secret}",
-            "{client_secret} would show a secret in the list of processes",
+            "--path /m -- sh -c 'api # {client_secret}'",
+            "error: {client_secret} would show a secret in the list of processes",
             "--env CLIENT_SECRET={client_secret}",
         ),
         (
@@ -201,7 +201,9 @@ def test_access_to_an_mcp_server_is_checked_alone(bare: Shell) -> None:
 def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
     ran = bare(*python(CLOSED.replace("(401)", "(404)")))
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == "error: the API answers 404 to /messages: give --path a path that it has\n"
+    assert ran.err.startswith("error: the API answers 404 to GET /messages: give --path a path that it has")
+    ran = bare(*python(CLOSED.replace("(401)", "(500)")))
+    assert ran.err.startswith("error: the API answers 500 to GET /messages without a token\n")
     ran = bare(*python(CLOSED.replace("(401)", "(401 if self.path == '/messages' else 404)"), "--public", "/nope"))
     assert ran.err == "error: the API answers 404 to /nope: give --public a path that needs no token\n"
 

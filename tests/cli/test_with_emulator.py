@@ -104,6 +104,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
     [
         (("--env", "A={domian}", *START), 2, "unknown placeholder: {domian}", "did you mean {domain}?"),
         (("--env", "A={Domain}", *START), 2, "unknown placeholder: {Domain}", "did you mean {domain}?"),
+        (("--env", "A=${domain}", *START), 2, "${domain} is a shell's variable", "write {domain}"),
         (("--env", "A={issuer}/x", *START), 2, "unknown placeholder: {issuer}", "known: domain, client_id"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs COMMAND", "add COMMAND"),

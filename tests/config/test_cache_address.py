@@ -66,4 +66,4 @@ except SettingsError as error:
 
 def test_without_the_package_the_setting_is_refused_and_nothing_else_changes() -> None:
     error = "ZDEMO_CACHE_URL needs the package redis, which is not installed | pip install redis"
-    assert processes.run_python(WITHOUT_PACKAGE).splitlines() == [error]
+    assert processes.run_python(WITHOUT_PACKAGE).replace("uv pip", "pip").splitlines() == [error]

@@ -44,5 +44,5 @@ def test_a_proposed_setup_has_the_emulators_address(tmp_path: Path) -> None:
     path = tmp_path / "my.env"
     path.write_text(emulator_text())
     for text in ("setup", "setup --app"):
-        step = in_words(with_env_file(Command(text, option="--admin-pat"), path))
+        step = in_words(with_env_file(Command(text), path))
         assert step == f"zdemo {text} --domain http://localhost:8484 --env-file {path}"

@@ -30,6 +30,8 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_ID": "(312909075212468231)"}, 'CLIENT_ID has "("', False),
         ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
+        ({"CLIENT_ID": base64.b64encode(b"312909075212468231").decode()}, "CLIENT_ID is base64-encoded", True),
+        ({"ZDEMO_CACHE_TTL": "5000"}, "83 minutes", False),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT has the form of a client secret", True),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "the other an administrator's", False),

@@ -20,6 +20,8 @@ INCOMPLETE = TokenKind.CUT, TokenKind.UNUSUAL  # the second may also be whole
         (f"eyJ{PAT[3:]}", TokenKind.PAT),
         (jwe("code"), TokenKind.CODE),
         (jwe("PAT") * 2, TokenKind.DOUBLED),
+        (jwe("PAT") + jwe("access token"), TokenKind.DOUBLED),
+        (PAT + ACCESS_TOKEN, TokenKind.DOUBLED),
         (jwe("PAT").replace(".", "+.", 1), TokenKind.DAMAGED),
     ],
 )
@@ -96,7 +98,7 @@ def test_what_is_missing_is_said(token: str, described: str) -> None:
         (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
         (f'{{"error":"x","id":"{PAT}"}}', "JSON instead of the value alone"),
         (f"%2B{PAT}%", "encoded for a URL"),
-        (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "private key"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{PAT}", "a key or a certificate"),
         (f"http://localhost/#access_token={PAT}", "is an address"),
         ("op://vault/item/token", "is an address, such as that of a secret store"),
     ],
@@ -144,7 +146,7 @@ def test_base64_of_a_token_is_to_be_decoded(token: str, padded: bool) -> None:
     assert in_words(finding.fix[0]).endswith("base64 -d")
     pair = paste_problem(base64.b64encode(b"312909075212468231:" + text.encode()).decode())  # as in Basic
     assert pair is not None
-    assert "take what follows the colon" in str(pair.fix)
+    assert "or a PAT" in str(pair.fix), "what follows the colon is no token"
 
 
 @pytest.mark.parametrize(

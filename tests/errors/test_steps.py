@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +13,12 @@ import typer
 from typer.main import get_command
 
 from tests.support.processes import ROOT, run_program
-from zdemo.cli.app import app
+from zdemo.cli.app import COMMANDS, app, load
 from zdemo.cli.common_options import ASK
-from zdemo.cli.entry import WITH_OPTIONAL_VALUE
+from zdemo.cli.usage import OTHER_WORDS, SECRET_OPTIONS
 from zdemo.config.new_dotenv import with_env_file
-from zdemo.errors.steps import Command, Shell, in_words
+from zdemo.errors.steps import Command, Shell, in_words, usable
+from zdemo.text.spelling import did_you_mean
 
 PROGRAM: Any = get_command(app)
 ANY = "1"  # stands for a value that is known at run time only: a number is also a name
@@ -69,16 +71,30 @@ def is_of_a_command(line: str) -> bool:
     program, *arguments = words_of(line)
     if program != "zdemo":
         return program in OTHER_PROGRAMS
-    if arguments[-1] in WITH_OPTIONAL_VALUE:
+    if arguments[-1] in SECRET_OPTIONS:
         arguments[-1] += f"={ASK}"
-    assert not set(WITH_OPTIONAL_VALUE) & set(arguments), "an option that asks for a token must be the last one"
-    context = PROGRAM.make_context("zdemo", arguments[:1])
-    name, command, arguments = PROGRAM.resolve_command(context, arguments)
-    while hasattr(command, "resolve_command"):
-        name, command, arguments = command.resolve_command(context, arguments)
-    with suppress(typer.Exit):  # --help
+    assert not set(SECRET_OPTIONS) & set(arguments), "an option that asks for a token must be the last one"
+    with suppress(typer.Exit):  # --help, --version
+        context = PROGRAM.make_context("zdemo", arguments[:1])
+        name, command, arguments = PROGRAM.resolve_command(context, arguments)
+        while hasattr(command, "resolve_command"):
+            name, command, arguments = command.resolve_command(context, arguments)
         command.make_context(name, arguments, parent=context)
     return True
+
+
+def test_no_command_with_a_masked_word_is_proposed() -> None:
+    steps = Command("role grant", ("x", "secret")), "not secret", Command("doctor")
+    assert usable(steps, lambda text: text.replace("secret", "…")) == ("not …", Command("doctor"))
+
+
+def taken(command: str) -> set[str]:
+    """Return the options and commands that may stand behind the name of a command or a group."""
+    group = PROGRAM
+    for name in command.split():
+        group = load(name) if group is PROGRAM else group.commands[name]
+    words = (word for param in group.params for word in param.opts if word[0] == "-")
+    return {*words, *getattr(group, "commands", ())}
 
 
 def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
@@ -95,3 +111,22 @@ def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
         except Exception as error:
             error.add_note(f"{place} proposes {line}")
             raise
+
+
+def test_another_word_means_what_exists_and_no_word_of_zdemo_is_a_misspelling() -> None:
+    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
+    by_command = {command: taken(command) for command in {*COMMANDS, *table} - {"*"}}
+    everything = set[str]().union(*by_command.values())
+    for command, rows in table.items():
+        own = by_command.get(command, everything)
+        for meant, words in rows.items():
+            assert not own.intersection(words.split()) or command == "*", f"{command} has one of {words}"
+            if meant.startswith("zdemo "):
+                assert is_of_a_command(meant), meant
+            else:
+                assert own.issuperset(re.findall(r"--[\w-]+", meant)), f"{command}: {meant}"
+    for command, own in by_command.items():
+        named = " ".join(table.get(command, {}).values()).split()
+        near = {word: did_you_mean(word, own) for word in everything.difference(own, named)}
+        misread = {word: other for word, other in near.items() if word[:1] == other[:1]}
+        assert not misread, f"{command} takes what another command has for a misspelling"

@@ -382,6 +382,7 @@ def test_a_name_that_is_taken_meanwhile_is_reported_and_the_next_run_uses_it(des
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),
     ({"project_name": "353545601679493633"}, "--project-name 353545601679493633 is an ID"),
+    ({"role": "ORG_OWNER"}, "--role ORG_OWNER is a role of ZITADEL's administrators"),
     ({"reader_name": "x" * 201}, "--reader-name is empty or too long"),
     ({"visitor_name": "a\nb"}, "--visitor-name is empty or too long, has a control character"),
     ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),

@@ -15,12 +15,11 @@ import typer
 from zdemo.cli.app import app
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
-from zdemo.cli.usage import CommandLineError
+from zdemo.cli.usage import SECRET_OPTIONS, CommandLineError
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values
 
-WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 IN_BRACES = re.compile(r"(?<![^\s/:=@$]){[A-Za-z_]{1,20}}(?![^\s/:=@])")  # not a secret, so messages may name it
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -73,7 +72,8 @@ def _secret_words(argument: str) -> Iterable[str]:
         return ()
     # messages escape what cannot be printed, and name a path without // and ./
     printed = [] if argument.isprintable() else "".join(c if c.isprintable() else "=" for c in argument).split("=")
-    parts = filter(could_be_secret, (*argument.split("=", 1), *re.split(r"[/:\s'\"]", argument)))
+    pieces = (*argument.split("=", 1), *re.split(r"[/:\s'\"]", argument))
+    parts = [piece for piece in pieces if could_be_secret(IN_BRACES.sub("", piece))]
     # steps quote an argument for the shell, which changes a quote inside it
     return (argument, shlex.quote(argument).strip("'"), *printed, *parts)
 
@@ -85,7 +85,7 @@ def _null(mode: int) -> TextIO:
 def _run(screen: Screen, arguments: Sequence[str]) -> int:
     program = typer.main.get_command(app)
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
-    if "--" not in arguments and arguments[-1:] and arguments[-1] in WITH_OPTIONAL_VALUE:
+    if "--" not in arguments and arguments[-1:] and arguments[-1] in SECRET_OPTIONS:
         arguments[-1] += f"={ASK}"  # Typer has no optional values
     if arguments[1:] and arguments[0].endswith("-completion"):  # Typer would ignore the name of another shell
         raise UsageError(f"{arguments[0]} takes no value", hint="run it alone, in the shell that you mean")

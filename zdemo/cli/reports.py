@@ -74,6 +74,7 @@ def show_checks(
     ``verbose`` shows everything, as ``command`` would.
     """
     failures = [report for report in done if report.result.outcome is Outcome.FAIL]
+    failures.sort(key=lambda report: report.id != "api.accepts")  # what people ask for, and more than a matter of form
     warnings = [report for report in done if report.result.outcome is Outcome.WARN]
     first = failures[0] if failures and not verbose else None
     notes = [w for w in warnings if first and w.check.explains == first.id and w.result.fix != first.result.fix]

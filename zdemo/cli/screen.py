@@ -15,7 +15,7 @@ import typer
 
 from zdemo.cli.layout import BELOW, GLUE, LEAST_ROOM, behind, filled, pad, wrapped
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Step, in_lines
+from zdemo.errors.steps import Step, in_lines, usable
 from zdemo.text.columns import cells, columns_of, shows_colour
 from zdemo.text.printable import printable
 from zdemo.text.redaction import Redaction, in_texts
@@ -133,7 +133,7 @@ class Screen:
         if not as_json or self._answered:
             return
         try:
-            hint = printable("\n".join(map(in_lines, steps)))
+            hint = printable("\n".join(map(in_lines, usable(steps, self.redaction))))
             self.document({"error": printable("; ".join(problems)), "hint": hint, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
@@ -155,7 +155,8 @@ class Screen:
 
     def steps(self, label: str, steps: Iterable[Step], **layout: Any) -> None:
         """Print steps behind a label, as ``pairs`` does, each with its remark below it."""
-        self.pairs([("" if number else label, in_lines(step, GLUE)) for number, step in enumerate(steps)], **layout)
+        lines = [in_lines(step, GLUE) for step in usable(steps, self.redaction)]
+        self.pairs([("" if number else label, line) for number, line in enumerate(lines)], **layout)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:

@@ -101,7 +101,8 @@ def environment_with_token(
         if (variable := TOKENS[caller]) not in environment:
             hint = rename_steps(environment, variable) or (Command("setup", does="creates one (or set it in .env)"),)
             raise MissingTokenError(f"{variable} is not set", hint=hint)
-        environment = environment.giving("PAT", variable, environment[variable])
+        if variable != "PAT":  # which may hide another value, as is said then
+            environment = environment.giving("PAT", variable, environment[variable])
     if pat == ASK and at_terminal():
         hide_secrets(screen, environment)
         check(environment.without("PAT"))

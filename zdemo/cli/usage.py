@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import EnumType
@@ -22,12 +22,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zdemo.config.names import BEFORE_NAME, did_you_mean
-from zdemo.config.variables import BY_NAME, variables_of
+from zdemo.config.names import BEFORE_NAME
+from zdemo.config.variables import BY_NAME, is_public, variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
-from zdemo.text.masking import holds_token
+from zdemo.text.masking import TOKEN_LIKE, holds_token, looks_random
+from zdemo.text.spelling import did_you_mean
 
 SETTINGS_GROUP, OUTPUT_GROUP = "Settings", "Output"
 EXAMPLES = "Examples:\n"
@@ -40,19 +41,18 @@ WITH_HELP: Any = {
 }
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
-ROUTES = ("public", "private", "scoped")  # often typed without call
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
+OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
-OPTION_OF = ((r"\d+", "--port"), ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"), (r".*\.env", "--env-file"))
-HEADER = "-H", "--header"  # that of the token has --pat
-OTHER_WORDS = {  # of other programs, for options and commands
-    **dict.fromkeys(("--token", "--bearer", *HEADER), "--pat"),
-    **dict.fromkeys(("add", "create", "define"), "grant USER ROLE --create-role"),
-    **{"--url": "--domain", "delete": "revoke", "remove": "revoke", "curl": "call"},
-    **{"run": "serve", "start": "serve", "login": "token", "whoami": "introspect", "status": "doctor"},
-    **dict.fromkeys(("version", "stop", "users"), ""),  # near other commands in letters alone
-}
+OPTION_OF = (  # by the form of a value
+    (r"\d+", "--port"),
+    ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"),
+    (r".*\.env", "--env-file"),
+    ("https?://.*", "--api"),
+    ("https?://.*", "--domain"),
+)
+SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 WORDS = (  # Click's, and zdemo's
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
@@ -135,8 +135,8 @@ class HelpedCommand(_Helped, TyperCommand):
                 is_path = extra[0].startswith("/") and any("--path" in param.opts for param in self.params)
                 raise UsageError(message, hint=f"write --path {extra[0]}" if is_path else hint)
             ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
-            if len(extra) == 1 and extra[0] in STARTS:
-                raise UsageError(message, hint=Command(ours))
+            if extra and extra[0] in STARTS and all(word.startswith("-") for word in extra[1:2]):
+                raise UsageError(message, hint=Command(f"{ours} {shlex.join(extra[1:])}".rstrip()))
             raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
         ctx.params[program] = behind_dashes or extra
         return left
@@ -161,11 +161,8 @@ class HelpedGroup(_Helped, TyperGroup):
         """Return the name of the command that the words call, itself, and the other words. Raises UsageError."""
         word = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None:
-            other = OTHER_WORDS.get(word, word)
-            is_command = other.partition(" ")[0] in self.commands
-            near = other if is_command else did_you_mean(other, self.commands, least=0.6)  # doc is like doctor
-            meant = f"zdemo call {word}" if word in ROUTES else near
-            raise UsageError(f"no such command: {word}", hint=meant_or(meant, _help_of(ctx)))
+            meant = _meant_by(word, ctx.command_path.partition(" ")[2], self.commands)
+            raise UsageError(f"no such command: {word}", hint=meant or _words_of(ctx))
         return super().resolve_command(ctx, args)
 
 
@@ -174,19 +171,40 @@ def meant_or(meant: str, otherwise: Step) -> Step:
     return f"did you mean {meant}?" if meant else otherwise
 
 
+def _meant_by(word: str, command: str, known: Collection[str]) -> str:
+    """Return the hint for an option or a command that does not exist; empty where nothing says what is meant."""
+    import tomllib  # here, because only mistakes need it
+
+    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
+    rows = [*table.get(command, {}).items(), *(row for row in table["*"].items() if row[0] in known)]
+    meant = next((meant for meant, words in rows if word in words.split()), None)
+    meant = did_you_mean(word, known) if meant is None else meant
+    return f"did you mean {meant}?" if meant in known or meant.startswith(("--", "zdemo ")) else meant
+
+
+def unknown_id(what: str, name: str, known: Collection[str], listing: Command) -> UsageError:
+    """Return the error for the ID of a check or a case that does not exist; the start of some names these."""
+    meant = ", ".join(text for text in known if text.startswith(f"{name}.")) or did_you_mean(name, known)
+    hint = "give one ID, and repeat the option for the next" if "," in name else meant_or(meant, listing)
+    return UsageError(f"unknown {what}: {name}", hint=hint)
+
+
 def _help_of(ctx: Any) -> Command:
     return Command(f"{ctx.command_path.partition(' ')[2]} --help".strip(), uses_settings=False)
+
+
+def _typed(param: Any) -> str:
+    return str(param.metavar if param.name in param.opts else max(param.opts, key=len))
 
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
     if isinstance(value, str) and not value.strip() and value != param.default:
-        name = param.metavar if param.name in param.opts else max(param.opts, key=len)
-        raise UsageError(f"{name} is empty", hint="give a value: a variable there may be empty")
+        raise UsageError(f"{_typed(param)} is empty", hint="give a value: a variable there may be empty")
     if value is None or value == ():
         if param.required:
             hints = get_type_hints(callback, include_extras=True)
-            names = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+            names = {p.name: _typed(p) for p in ctx.command.params}
             given = ((names[n], text) for n, text in ctx.params.items() if not described(hints[n])[2])
             taken = [f"{name} took {text}" for name, text in given if type(text) is str]
             hint = f"{taken[-1]}: is a variable in front of it empty?" if taken else _help_of(ctx)
@@ -206,6 +224,9 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
         if typed in choices:
             return choices[choices.index(typed)]
     elif info.min is None:
+        is_secret = is_public(word) or (re.fullmatch(TOKEN_LIKE, word) and looks_random(word))
+        if is_secret and not {*param.opts} & {*SECRET_OPTIONS}:
+            raise UsageError(f"{_typed(param)} took a token or a secret", hint=_words_of(ctx))
         return kind(word)  # a text or a path, which every word is
     else:
         takes = f"{info.min} to {info.max}"
@@ -274,7 +295,7 @@ def check_excludes(ctx: typer.Context, kept: str, *names: str) -> None:
 
 def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield each of these options that is on the command line, with the other one, as people type them."""
-    typed = {p.name: p.metavar if p.name in p.opts else max(p.opts, key=len) for p in ctx.command.params}
+    typed = {p.name: _typed(p) for p in ctx.command.params}
     sources = ((name, ctx.get_parameter_source(name)) for name in names)
     return ((typed[name], typed[other]) for name, source in sources if source and source.name == "COMMANDLINE")
 
@@ -285,14 +306,17 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     if dash := next(filter(LONG_DASH.match, arguments), ""):
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
-        return _no_such_option(error.option_name, ctx, arguments, options)
+        bare = (word.partition("=")[0] for word in arguments)  # of -pat, Click names -p
+        return _no_such_option(next((w for w in bare if f"-{w}" in options), error.option_name), ctx, options)
     if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
-        message = f"unexpected argument: {extra[1]}"
-        meant = next((option for option in options if option == f"--{extra[1]}"), "")
-        for form, option in OPTION_OF:  # by the form of a value
-            if option in options and (word := next((w for w in arguments if re.fullmatch(form, w)), "")):
-                rest = [other for other in arguments if other != word]
-                meant = f"{ctx.command_path} {shlex.join([*rest, option, word])}"
+        message, hint = f"unexpected argument: {extra[1]}", _words_of(ctx)
+        meant = did_you_mean(f"--{extra[1]}", options)
+        for form, option in OPTION_OF:
+            for word in arguments if option in options else ():
+                better = [*(other for other in arguments if other != word), option, word]
+                _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
+                if re.fullmatch(form, word) and not left and len({*order}) == len(order):
+                    meant = f"{ctx.command_path} {shlex.join(better)}"
         if "--pat" in options and holds_token(extra[1]):
             meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"
     else:
@@ -302,22 +326,16 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     return UsageError(message, hint=meant_or(meant, hint))
 
 
-def _no_such_option(typed: str, ctx: Any, arguments: Sequence[str], options: Sequence[str]) -> UsageError:
-    if len(typed) == 2:  # Click names one letter of what was typed: -p for -pat
-        words = (word.partition("=")[0] for word in arguments if re.match(r"-\w\w", word))
-        typed = next((word for word in words if typed[1] in word), typed)
-    name, hint = typed.lstrip("-"), _help_of(ctx)
-    begun = [o for o in options if o.startswith(f"--{name}") or (len(o) > 4 and f"--{name}".startswith(o))]
-    is_other = typed in OTHER_WORDS and (typed not in HEADER or "authorization:" in " ".join(arguments).lower())
-    word = OTHER_WORDS[typed] if is_other else f"--{name}" if len(typed) > 2 else ""  # one letter is like many
-    if typed == "--pat" and ctx.command.name != "doctor":  # which has PAT, and an administrator's beside it
-        word = "--admin-pat"
-    near = did_you_mean(word, options)
-    meant = next((word for word in (near, *begun) if word in options), "")
-    if hasattr(ctx.command, "commands"):
-        hint = replace(hint, does="lists the commands: options come after them")
-    elif len(name) > 1 and not meant:
-        bare, known = name.upper().replace("-", "_"), variables_of(ctx.command_path.split()[1]) or BY_NAME
-        if setting := next((n for n in known if re.sub(BEFORE_NAME, "", n).startswith(bare)), ""):
-            return UsageError(f"no such option: {typed}", hint=f"set {setting} in the environment or in .env")
-    return UsageError(f"no such option: {typed}", hint=meant_or(meant, hint))
+def _no_such_option(typed: str, ctx: Any, options: Sequence[str]) -> UsageError:
+    path, name = ctx.command_path.partition(" ")[2], typed.lstrip("-").upper().replace("-", "_")
+    meant, known = _meant_by(typed, path, options), variables_of(path) or BY_NAME
+    if path and not meant and (setting := next((n for n in known if name in (n, re.sub(BEFORE_NAME, "", n))), "")):
+        meant = f"set {setting} in the environment or in .env"
+    return UsageError(f"no such option: {typed}", hint=meant or _words_of(ctx))
+
+
+def _words_of(ctx: Any) -> Command:
+    """Return the hint that names what a command takes, or the commands of a group."""
+    commands = ", ".join(getattr(ctx.command, "commands", ()))
+    taken = ", ".join(map(_typed, ctx.command.params))
+    return replace(_help_of(ctx), does=f"commands (options follow them): {commands}" if commands else f"takes {taken}")

@@ -19,10 +19,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.usage import PAGES, as_typed, is_quoted, option
 from zdemo.config.environment import GIVEN_BY_EMULATOR
 from zdemo.config.file_io import create_file, read_file
-from zdemo.config.names import did_you_mean
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.text.printable import utf8_text
+from zdemo.text.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from zdemo.emulator.seed import Start
@@ -199,6 +199,8 @@ def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
         if not equals or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             hint = "for example: --env ZITADEL_ISSUER={domain}"
             raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
+        if shells := re.search(rf"\$({PLACEHOLDER.pattern})", template):
+            raise UsageError(f"--env {name}: {shells[0]} is a shell's variable", hint=f"write {shells[1]}")
         for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
             if word not in NAMES and (meant := did_you_mean(word, NAMES)):
                 raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")

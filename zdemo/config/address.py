@@ -15,6 +15,7 @@ from zdemo.config.parsers import InvalidValue, corrected
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Shell, UnsetVariable
 from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
+from zdemo.text.spelling import did_you_mean
 
 ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
@@ -78,12 +79,12 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
         raise InvalidValue(problem, corrected="" if may_be_password else address)
     if is_plain:
-        allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does="in a network that you trust")
-        with_https = "" if host.endswith(".docker.internal") else address  # that is this machine, in a container
-        from difflib import get_close_matches  # here, because only mistakes need it
-
+        is_containers = host.endswith(".docker.internal") or "." not in host
+        outside = "; a container's name is known only inside: from outside, use localhost" if is_containers else ""
+        allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does=f"in a network that you trust{outside}")
+        with_https = "" if is_containers else address
         meant = "localhost" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
-        if meant := meant or next(iter(get_close_matches(host, ["localhost"], cutoff=0.8)), ""):
+        if meant := meant or did_you_mean(host, ["localhost"]):
             with_https = address.replace(f"https://{host}", f"http://{meant}", 1)
         raise InvalidValue("would send tokens and secrets over plain http", corrected=with_https, fix=allowed)
     return address

@@ -83,7 +83,8 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
         what, instead = f"names a file that is {form if content.strip() else 'empty'}", "copy the whole file again"
         if re.fullmatch(rb"[\w.-]{40,}\s*", content):
             what = "names a file that holds a token or a secret, not a key"
-            instead = "a token goes to PAT or --admin-pat" if kind is SERVICE_USER else "set CLIENT_SECRET to it"
+            secret = f"remove {kind.setting} and set CLIENT_SECRET to it"
+            instead = "a token goes to PAT or --admin-pat" if kind is SERVICE_USER else secret
         raise InvalidValue(what, fix=f"{instead}, or {kind.new_key}")
     other = SERVICE_USER if kind is APPLICATION else APPLICATION
     by_id = other if other.id_name in values and kind.id_name not in values else kind

@@ -1,4 +1,4 @@
-"""The name that is most like a word, and what is wrong with the names of settings and the places they come from."""
+"""The role that a text means, and what is wrong with the names of settings and the places they come from."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,10 +9,8 @@ from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, Step, UnsetVariable
 from zdemo.text.masking import could_be_secret
+from zdemo.text.spelling import did_you_mean
 
-NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
-NEAR_ROLE = 0.85  # read:mesages is near read:messages, write:messages is another role
-NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
 BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
 MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"  # of ZITADEL's administrators, and of no project
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
@@ -28,27 +26,18 @@ def with_path(steps: Iterable[Step], name: str, end: str) -> tuple[Step, ...]:
     return tuple(assignment(name, s.value + end) if isinstance(s, SetVariable) and s.name == name else s for s in steps)
 
 
-def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
-    """Return the known name that is most like a word in any case of letters, or an empty string."""
-    from difflib import get_close_matches  # here, because only mistakes need it
-
-    lowered = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), lowered, 1, least)
-    return lowered[near[0]] if near else ""
-
-
 def near_role(role: str, keys: Iterable[str]) -> str:
     """Return the role key that was probably meant by another text: a typing error, a scope, or a list of keys."""
     others = [key for key in keys if key != role]
     words = role.removeprefix(ROLE_SCOPE), *role.split(",")
     swapped = (key for key in others if sorted(key) == sorted(role) or role in key.split(":"))
-    near = (did_you_mean(word, others, least=NEAR_ROLE) for word in words)
+    near = (did_you_mean(word, others) for word in words)
     return next(filter(None, (*near, *swapped)), "")
 
 
 def could_be_new_role(role: str, user: str) -> bool:
-    """Return whether a text may be the key of a new role: no user's name, pattern, list, secret or manager role."""
-    return role not in {user, *MANAGER_ROLES} and not re.search(r"[\s,*…]", role) and not could_be_secret(role)
+    """Return whether a text may be the key of a new role: no user's name, pattern, list or secret."""
+    return role != user and not re.search(r"[\s,*]", role) and not could_be_secret(role)
 
 
 def rename_steps(environment: Environment, right: str = "") -> list[RenameVariable]:
@@ -63,7 +52,7 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
         is_foreign = environment.source(name) == EXPORTED and not name.startswith(PREFIXES)
         if name in BY_NAME or (is_foreign and not (right and meaning)):
             continue
-        near = (did_you_mean(form, BY_NAME, least=NEAR_VARIABLE) for form in (name, bare))
+        near = (did_you_mean(form, BY_NAME) for form in (name, bare))
         longer = (prefix + name for prefix in PREFIXES if right or ("_" in name and prefix == "ZDEMO_"))
         meaning = meaning or next(filter(BY_NAME.get, (bare, *longer, *near)), "")
         if meaning and meaning not in environment and right in ("", meaning):
@@ -73,7 +62,7 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
             name,
             meaning,
             environment.source(name),
-            certain=did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) == meaning  # not the name of another program
+            certain=did_you_mean(name, BY_NAME) == meaning  # not the name of another program
             and [*meanings.values()].count(meaning) == 1,
         )
         for name, meaning in meanings.items()
@@ -119,7 +108,7 @@ def misnamed_problems(environment: Environment) -> Iterator[Problem]:
     """Yield each variable whose name is almost that of a setting, but no copy such as PAT_OLD beside PAT."""
     for name in environment:
         is_own = environment.source(name) != EXPORTED or name.startswith(PREFIXES)
-        right = did_you_mean(name, BY_NAME, least=NEAR_VARIABLE) if is_own and name not in BY_NAME else ""
+        right = did_you_mean(name, BY_NAME) if is_own and name not in BY_NAME else ""
         if right in environment and not name.startswith(right) and environment[name] != environment[right]:
             text = f"{name} in {environment.source(name)} is not used: the setting is {right}, which is set too"
             advice = f"remove {name}, or move its value to {right}"

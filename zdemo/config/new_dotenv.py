@@ -114,8 +114,8 @@ def with_env_file(step: Step, path: Path | None) -> Step:
     if isinstance(step, Command) and step.text in ("setup", "setup --app"):
         with suppress(SettingsError):
             if emulator := emulator_in(environment := read_environment(path)):
-                text, does = f"{step.text} --domain {emulator}", "creates what is missing" if step.option else step.does
-                step = replace(step, text=text, option=admin_option(environment), does=does)
+                option = step.option or admin_option(environment)
+                step = replace(step, text=f"{step.text} --domain {emulator}", option=option)
     if isinstance(step, GrantRole) or (isinstance(step, Command) and step.uses_settings):
         return replace(step, env_file=step.env_file or (path if path != DEFAULT_ENV_FILE else None))
     return step

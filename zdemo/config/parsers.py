@@ -142,6 +142,11 @@ def own_key(text: str) -> str:
     return text
 
 
+def installing(package: str) -> Shell:
+    """Return the step that installs a package, also where uv made the environment, without pip."""
+    return Shell(f"{'pip' if find_spec('pip') else 'uv pip'} install {package}")
+
+
 def shown_address(url: str) -> str:
     """Return the address in a valid URL as messages may name it: without user name and password."""
     parts = urlsplit(url)
@@ -172,5 +177,5 @@ def cache_url(text: str) -> str:
     if problem := next((words for is_wrong, words in checks if is_wrong), ""):
         raise InvalidValue(problem, echo="", fix=fix)
     if not find_spec("redis"):
-        raise InvalidValue("needs the package redis, which is not installed", echo="", fix=Shell("pip install redis"))
+        raise InvalidValue("needs the package redis, which is not installed", echo="", fix=installing("redis"))
     return text

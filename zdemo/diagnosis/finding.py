@@ -9,7 +9,7 @@ from typing import Self
 
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors.problem import Problem
-from zdemo.errors.steps import Repair, Step, changed, repair_in
+from zdemo.errors.steps import Repair, Step, repair_in, usable
 
 LONGEST_QUOTE = 120  # characters of a text that came over the network
 LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word
@@ -95,8 +95,8 @@ class Finding:
             cause=hidden(self.cause),
             candidates=tuple(map(hidden, self.candidates)),
             seen=tuple((label, hidden(text)) for label, text in self.seen),
-            fix=tuple(changed(step, hidden) for step in self.fix),
-            otherwise=tuple(changed(step, hidden) for step in self.otherwise),
+            fix=usable(self.fix, hidden),
+            otherwise=usable(self.otherwise, hidden),
         )
 
 

@@ -21,6 +21,8 @@ JWE_SHAPES = ((142, 50), (120, 83))  # of a PAT and an access token: characters 
 JWE_TAG = 22  # characters of its last part; key and IV have 43 and 16
 SIGNATURES = {"R": (342, 512, 683), "P": (342, 512, 683), "E": (86, 128, 176)}  # characters, by the first of ``alg``
 PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # of the older form: 16 bytes of IV and what is sealed, base64url without padding
+TWO_TOKENS = (2 * PAT_LENGTH, PAT_LENGTH + OPAQUE_LENGTH, 2 * OPAQUE_LENGTH)
+JSON_START = "eyJhbGci"  # {"alg, with which every JWT and JWE begins
 LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
 SECRET_LENGTH = 64
@@ -72,7 +74,7 @@ class TokenKind(StrEnum):
     CUT = "token that was cut off"
     CHANGED = "token that was changed in one place"
     UNUSUAL = "token of unusual length"  # of a user whose ID was chosen by hand; or a piece of one
-    DOUBLED = "token that was pasted twice"
+    DOUBLED = "row of several tokens"
     DAMAGED = "text that is not a token of ZITADEL"
     UNKNOWN = "text of an unknown form"
 
@@ -198,11 +200,13 @@ def _json_part(part: str) -> dict[str, Any]:
 
 def _form(text: str) -> TokenForm:
     length, half = len(text), len(text) // 2
+    is_twice = length > OPAQUE_LENGTH and text[:half] == text[half:]
+    is_row = is_twice or text.count(JSON_START) > 1 or (length in TWO_TOKENS and not re.search(r"\.|\AeyJ", text))
     sealed = length * 3 // 4 - IV_BYTES
     kind = BEFORE_JWE.get(sealed, TokenKind.UNKNOWN)
     if not BASE64URL.fullmatch(text):
         kind = TokenKind.DAMAGED
-    elif length > OPAQUE_LENGTH and text[:half] == text[half:]:
+    elif is_row:
         kind = TokenKind.DOUBLED
     elif "." in text or text.startswith(JWE_START) or (kind is TokenKind.UNKNOWN and text.startswith("eyJ")):
         return _form_of_parts(text)
@@ -263,11 +267,11 @@ def paste_error(text: str) -> PasteError | None:
 
 
 def _base64(text: str) -> PasteError | None:
-    """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
-    decoded = _decoded(text).strip() if re.fullmatch(r"[A-Za-z0-9+/]{64,}={0,2}", text) else ""
+    """Recognize base64 of a token or an ID: other texts do not decode to the characters of these by chance."""
+    decoded = _decoded(text).strip() if re.fullmatch(r"[A-Za-z0-9+/]{20,}={0,2}", text) else ""
     if re.match(ID_FIRST, decoded):
         return PAIR
-    return BASE64 if B64TOKEN.fullmatch(decoded) else None
+    return BASE64 if (ID_DIGITS if len(text) < 64 else B64TOKEN).fullmatch(decoded) else None
 
 
 def _json(text: str) -> PasteError | str:
@@ -320,7 +324,7 @@ _LOOKS: tuple[Look, ...] = (
     lambda text: HIDDEN if is_masked(text.strip("\"'` ")) else None,
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else None,
     _json,
-    _matching("-----BEGIN", "is a private key or a certificate"),
+    _matching("-----BEGIN", "is a key or a certificate (PEM)"),
     _matching(r"(?i)\A(null|none|nil|undefined|\[object Object\])\Z", NO_VALUE),
     _matching(rf"\A({VARIABLE})\Z", PasteError(IS_NAME, VALUE_ITSELF)),
     _base64,
@@ -351,5 +355,5 @@ def paste_problem(token: str) -> Finding | None:
         id="token.pasted",
         cause=f"the token {error.text}",
         seen=() if form.problem else (("form", form.described),),  # the description is the cause again
-        fix=(error.fix,),
+        fix=(SEND_ANOTHER if error is PAIR else error.fix,),
     )

@@ -6,9 +6,9 @@ paste, never inside it. A word in capitals, such as FILE, stands for something o
 
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 DEFAULT_ENV_FILE = Path(".env")
 
@@ -107,15 +107,10 @@ def repair_in(steps: Iterable[Step]) -> Repair | None:
     return next((step for step in steps if isinstance(step, Repair) and step.certain), None)
 
 
-def changed(step: Step, change: Callable[[str], str]) -> Step:
-    """Return a step with all its texts changed."""
-    if isinstance(step, str):
-        return change(step)
-    texts = {known.name: getattr(step, known.name) for known in fields(step)}
-    new: dict[str, Any] = {n: changed(text, change) for n, text in texts.items() if isinstance(text, str)}
-    if isinstance(step, Command):
-        new["names"] = tuple(map(change, step.names))
-    return replace(step, **new)
+def usable(steps: Iterable[Step], hide: Callable[[str], str]) -> tuple[Step, ...]:
+    """Return the steps with secrets hidden in sentences, without what would be pasted with a masked one in it."""
+    hidden = (hide(step) if isinstance(step, str) else step for step in steps)
+    return tuple(step for step in hidden if hide(in_line(step)) == in_line(step))
 
 
 def does(step: Step) -> str:

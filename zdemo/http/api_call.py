@@ -181,7 +181,9 @@ def call_api(
         what = f"{settings.api_url} refuses connections: the API is not running there"
         port = urlsplit(settings.api_url).port
         serve = "serve" if DEFAULT_API_URL.endswith(f":{port}") else f"serve --port {port}"
-        hint = (Command(serve, does="starts it"), f"or correct {settings.setting}") if port else failure.steps
+        is_own = setting == THE_URL and route.path not in [known.path for known in Route]
+        start = "start your API: where it ended, its log says why" if is_own else Command(serve, does="starts it")
+        hint = (start, f"or correct {settings.setting}") if port else failure.steps
         raise ConnectionFailed(what, hint=hint, kind=failure.kind) from failure
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)

@@ -5,10 +5,10 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from zdemo.config.names import MANAGER_ROLES
 from zdemo.errors import UsageError
 from zdemo.http.example_api import ROLE
 from zdemo.setup.state_file import IssuedCredential, SetupState
-from zdemo.text.masking import holds_token
 from zdemo.zitadel.records import Application, Auth, Organization, Project, RoleAssignment, User
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
@@ -44,12 +44,13 @@ class SetupOptions:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
                 hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
                 raise UsageError(what, hint=hint)
-            if re.fullmatch(r"\d{15,}", name) or holds_token(name):
-                what = f"{option} {name} is {'a token' if holds_token(name) else 'an ID'}"
-                raise UsageError(what, hint="setup finds what it needs by names: give the name")
+            if re.fullmatch(r"\d{15,}", name):
+                raise UsageError(f"{option} {name} is an ID", hint="setup finds what it needs by names: give the name")
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             hint = f"choose a key other than NULL without any of {BROKEN_IN_ROLES}, e.g. read:messages"
             raise UsageError(f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it", hint=hint)
+        if self.role in MANAGER_ROLES:
+            raise UsageError(f"--role {self.role} is a role of ZITADEL's administrators", hint="choose another key")
         if self.reader_name.casefold() == self.visitor_name.casefold():
             hint = "give two names: one of the users has the role, the other does not"
             raise UsageError(f"--reader-name and --visitor-name are the same: {self.visitor_name}", hint=hint)

@@ -168,10 +168,10 @@ IN_TWO_WAYS = "a token in header and query: 400 invalid_request", "two tokens ar
 API_CHECKS: tuple[Check[Target], ...] = (
     _reachable,
     _no_token,
+    _garbage,
     _same_as("correct.other_scheme", "other_scheme", "another scheme: treated as no token", "another scheme"),
     _same_as("correct.malformed", "malformed", "a malformed header: invalid_request, 400 or 401", "a malformed header"),
     _same_as("robust.too_long", "too_long", "a token of 16 KiB: refused", "a long token"),
-    _garbage,
     _same_as("correct.scheme_case", "scheme_case", *IN_SMALL_LETTERS, "api.garbage"),
     _query,
     _same_as("polite.two_ways", "both_ways", *IN_TWO_WAYS),

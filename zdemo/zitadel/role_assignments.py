@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.names import MANAGER_ROLES, could_be_new_role, did_you_mean, near_role
+from zdemo.config.names import MANAGER_ROLES, could_be_new_role, near_role
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ROLE_SCOPE, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.errors.steps import Command, Step
+from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import Introspector, project_behind
 from zdemo.zitadel.introspection_client import IntrospectionClient
@@ -94,7 +95,8 @@ def require_user(client: ManagementClient, project_id: str, name: str) -> User:
         hint = "a user of another organization may be hidden from this administrator: give the user's ID"
     elif not resources.is_user_id(name):
         similar = resources.list_similar_users(client, name)
-        near = did_you_mean(name, [text for user in similar for text in (user.username, user.login_name)])
+        names = [text for user in similar for text in (user.username, user.login_name)]
+        near = did_you_mean(name, names) or did_you_mean(name.partition("@")[0], names)
         hint = f"did you mean {near}?" if near else hint
     if name in (project_id, *resources.list_roles(client, project_id)):
         hint = Command("role list", does=f"shows users: {name} names a role, or the project")
@@ -117,7 +119,7 @@ def _assignments_of(
         near, known = near_role(role, keys), ", ".join(keys) or "no role yet"
         more: Step = "role keys are compared exactly"
         if define and not near and could_be_new_role(role, name):
-            more = define
+            more = f"{role} is a user: write the user, then a role" if resources.find_user(client, role) else define
         if near.casefold() == role.casefold():
             more = "ZITADEL compares role keys exactly, and refuses a second one that differs only in case"
         hint: tuple[Step, ...] = (f"did you mean {near}?" if near else f"the project has {known}", more)

@@ -19,7 +19,7 @@ from zdemo.cli.usage import OUTPUT_GROUP, argument, flag, meant_or, option, opti
 from zdemo.cli.watch import Watch
 from zdemo.config.address import ISSUER, is_local, is_loopback
 from zdemo.config.environment import EXPORTED, Environment, read_environment
-from zdemo.config.names import THE_URL, did_you_mean
+from zdemo.config.names import THE_URL
 from zdemo.config.settings import API_URL, ClientSettings, Settings
 from zdemo.config.variables import is_public
 from zdemo.diagnosis.finding import Finding
@@ -32,6 +32,7 @@ from zdemo.http.api_call import as_json as call_document
 from zdemo.http.example_api import Route
 from zdemo.text.masking import could_be_secret, masked, without_secret_query
 from zdemo.text.printable import printable
+from zdemo.text.spelling import did_you_mean
 
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent. Default: GET."
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"
@@ -150,7 +151,8 @@ def _send(
     except ConnectionFailed as failure:
         emulator = re.fullmatch(r"http://localhost:(\d{2,5})", environment.get(ISSUER, ""))
         is_here = failure.kind is FailureKind.REFUSED and is_local(settings.api_url)
-        if not (emulator and is_here and is_public(environment.get("CLIENT_SECRET", ""))):
+        is_own = not isinstance(failure.steps[0], Command)
+        if is_own or not (emulator and is_here and is_public(environment.get("CLIENT_SECRET", ""))):
             raise
         try:
             send_once(emulator[0], ISSUER, "GET", "/", timeout_seconds=settings.timeout_seconds)

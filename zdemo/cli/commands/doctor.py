@@ -17,9 +17,8 @@ from zdemo.cli.common_options import AdminKey, AdminPat, EnvFile, Json, Junit, c
 from zdemo.cli.repairs import can_repair, repair
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, with_admin, with_issued_token
-from zdemo.cli.usage import PAGES, check_excludes, check_needs, completing, flag, meant_or, option, verbose_flag
+from zdemo.cli.usage import PAGES, check_excludes, check_needs, completing, flag, option, unknown_id, verbose_flag
 from zdemo.config.address import ADMIN_PAT, admin_option
-from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import CACHE_URL
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import Check, CheckReport, examine
@@ -106,9 +105,8 @@ def doctor(
 
 
 def _unknown(name: str, known: Collection[str]) -> UsageError:
-    near = next((check for check in known if check.startswith(f"{name}.")), "") or did_you_mean(name, known)
     listing = Command("doctor --list" if "token.active" in known else "doctor --api URL --list")
-    return UsageError(f"unknown check: {name}", hint=meant_or(near, listing))
+    return unknown_id("check", name, known, listing)
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from typing import Any
@@ -12,9 +13,8 @@ from zdemo import __version__
 from zdemo.cli.common_options import EnvFile
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import FROM_STDIN, TOKENS, at_terminal
-from zdemo.config.names import did_you_mean
+from zdemo.config.parsers import installing
 from zdemo.errors import ZdemoError
-from zdemo.errors.steps import Shell
 from zdemo.http.example_api import ROLE
 from zdemo.text.masking import holds_token
 from zdemo.text.printable import printable
@@ -72,7 +72,7 @@ async def _serve(options: list[str]) -> None:
         from mcp.shared.exceptions import MCPError
         from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
     except ImportError:
-        hint = Shell("pip install 'zdemo[mcp]'")
+        hint = installing("'zdemo[mcp]'")
         raise ZdemoError("zdemo mcp needs the package mcp, version 2, which is not installed", hint=hint) from None
 
     async def tools(*_: object) -> ListToolsResult:
@@ -109,8 +109,8 @@ async def _document(tool: str, given: dict[str, Any], options: list[str]) -> dic
         return {"error": "wrong arguments", "hint": f"{tool} takes {names.replace(' ', ', ')}"}
     if {"setting", "token"} <= given.keys():
         return {"error": "setting and token both name a token", "hint": "leave out one of them"}
-    if name := did_you_mean(str(given.get("token", "")), CALLERS):
-        return {"error": "token is the name of a setting, not a token", "hint": f"give it as setting: {name}"}
+    if re.fullmatch("[A-Z_]+", str(given.get("token"))):
+        return {"error": "token is the name of a setting, not a token", "hint": f"setting: {', '.join(CALLERS)}"}
     token, words = given.get("token", ""), [*command.split(), "--json", *options]
     for name, value in given.items():
         text = CALLERS.get(str(value)) if name == "setting" else FROM_STDIN if name == "token" else value

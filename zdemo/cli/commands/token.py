@@ -141,7 +141,8 @@ def _environment(
         if not token_input.at_terminal():
             option = f"--client-id {shlex.quote(client_id)} --client-secret -"
             reads = Command("token", option=option, does="reads that user's secret from standard input")
-            raise MissingTokenError(unused, hint=reads)
+            same = f"if that user is meant: write --client-id {owner}"
+            raise MissingTokenError(unused, hint=same if client_id.partition("@")[0] == owner else reads)
         screen.note(unused)
         environment = environment.without(USER_SECRET)
     return environment

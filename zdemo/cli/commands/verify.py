@@ -17,11 +17,10 @@ import typer
 from zdemo.cli import reports, with_emulator
 from zdemo.cli.common_options import HIGHEST_PORT, Json, Junit, port_explained, split_url
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import argument, check_excludes, completing, flag, meant_or, option, verbose_flag
+from zdemo.cli.usage import argument, check_excludes, completing, flag, option, unknown_id, verbose_flag
 from zdemo.config.address import is_loopback
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.environment import KEY_FILE
-from zdemo.config.names import did_you_mean
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command
 from zdemo.http.example_api import ROLE
@@ -94,7 +93,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     for name in names:
         if name not in NAMES:
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            raise UsageError(f"unknown case: {name}", hint=meant_or(did_you_mean(name, NAMES), list_them))
+            raise unknown_id("case", name, NAMES, list_them)
     if list_cases:
         reports.show_list(screen, requested(CASES, names), as_json=as_json)
         return ExitCode.YES
@@ -141,8 +140,12 @@ def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
 
 def _check_paths(run: VerifyRun, target: GradedApi) -> None:
     """Raise UsageError for a path that the API does not have, and for a public one that needs a token."""
-    if run.answer.status == HTTPStatus.NOT_FOUND:
-        raise UsageError(f"the API answers 404 to {target.path}: give --path a path that it has")
+    if run.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        what = f"the API answers {run.answer.status} to GET {target.path} without a token"
+        raise ZdemoError(what, hint="run it alone, and read what it prints: it fails by itself")
+    if run.answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        what = f"the API answers {run.answer.status} to GET {target.path}"
+        raise UsageError(f"{what}: give --path a path that it has, and that allows GET")
     if target.public and (status := run.api.send(path=target.public).status) in (401, 403, 404):
         raise UsageError(f"the API answers {status} to {target.public}: give --public a path that needs no token")
 

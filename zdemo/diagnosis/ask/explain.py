@@ -61,7 +61,7 @@ def explain(  # noqa: PLR0913  # each given by name
         if other := api_difference(api_url, settings):
             finding = other_api(other, call.setting).and_seen(finding.seen)
         elif other == "" and call.answer.status != 502:  # with the same CLIENT_ID, the secret may differ
-            finding = same_settings(finding, settings)
+            finding = same_settings(finding)
     if finding.candidates:
         more = Command("introspect", option=again, does="what ZITADEL says about this token")
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from zdemo.config.environment import Environment
-from zdemo.config.names import assignment, did_you_mean, rename_steps
+from zdemo.config.names import assignment, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
@@ -19,6 +19,7 @@ from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
 from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
+from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import instance_not_found
 

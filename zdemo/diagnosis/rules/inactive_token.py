@@ -27,7 +27,7 @@ def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
 
 
 BY_KIND = {
-    TokenKind.DOUBLED: _copy("doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.DOUBLED: _copy("doubled", "several tokens stand in a row, or one was pasted twice"),
     TokenKind.CHANGED: _copy("damaged", "the token was changed in one place: its length is right, its form is not"),
     TokenKind.DAMAGED: Finding(
         id="token.damaged",

@@ -5,7 +5,7 @@ ZITADEL lets any PAT list its own role assignments, so most findings are certain
 
 from collections.abc import Collection, Sequence
 
-from zdemo.config.names import could_be_new_role, near_role
+from zdemo.config.names import MANAGER_ROLES, could_be_new_role, near_role
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
@@ -178,6 +178,23 @@ def _near_miss(case: TokenCase) -> Finding | None:
     return Finding(id=name, cause=cause, seen=seen, fix=fix[:1], otherwise=fix[1:])
 
 
+@rule(Probe.VISITOR)
+def _swapped_callers(case: TokenCase) -> Finding | None:
+    if case.role not in case.evidence.visitor_roles:
+        return None
+    cause = f"the role {case.role} is missing, and the token in ZDEMO_VISITOR_PAT has it: PAT and that one are swapped"
+    fix, otherwise = "exchange the values of PAT and ZDEMO_VISITOR_PAT", _grant(case, does="if they are not swapped")
+    return Finding(id="role.swapped_callers", cause=cause, likely=True, fix=(fix,), otherwise=(otherwise,))
+
+
+def _manager_role(case: TokenCase) -> Finding | None:
+    if case.role not in MANAGER_ROLES:
+        return None
+    cause = f"{case.role} is a role of ZITADEL's administrators: APIs see the roles of their project alone"
+    keys = _names(sorted(case.active.defined or ())[:MOST_SHOWN])
+    return Finding(id="role.undefined", cause=cause, fix=(f"name one role of this project by its key ({keys})",))
+
+
 @rule(Probe.ASSIGNMENTS)
 def _missing(case: TokenCase) -> Finding:
     user, option = case.active.user, case.evidence.admin_option
@@ -222,6 +239,7 @@ def _assignment_lines(case: TokenCase) -> Lines:
 
 MISSING_ROLE = table(
     *table(
+        _manager_role,
         _other_project_configured,
         rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
         _administrators_token,
@@ -229,6 +247,6 @@ MISSING_ROLE = table(
         _narrowed_to_roles,
         seen=_token_lines,
     ),
-    *table(_by_assignments, _near_miss, _missing, seen=_assignment_lines),
+    *table(_by_assignments, _near_miss, _swapped_callers, _missing, seen=_assignment_lines),
     when=lambda case: isinstance(case.refusal, InsufficientScope),
 )

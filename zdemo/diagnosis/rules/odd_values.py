@@ -18,10 +18,12 @@ from zdemo.diagnosis.token_form import (
     paste_error,
     token_form,
 )
+from zdemo.diagnosis.wording import span
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Step
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
+LONG_WINDOW_SECONDS = 3600
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 COPY_ID = "set CLIENT_ID to the API application's client ID, from the application's page in ZITADEL"
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
@@ -114,6 +116,9 @@ def _odd(values: Mapping[str, str], setting: Callable[[str], str]) -> Iterator[P
         if name in values and values[name] == values.get(other):
             what = f"{setting(name)} and {setting(other)} hold the same value: {why}"
             yield odd(what, f"correct {setting(name)} or {setting(other)}", name, other, fatal=fatal)
+    if (ttl := values.get("ZDEMO_CACHE_TTL", "")).isdigit() and int(ttl) > LONG_WINDOW_SECONDS:
+        what = f"ZDEMO_CACHE_TTL is {span(int(ttl))}: a role that is removed can pass for so long"
+        yield odd(what, "give ZDEMO_CACHE_TTL in seconds, such as 5", "ZDEMO_CACHE_TTL")
     if values.keys() >= {"ZITADEL_KEY_FILE", "CLIENT_SECRET"} and GIVEN_BY_EMULATOR not in values:
         what = "ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not"
         yield odd(what, "remove the one that the application does not use", "ZITADEL_KEY_FILE", "CLIENT_SECRET")

@@ -1,8 +1,8 @@
 """Why an API refused a token, or could not judge it: by what it says, and compared with what ZITADEL says here."""
 
+import re
 from dataclasses import replace
 
-from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
@@ -21,7 +21,7 @@ from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
-REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again"
+REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
 CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
@@ -29,6 +29,9 @@ RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
+WAIT = "try again when that time is over"
+LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
+LOOK_THERE = "in the API, look for the role among the keys of the claim urn:zitadel:iam:org:project:roles"
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
@@ -102,7 +105,8 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
 
 def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection is not None and case.call.role not in case.introspection.roles()
+    required = case.call.role or (case.call.challenge and case.call.challenge.scope)
+    return is_own and case.introspection is not None and required not in case.introspection.roles()
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
@@ -149,6 +153,16 @@ def _actor(case: ApiCase) -> Finding | None:
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
+def _audience(case: ApiCase) -> Finding | None:
+    challenge, token = case.call.challenge, case.introspection
+    if case.here or not challenge or not token or not re.search(r"(?i)audience|\baud\b", challenge.description):
+        return None
+    audience = ", ".join(quoted(name, 60) for name in token.audience)
+    cause = f"the API refuses the token's audience, which is a list: {audience}"
+    fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
+    return Finding(id="call.own_rules", cause=cause, fix=(fix,))
+
+
 def _apis_clock(case: ApiCase) -> Finding | None:
     """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
     token, challenge = case.introspection, case.call.challenge
@@ -177,6 +191,8 @@ def _compared(case: ApiCase) -> Finding:
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
+    if case.code == "insufficient_scope" and _is_own_refusal(case) and not case.here:
+        return replace(finding, candidates=(LOOKS_ELSEWHERE, *finding.candidates), fix=(LOOK_THERE, *finding.fix))
     if case.here or case.from_zdemo or case.status == 403:
         return finding
     verifies, fix = ELSEWHERE, finding.fix
@@ -191,12 +207,11 @@ def other_api(difference: str, setting: str) -> Finding:
     return Finding(id="call.disagrees", cause=f"the API {difference}", fix=(RESTART,), otherwise=(otherwise,))
 
 
-def same_settings(finding: Finding, settings: Settings) -> Finding:
+def same_settings(finding: Finding) -> Finding:
     """Return the finding about an API that said that it has these settings: they are no cause."""
-    reuses = () if settings.cache_ttl_seconds else (REUSES,)
-    of_settings = (ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS, *reuses)
+    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
     first, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
-    steps = finding.steps if finding.id == "call.api_cannot_ask" else (LET_THROUGH,)
+    steps = (WAIT if first == REUSES else LET_THROUGH,) if finding.id != "call.api_cannot_ask" else finding.steps
     cause = f"{first} ({finding.cause})"
     return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=steps, otherwise=())
 
@@ -221,4 +236,6 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     )
 
 
-COMPARED = table(_api_cannot_ask, _by_the_api_alone, _lacks_role, _own_rules, _is_pat, _actor, _apis_clock, _compared)
+COMPARED = table(
+    _api_cannot_ask, _by_the_api_alone, _lacks_role, _own_rules, _is_pat, _actor, _audience, _apis_clock, _compared
+)

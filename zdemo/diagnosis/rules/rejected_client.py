@@ -258,6 +258,12 @@ def _unknown(case: TokenCase, records: ClientRecords) -> Finding:
     )
 
 
+def _emulators_own_first(case: TokenCase) -> Finding | None:
+    """Judge by the emulator's record, unless an administrator may know more about a client that it does not know."""
+    finding, evidence = emulators_own.judge(case), case.evidence
+    return None if finding and finding.id == "client.client_unknown" and evidence.with_administrator else finding
+
+
 def _with_form(known: Rule[TokenCase]) -> Rule[TokenCase]:
     """Return a rule that shows which value is wrong, and says why where the value's form does."""
 
@@ -335,8 +341,9 @@ REFUSED_CLIENT = table(
     _other_status,
     *table(_emulators, _service_account, _misplaced, when=_has_secret),
     _other_audience,
-    _with_form(emulators_own),
+    _with_form(replace(emulators_own, judge=_emulators_own_first)),
     *table(_with_form(_by_records), seen=lambda _: (LOOKED_UP,)),
+    _with_form(emulators_own),
     _everything_refused,
     _clock,
     *table(_odd, when=_has_secret),
