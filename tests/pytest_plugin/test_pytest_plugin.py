@@ -40,6 +40,11 @@ def test_a_forgotten_exit_does_not_keep_a_program_running(rest: str, code: int, 
     assert (ran.returncode, ran.stderr) == (code, "")
 
 
+def test_a_setting_that_a_test_changes_stays_changed(zitadel_emulator: ZitadelEmulator) -> None:
+    zitadel_emulator.env["ZDEMO_CACHE_TTL"] = "5"
+    assert Settings.from_env(zitadel_emulator.env).cache_ttl_seconds == 5
+
+
 def test_users_have_the_given_roles_which_come_and_go(zitadel_emulator: ZitadelEmulator) -> None:
     pat = zitadel_emulator.user("robot", ROLE, "write:messages")
     assert set(introspect(zitadel_emulator, pat).roles(zitadel_emulator.project_id)) == {ROLE, "write:messages"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from types import MappingProxyType
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 if TYPE_CHECKING:
@@ -52,20 +52,16 @@ class ZitadelEmulator:
         self._stack.close()
         vars(self).clear()
 
-    @property
-    def env(self) -> MappingProxyType[str, str]:
-        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads. It sees changes at once.
-
-        To change some, make a dict of it: ``{**zitadel_emulator.env, "ZDEMO_CACHE_TTL": "5"}``.
-        """
-        values = {
+    @cached_property
+    def env(self) -> dict[str, str]:
+        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads. It sees changes at once."""
+        return {
             "ZITADEL_DOMAIN": self.url,
             "CLIENT_ID": self.client_id,
             "CLIENT_SECRET": self.client_secret,
             "ZITADEL_PROJECT_ID": self.project_id,
             "ZDEMO_CACHE_TTL": "0",
         }
-        return MappingProxyType(values)  # what was set there would have no effect
 
     # --- users, roles and tokens ---
 
