@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
 from tests.catalogue.named_causes import call, doctor, flat, introspect
 from tests.catalogue.test_credentials import APP, does
@@ -18,9 +19,10 @@ from tests.support.cli import Shell, settings
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Received, answer, depending, json_body, upstream
-from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, emulate
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 
 MOST_LINES_OF_INTROSPECT, MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 20, 8, 3
 MARK = "only the emulator tells: a real ZITADEL would not"
@@ -107,6 +109,38 @@ def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Sh
         by_the_api, for_the_record = 1, 1
         assert len(planter.emulator.requests) - by_the_api + for_the_record <= MOST_REQUESTS_OF_A_REFUSED_CALL
         assert json.loads(bare("call", "scoped", "--json", **env).out)["certainty"] == "emulator"
+
+
+BASIC = (CLIENT_ID, CLIENT_SECRET)
+INVALID = 401, 'Bearer error="invalid_token"'
+NO_ROLE = 403, 'Bearer error="insufficient_scope", scope="read:messages"'
+OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str], str]] = {  # what it asks, its answer, zdemo's words
+    "asks with JSON": (
+        {"json": {"token": READER.pat}, "auth": BASIC},
+        INVALID,
+        "question .* send a form .* fix in the",
+    ),
+    "passes on the scheme": ({"data": {"token": f"Bearer {READER.pat}"}, "auth": BASIC}, INVALID, "another text than"),
+    "swaps its credentials": ({"data": {"token": READER.pat}, "auth": BASIC[::-1]}, INVALID, "client .* fix compare"),
+    "reads the answer wrongly": ({"data": {"token": READER.pat}, "auth": BASIC}, INVALID, "active: .* reads that"),
+    "looks elsewhere": ({"data": {"token": READER.pat}, "auth": BASIC}, NO_ROLE, "active: .* look for the role among"),
+    "does not ask": (None, INVALID, "did not ask the emulator .* the API verifies JWTs itself"),
+    "remembers": (None, NO_ROLE, "did not ask .* fix try again when that time is over"),
+}
+
+
+@pytest.mark.parametrize("api", OWN_APIS)
+def test_what_an_api_of_ones_own_asked_shows_its_fault(bare: Shell, planter: Planter, api: str) -> None:
+    question, (status, challenge), words = OWN_APIS[api]
+
+    def refuse(_: Received) -> Any:
+        if question:
+            requests.post(planter.url + INTROSPECTION_PATH, timeout=5, **question)
+        return answer(json_body({"error": "no"}), status, headers={"WWW-Authenticate": challenge})
+
+    with upstream(depending(refuse)) as own:
+        ran = bare("call", f"{own.url}/messages", **settings(planter.url))
+        assert re.search(words, flat(ran.out)), ran.all
 
 
 def test_a_deleted_key_of_a_service_account_is_named(bare: Shell, planter: Planter) -> None:

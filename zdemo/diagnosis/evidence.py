@@ -83,6 +83,16 @@ class PatRecords(PatIds):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApisQuestion:
+    """An introspection request of the API, by the emulator's record; ``reason`` is empty for an active token."""
+
+    status: int
+    token: str  # masked
+    reason: str
+    about_client: bool  # whether the reason is about the client and not about the form of the request
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmulatorsReason:
     """Why zdemo's emulator refused; for what is unknown there, ``seconds`` is how long it has been running."""
 
@@ -107,6 +117,7 @@ class Probe(StrEnum):
 
     TOKEN = "introspection", 0  # a label, not a password
     EMULATOR = "emulator's record", 0
+    APIS_QUESTION = "emulator's record of the API", 0
     DISCOVERY = "discovery", 1
     READY = "readiness", 1
     HEALTH = "health", 2
@@ -146,6 +157,7 @@ class Evidence:
     client_records: ClientRecords | None = None  # what the administrator's PAT showed
     pat_records: PatRecords | None = None
     emulators_reason: EmulatorsReason | None = None
+    apis_questions: tuple[ApisQuestion, ...] | None = None  # during the call, the latest last
     is_setups_client: bool = False  # whether setup wrote CLIENT_ID
 
     # what the replies mean

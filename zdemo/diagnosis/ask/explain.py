@@ -2,12 +2,13 @@
 
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from functools import partial
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
-from zdemo.diagnosis.evidence import NOTHING, PatIds
+from zdemo.diagnosis.evidence import NOTHING, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, by_its_code, other_api, same_settings
@@ -53,6 +54,7 @@ def explain(  # noqa: PLR0913  # each given by name
         if known is None:
             facts = stack.enter_context(closing(Facts(environment, settings, token, ids)))
             known = investigate(facts, role=call.role, now=now)
+            facts.requests[Probe.APIS_QUESTION] = partial(facts.apis_questions, call)
         evidence = facts.known if facts else NOTHING
         compared = replace(case, here=known.finding, introspection=known.introspection, evidence=evidence)
         finding = diagnose(COMPARED, compared, facts)

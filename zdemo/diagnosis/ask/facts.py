@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, is_local, why_withheld
+from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import ClientRecords, EmulatorsReason, Evidence, PatIds, PatRecords, Probe, active_token
+from zdemo.diagnosis.ask.emulators_record import apis_questions, emulators_reason
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe, active_token
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.rules.dead_token import DECISIVE_EVENTS
 from zdemo.diagnosis.settings_first import settings_problems
@@ -21,6 +22,7 @@ from zdemo.diagnosis.token_form import paste_problem, token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
+from zdemo.http.api_call import Call
 from zdemo.setup.state_file import is_setups, issued_pat
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection, parse_introspection
@@ -29,7 +31,7 @@ from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Application, Project
 
 if TYPE_CHECKING:
-    from zdemo.http.transport import Transport
+    pass
 
 T = TypeVar("T")
 Request = Callable[[], Response | Mapping[str, Any]]  # a mapping: fields of the evidence
@@ -211,6 +213,11 @@ class Facts:
         refusal, transport = self.known.answer(Probe.TOKEN), self._client.transport
         return {"emulators_reason": emulators_reason(transport, refusal, self._seconds_left())}
 
+    def apis_questions(self, call: Call) -> Mapping[str, Any]:
+        """Return what the API asked zdemo's emulator during a call; nothing if another server was asked here."""
+        transport, own = self._client.transport, self.known.answer(Probe.TOKEN)
+        return {"apis_questions": apis_questions(transport, own, call, self._seconds_left())}
+
     # --- records, with the token itself
 
     def _management(self, token: str) -> ManagementClient:
@@ -328,20 +335,3 @@ def random_token() -> str:
     iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
     header = f'{{"alg":"A256GCMKW","enc":"A256GCM","iv":"{iv}","kid":"oidcKey","tag":"{tag}"}}'
     return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
-
-
-def emulators_reason(transport: "Transport", refusal: Response, seconds: float) -> EmulatorsReason | None:
-    """Return why zdemo's emulator refused a request, by its record; ``None`` if another server did, or it does not say.
-
-    No credentials are sent, and only what has the form of a reason is used.
-    """
-    if not refusal.emulator or not is_local(refusal.url) or seconds <= 0:
-        return None
-    with suppress(ConnectionFailed, LookupError, TypeError, ValueError, StopIteration, OverflowError):  # if not its own
-        control, number = {"X-Zdemo-Control": "1"}, int(refusal.headers.get("x-zdemo-request", ""))
-        answer = transport.send("GET", "/_zdemo/requests", timeout_seconds=seconds, headers=control)
-        record = next(record for record in answer.json_object()["requests"] if record["number"] == number)
-        ago, name = record["details"]
-        seconds = min(ago + 0.0, time.time())  # a stranger can send 1e308
-        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=seconds, name=quoted(name, 60))
-    return None

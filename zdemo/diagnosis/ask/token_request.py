@@ -4,7 +4,8 @@ import time
 from collections.abc import Sequence
 
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis.ask.facts import PATHS, clock_ahead_seconds, emulators_reason
+from zdemo.diagnosis.ask.emulators_record import emulators_reason
+from zdemo.diagnosis.ask.facts import PATHS, clock_ahead_seconds
 from zdemo.diagnosis.ask.failed_command import explained
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.rules.refused_user import REFUSED_USER, UserCase

@@ -18,6 +18,7 @@ from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
+from zdemo.text.masking import masked
 from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
@@ -28,6 +29,7 @@ CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, o
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
+SEND_FORM = "in the API, send a form with the token, and CLIENT_ID and CLIENT_SECRET as Basic credentials"  # RFC 7662
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
@@ -163,6 +165,45 @@ def _audience(case: ApiCase) -> Finding | None:
     return Finding(id="call.own_rules", cause=cause, fix=(fix,))
 
 
+def _is_accepted_here(case: ApiCase) -> bool:
+    return case.is_other and case.introspection is not None and case.here is None
+
+
+@rule(Probe.APIS_QUESTION, when=_is_accepted_here)
+def _by_the_emulators_record(case: ApiCase) -> Finding | None:
+    """Judge by what the API asked zdemo's emulator: its question is wrong, or what it does with the answer."""
+    questions, emulator = case.evidence.apis_questions, f"the emulator at {case.issuer}"
+    if questions is None:
+        return None
+    if not questions:
+        return _not_asked(case, emulator)
+    question = questions[-1]
+    if not question.reason:
+        cause = f"{emulator} told the API that the token is active: the API refuses it for a reason of its own"
+        fix = LOOK_THERE if case.code == "insufficient_scope" else f"correct how the API reads that answer ({API_LOG})"
+    elif question.status != 200:
+        cause = f"{emulator} refuses the API's question about the token: {question.reason}"
+        fix = COMPARE_CLIENT if question.about_client else SEND_FORM
+    elif question.token != masked(case.token or ""):
+        cause = f"the API asks {emulator} about another text than the token: {question.token}, {question.reason}"
+        fix = "in the API, pass on the token alone, without Bearer and blanks"
+    else:
+        cause, fix = f"{emulator} calls the token inactive when this API asks: {question.reason}", COMPARE
+    return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(fix,))
+
+
+def _not_asked(case: ApiCase, emulator: str) -> Finding:
+    """Return that the API did not ask: a refused role then comes from an earlier answer."""
+    finding, about_role = _compared(case), case.code == "insufficient_scope"
+    candidates = sorted(finding.candidates, key=lambda candidate: about_role and candidate != REUSES)
+    return replace(
+        finding,
+        cause=f"the API did not ask {emulator} about this token",
+        candidates=tuple(candidate for candidate in candidates if candidate != LOOKS_ELSEWHERE),
+        fix=(WAIT,) if about_role else finding.fix,
+    )
+
+
 def _apis_clock(case: ApiCase) -> Finding | None:
     """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
     token, challenge = case.introspection, case.call.challenge
@@ -237,5 +278,14 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
 
 
 COMPARED = table(
-    _api_cannot_ask, _by_the_api_alone, _lacks_role, _own_rules, _is_pat, _actor, _audience, _apis_clock, _compared
+    _lacks_role,
+    _is_pat,
+    _actor,
+    _audience,
+    _apis_clock,
+    _by_the_emulators_record,
+    _api_cannot_ask,
+    _by_the_api_alone,
+    _own_rules,
+    _compared,
 )

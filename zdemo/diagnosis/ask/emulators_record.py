@@ -1,0 +1,59 @@
+"""What the record of zdemo's own emulator shows, over its control interface, which answers only on this machine.
+
+No credentials are sent, and only values that have the form of the record's are used.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from zdemo.config.address import is_local
+from zdemo.diagnosis.evidence import ApisQuestion, EmulatorsReason
+from zdemo.diagnosis.finding import quoted
+from zdemo.errors import ConnectionFailed
+from zdemo.errors.response import Response
+from zdemo.http.api_call import Call
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+
+if TYPE_CHECKING:
+    from zdemo.http.transport import Transport
+
+NOT_ITS_OWN = ConnectionFailed, LookupError, TypeError, ValueError, OverflowError  # errors
+
+
+def emulators_reason(transport: "Transport", refusal: Response, seconds: float) -> EmulatorsReason | None:
+    """Return why zdemo's emulator refused a request; ``None`` if another server did, or the record does not say."""
+    with suppress(*NOT_ITS_OWN):
+        ago, name = (record := _records(transport, refusal, seconds)[-1])["details"]
+        ago = min(ago + 0.0, time.time())  # a stranger can send 1e308
+        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=ago, name=quoted(name, 60))
+    return None
+
+
+def apis_questions(
+    transport: "Transport", answer: Response, call: Call, seconds: float
+) -> tuple[ApisQuestion, ...] | None:
+    """Return what an API asked zdemo's emulator between a call and a later ``answer``; ``None`` if another server's."""
+    with suppress(*NOT_ITS_OWN):
+        return tuple(
+            ApisQuestion(
+                status=record["status"],
+                token=quoted(record["token"]),
+                reason=quoted(record["reason"]),
+                about_client=record["status"] != 200 and record["why"] != "",
+            )
+            for record in _records(transport, answer, seconds)[:-1]
+            if record["path"] == INTROSPECTION_PATH and record["at"] >= call.sent_at
+        )
+    return None
+
+
+def _records(transport: "Transport", answer: Response, seconds: float) -> list[Mapping[str, Any]]:
+    """Return the latest requests to the emulator, up to that of an ``answer``. Raises one of ``NOT_ITS_OWN``."""
+    if not answer.emulator or not is_local(answer.url) or seconds <= 0:
+        raise LookupError
+    control, number = {"X-Zdemo-Control": "1"}, int(answer.headers.get("x-zdemo-request", ""))
+    document = transport.send("GET", "/_zdemo/requests", timeout_seconds=seconds, headers=control).json_object()
+    numbers = [record["number"] for record in document["requests"]]
+    return list(document["requests"][: numbers.index(number) + 1])
