@@ -71,10 +71,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def _import_share() -> None:
-    """Import a share of the tests before the others, so that not each worker compiles all of them in a fresh clone.
-
-    Neighbours need the same libraries, which are compiled once then, too.
-    """
+    """Import neighbours first, each worker others: so little is compiled more than once in a fresh clone."""
     number, count = (os.environ.get(f"PYTEST_XDIST_{name}", "") for name in ("WORKER", "WORKER_COUNT"))
     files = sorted(Path(__file__).parent.rglob("test_*.py"))
     at, many = int(number[2:] or 0), int(count or 1)

@@ -77,10 +77,6 @@ REFUSED: Sequence[Call] = (  # before a command runs
     *(("doctor", {name: True}) for name in ("fix", "yes", "api")),
     *(("explain", arguments) for arguments in ({}, {"check": DEAD}, {"check": "token.active", "fix": "1"})),
 )
-BY_OTHERS: Sequence[Call] = (  # the command, and the server, which knows its tools
-    *(("introspect", {"token": ""}), ("doctor", {"only": "role --fix"})),
-    *(("repair", {}), (DEAD, {"token": DEAD})),
-)
 
 
 def test_a_tool_gives_what_its_command_prints_and_a_wrong_call_runs_none(bare: Shell) -> None:
@@ -101,12 +97,13 @@ def test_a_tool_gives_what_its_command_prints_and_a_wrong_call_repeats_nothing(s
         "doctor --explain net.tls": ("explain", {"check": "net.tls"}),
         "doctor --only nothing": ("doctor", {"only": "nothing"}),
     }
-    seen = session(shell, *rows.values(), *REFUSED, *BY_OTHERS, **visitor)
+    wrong = [("introspect", {"token": ""}), ("doctor", {"only": "role --fix"}), ("repair", {}), (DEAD, {"token": DEAD})]
+    seen = session(shell, *rows.values(), *REFUSED, *wrong, **visitor)
     documents = [shell(*line.split(), "--json", stdin=DEAD, **visitor).document for line in rows]
     without_time = [re.sub(r"started .*? ago", "", str(those)) for those in (seen.answers[: len(rows)], documents)]
     assert without_time[0] == without_time[1]
     assert [answer["finding"] for answer in seen.answers[:2]] == ["role.not_granted", "token.token_unknown"]
-    assert seen.errors == [False] * 3 + [True] * (1 + len(REFUSED) + len(BY_OTHERS))
+    assert seen.errors == [False] * 3 + [True] * (1 + len(REFUSED) + len(wrong))
 
 
 @pytest.mark.thorough
