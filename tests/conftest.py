@@ -52,6 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker("thorough")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Look for cycles once among all that is left, not at each of the several times that pytest and Python do."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run a worker more than there are processors with ``-n auto``, and let idle ones take over: many tests wait.
 
@@ -64,10 +71,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def _import_share() -> None:
-    """Import a share of the tests before the others, so that not each worker compiles all of them in a fresh clone."""
+    """Import neighbours first, each worker others: so little is compiled more than once in a fresh clone."""
     number, count = (os.environ.get(f"PYTEST_XDIST_{name}", "") for name in ("WORKER", "WORKER_COUNT"))
     files = sorted(Path(__file__).parent.rglob("test_*.py"))
-    for file in files[int(number[2:]) :: int(count)] if count else ():
+    at, many = int(number[2:] or 0), int(count or 1)
+    for file in files[len(files) * at // many : len(files) * (at + 1) // many] if count else ():
         with suppress(Exception):  # which pytest reports when it collects the file
             importlib.import_module(".".join(file.relative_to(Path(__file__).parents[1]).with_suffix("").parts))
 

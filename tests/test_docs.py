@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from tests.support import processes, supported
 from tests.support.processes import ROOT
 from tests.support.readme import PAGES, README, WITH_CONSOLES, Command, commands, consoles, essence, pages, run, stage
 from tests.test_architecture import MODULES, ORDER, belongs, words_of
 from zdemo.cli.app import COMMANDS as TABLE
-from zdemo.cli.app import app, load
+from zdemo.cli.app import load, program
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.settings import ClientSettings, Settings
 from zdemo.config.variables import BY_NAME
@@ -134,7 +133,7 @@ def test_every_command_has_a_section_and_nothing_else_has() -> None:
 
 def options(path: tuple[str, ...]) -> dict[str, str]:
     """Return the options of a command, each with its help."""
-    command: Any = load(path[0]) if path else get_command(app)
+    command: Any = load(path[0]) if path else program
     for word in path[1:]:
         command = command.commands[word]
     params = [param for param in command.params if param.param_type_name == "option"]

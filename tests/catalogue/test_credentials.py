@@ -104,7 +104,7 @@ def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> Non
     command(bare, env, "introspect").names("service account", "API application")
 
 
-@pytest.mark.parametrize("expires_in", [1.5, None])
+@pytest.mark.parametrize("expires_in", [pytest.param(1.5, marks=pytest.mark.thorough), None])
 def test_59_an_application_key_that_has_expired_or_was_deleted(bare: Shell, expires_in: float | None) -> None:
     life = {"lifetime_milliseconds": int(expires_in * 1000)} if expires_in else {}
     with key_site(bare.folder / "key.json", **life) as site:

@@ -105,6 +105,7 @@ def inside(url: str, issuer: str = ISSUER, **more: str) -> dict[str, str]:
     return administered(issuer, ZITADEL_INTERNAL_URL=url, **more)
 
 
+@pytest.mark.thorough
 def test_an_internal_url_works_for_every_command(bare: Shell, planter: Planter) -> None:
     url = planter.url.replace("localhost", "127.0.0.1")
     shell = replace(bare, env=inside(url))

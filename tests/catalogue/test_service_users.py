@@ -6,6 +6,8 @@ Which refusal means what is in ``tests/diagnosis/test_refused_user.py``.
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.catalogue.named_causes import command, flat, write
 from tests.support.cli import Ran, Shell, settings
 from tests.support.planting import Planter
@@ -17,6 +19,7 @@ def with_key(url: str, file: Path) -> dict[str, str]:
     return settings(url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_USER_KEY_FILE=file.name)
 
 
+@pytest.mark.thorough
 def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID)
 

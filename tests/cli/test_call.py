@@ -44,6 +44,7 @@ def test_a_refusal_is_a_document_with_challenge_body_and_next_command(shell: She
     assert "zdemo role grant visitor read:messages" in document["next"]
 
 
+@pytest.mark.thorough
 def test_an_answer_is_shown_without_control_characters_whatever_the_locale(shell: Shell) -> None:
     odd = {"message": "gr\u00fc\u00dfe \x7f\x9b31m \u202e\u2066evil\u0007"}
     with upstream(answer(json_body(odd), headers={"WWW-Authenticate": 'Bearer error="\x9b31m"'})) as api:

@@ -44,7 +44,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "stdin", ["empty", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("closed", "silent"))]
 )
-@pytest.mark.parametrize("command", LINES)
+@pytest.mark.parametrize("command", [pytest.param(c, marks=[pytest.mark.thorough] * (c == "demo")) for c in LINES])
 def test_no_command_asks_where_there_is_no_terminal(
     own_shell: Shell, listed: dict[str, Any], command: str, stdin: str
 ) -> None:

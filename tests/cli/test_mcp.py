@@ -14,6 +14,7 @@ import pytest
 from tests.support.cli import BASE, Shell
 from tests.support.processes import LONGEST_SECONDS, processes
 from tests.support.upstream import answer, hang, upstream
+from zdemo.cli.commands.mcp import answer_to
 from zdemo.config.parsers import installing
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.errors.steps import in_words
@@ -66,21 +67,29 @@ def session(shell: Shell, *calls: Call, options: Sequence[str] = (), mode: str =
     return seen
 
 
-WRONG: Sequence[Call] = (
+REFUSED: Sequence[Call] = (  # before a command runs
     *(("introspect", {"setting": name}) for name in ("ZITADEL_API_CLIENT_SECRET", "CLIENT_SECRET", "reader", DEAD)),
-    *(("introspect", {"token": token}) for token in ([DEAD], "", 5)),
+    *(("introspect", {"token": token}) for token in ([DEAD], 5)),
     *(("introspect", {"role": role}) for role in (DEAD, "a " * 101, "\0", {DEAD: 1})),
     ("introspect", {"setting": "PAT", "token": DEAD}),
     *(("introspect", {"token": name}) for name in ("PAT", "VISITOR_PAT")),
     ("introspect", {DEAD: DEAD}),
     ("introspect", {"env_file": "/etc/passwd"}),
-    *(("doctor", {"only": check}) for check in ("role --fix", DEAD, ["role"])),
+    *(("doctor", {"only": check}) for check in (DEAD, ["role"])),
     *(("doctor", {name: True}) for name in ("fix", "yes", "api")),
     *(("explain", arguments) for arguments in ({}, {"check": DEAD}, {"check": "token.active", "fix": "1"})),
-    *(("repair", {}), (DEAD, {"token": DEAD})),
 )
 
 
+def test_a_tool_gives_what_its_command_prints_and_a_wrong_call_runs_none(bare: Shell) -> None:
+    documents = [asyncio.run(answer_to(tool, dict(arguments), [])) for tool, arguments in REFUSED]
+    assert {tuple(document) for document in documents} == {("error", "hint")}
+    assert DEAD not in str(documents)
+    explained = asyncio.run(answer_to("explain", {"check": "net.tls"}, []))
+    assert explained == bare("doctor", "--explain", "net.tls", "--json").document
+
+
+@pytest.mark.thorough
 def test_a_tool_gives_what_its_command_prints_and_a_wrong_call_repeats_nothing(shell: Shell) -> None:
     visitor = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
     asked = {"setting": "ZDEMO_VISITOR_PAT", "token": None, "role": "admin"}
@@ -90,12 +99,13 @@ def test_a_tool_gives_what_its_command_prints_and_a_wrong_call_repeats_nothing(s
         "doctor --explain net.tls": ("explain", {"check": "net.tls"}),
         "doctor --only nothing": ("doctor", {"only": "nothing"}),
     }
-    seen = session(shell, *rows.values(), *WRONG, **visitor)
+    wrong = [("introspect", {"token": ""}), ("doctor", {"only": "role --fix"}), ("repair", {}), (DEAD, {"token": DEAD})]
+    seen = session(shell, *rows.values(), *REFUSED, *wrong, **visitor)
     documents = [shell(*line.split(), "--json", stdin=DEAD, **visitor).document for line in rows]
     without_time = [re.sub(r"started .*? ago", "", str(those)) for those in (seen.answers[: len(rows)], documents)]
     assert without_time[0] == without_time[1]
     assert [answer["finding"] for answer in seen.answers[:2]] == ["role.not_granted", "token.token_unknown"]
-    assert seen.errors == [False] * 3 + [True] * (1 + len(WRONG))
+    assert seen.errors == [False] * 3 + [True] * (1 + len(REFUSED) + len(wrong))
 
 
 @pytest.mark.thorough

@@ -97,6 +97,7 @@ def test_what_to_do_next_works_in_the_folder_where_it_is_shown(desk: Shell) -> N
     assert commands == [f"zdemo {name} --env-file 'sub folder/my.env'" for name in ("serve", "call scoped", "setup")]
 
 
+@pytest.mark.thorough
 def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     dry = desk(*DRY, "--json").document
     done, again = desk(*YES, "--json").document, desk(*YES, "--json").document
@@ -157,6 +158,7 @@ def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell) 
     assert "ZITADEL_DOMAIN is not set" in bare("setup", "--yes").lines[0], "the emulator's PAT has no address"
 
 
+@pytest.mark.thorough
 def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare: Shell, zitadel: Emulator) -> None:
     text = emulator_text(int(zitadel.url.rpartition(":")[2]))
     (bare.folder / ".env").write_text(text)
@@ -230,6 +232,7 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(desk: Shel
         assert desk(*DRY).code == 0
 
 
+@pytest.mark.thorough
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     desk(*YES)

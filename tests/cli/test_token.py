@@ -88,6 +88,7 @@ def test_the_secret_of_another_user_is_not_sent(reader: Shell) -> None:
     assert (code, f"note: {text}" in screen) == (1, True)
 
 
+@pytest.mark.thorough
 def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_shell: Shell, tmp_path: Path) -> None:
     key = Planter(own_stack.emulator).key_file(tmp_path, VISITOR.id)
     user = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": READER.secret}

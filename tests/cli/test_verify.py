@@ -191,6 +191,7 @@ def test_what_zitadel_never_sends_counts_only_if_strict(bare: Shell) -> None:
     assert (strict.code, strict.document["passed"], strict.document["summary"]["fail"]) == (1, False, 1)
 
 
+@pytest.mark.thorough
 def test_access_to_an_mcp_server_is_checked_alone(bare: Shell) -> None:
     words = ("verify", "--mcp", "--path", "/mcp", "--role", "tools:use")
     program = ("--", sys.executable, "-c", MCP, "{port}")

@@ -63,6 +63,7 @@ def test_the_command_can_log_a_person_in_without_a_browser(bare: Shell) -> None:
     assert (ran.code, len(ran.lines), ran.document["scope"]) == (0, 1, "openid email")
 
 
+@pytest.mark.thorough
 def test_zdemo_as_the_command_does_not_warn_about_settings_in_a_dotenv(bare: Shell) -> None:
     create_file(bare.folder / ".env", "PAT=another\nCLIENT_ID=312909075212468231\n")
     ran = bare("emulator", "--", sys.executable, "-m", "zdemo", "doctor", "--only", "settings")

@@ -111,6 +111,7 @@ def terraform(own: Emulator) -> Iterator[Terraform]:
         yield Terraform(client)
 
 
+@pytest.mark.thorough
 def test_terraform_creates_reads_changes_and_destroys_objects_of_v1(terraform: Terraform, near: Server) -> None:
     terraform.state |= configuration("shop", True, "1s", "read", "none")
     terraform.take("apply")

@@ -7,20 +7,18 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import typer
-from typer.main import get_command
 
 from tests.support.processes import ROOT, run_program
-from zdemo.cli.app import COMMANDS, app, load
+from zdemo.cli.app import COMMANDS, load
+from zdemo.cli.app import program as PROGRAM
 from zdemo.cli.common_options import ASK
 from zdemo.cli.usage import OTHER_WORDS, SECRET_OPTIONS
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors.steps import Command, Shell, in_words, usable
 from zdemo.text.spelling import did_you_mean
 
-PROGRAM: Any = get_command(app)
 ANY = "1"  # stands for a value that is known at run time only: a number is also a name
 KNOWN = {"action": "grant", "api": "", "where": "", "_at_port": ""}  # an option, or nothing
 OTHER_PROGRAMS = ("base64", "chmod", "curl", "df", "export", "jq", "ls", "mkdir", "mv", "openssl", "pip", "unset")

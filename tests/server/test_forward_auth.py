@@ -248,6 +248,7 @@ def test_a_token_that_is_not_active_for_this_api_or_not_known_is_refused() -> No
             assert [reply.status, reply.one("www-authenticate"), reply.one("retry-after")] == expected
 
 
+@pytest.mark.thorough
 def test_serve_answers_proxies_instead_of_callers(zitadel: Emulator, tmp_path: Path) -> None:
     environment = environment_for(zitadel.url) | {"ZDEMO_ROLE_DENIED_STATUS": "403"}
     options = ("--forward-auth", "--denied-as", "401", "--open-metrics", "--no-page")

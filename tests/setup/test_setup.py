@@ -192,6 +192,7 @@ def test_an_application_whose_secret_is_known_is_used(desk: Desk, workshop: Work
     assert desk.applications(project.id) == [app.id]
 
 
+@pytest.mark.thorough
 def test_keys_for_the_application_of_somebody_else_are_removed_again(desk: Desk, workshop: Workshop) -> None:
     project = workshop.project(ROLE)
     app = workshop.app(project, apiConfiguration={"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"})

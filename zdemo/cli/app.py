@@ -1,5 +1,6 @@
 """The table of commands, and the program made from it."""
 
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ COMMANDS = {  # name: summary and panel in `zdemo --help`; the module in zdemo.c
 }
 
 
+@cache
 def load(name: str) -> Any:
     """Import a command, and return it as Click's command."""
     command = getattr(import_module(f"zdemo.cli.commands.{name}"), name)
@@ -80,3 +82,6 @@ def zdemo(_version: Version = False) -> None:
 
     More: zdemo help COMMAND, and docs/commands.md
     """
+
+
+program: Any = typer.main.get_command(app)

@@ -12,7 +12,7 @@ from typing import TextIO, cast
 
 import typer
 
-from zdemo.cli.app import app
+from zdemo.cli.app import program
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import SECRET_OPTIONS, CommandLineError
@@ -83,7 +83,6 @@ def _null(mode: int) -> TextIO:
 
 
 def _run(screen: Screen, arguments: Sequence[str]) -> int:
-    program = typer.main.get_command(app)
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else list(arguments)
     if "--" not in arguments and arguments[-1:] and arguments[-1] in SECRET_OPTIONS:
         arguments[-1] += f"={ASK}"  # Typer has no optional values

@@ -82,8 +82,10 @@ class _Helped:
             is_example = paragraph.startswith(EXAMPLES)
             kind = labelled if is_example or LABEL.match(paragraph) else plain
             kind.append(paragraph if is_example else " ".join(paragraph.split()))
+        unchanged = self.help, self.epilog
         self.help, self.epilog = "\n\n".join(plain), "\n\n".join(labelled)
         super().format_help(ctx, formatter)  # type: ignore[misc]  # Typer's
+        self.help, self.epilog = unchanged
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, with zdemo's own way to read values.

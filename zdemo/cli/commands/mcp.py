@@ -89,7 +89,7 @@ async def _serve(options: list[str]) -> None:
         if asked.name not in TOOLS:
             raise MCPError(INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
         async with PROCESSES:
-            document = await _document(asked.name, asked.arguments or {}, options)
+            document = await answer_to(asked.name, asked.arguments or {}, options)
         text = TextContent(type="text", text=json.dumps(document, ensure_ascii=False))
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
@@ -98,7 +98,7 @@ async def _serve(options: list[str]) -> None:
         await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-async def _document(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:
+async def answer_to(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:
     """Return what a tool's command prints, or an error that repeats no argument, which may be a token.
 
     The token goes to the command's standard input: others can read command lines. If the client cancels, it ends.
