@@ -1,4 +1,4 @@
-"""The example on uvicorn, and Starlette without FastAPI, as processes."""
+"""The example on uvicorn, as a process."""
 
 import os
 import signal
@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.asgi.asgi_apis import EXAMPLE
-from tests.guard.test_packages import IN_STARLETTE, WITHOUT_OTHERS
 from tests.support.apis import environment_of, settings_for
-from tests.support.processes import ROOT, run_python
+from tests.support.processes import ROOT
 from tests.support.served import Served, answering, started
 from tests.support.upstream import free_port, hang, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR
 
 
 @contextmanager
@@ -43,9 +41,3 @@ def test_a_request_that_waits_for_zitadel_keeps_no_process_of_uvicorn_alive(tmp_
         pool.submit(api.get)
         eventually("ZITADEL is asked", lambda: up.requests)
         api.stop()
-
-
-def test_starlette_needs_no_fastapi(settings: Settings) -> None:
-    script = WITHOUT_OTHERS + IN_STARLETTE
-    ran = run_python(script, '["fastapi"]', READER.pat, VISITOR.pat, environment=environment_of(settings))
-    assert ran == "200\n401\n"

@@ -167,7 +167,7 @@ def test_a_token_may_pass_between_its_times_and_for_its_audience(
     assert came is None or (came.status, came.code) == (401, "invalid_token")
 
 
-NO_GRANTS: list[object] = [None, {}, [], True, "1", ["300000000000000001"], {"1": None}, {"": "acme.localhost"}]
+NO_GRANTS: list[object] = [None, {}, [], True, "1", ["300000000000000001"], {"1": None}, {"": "a.localhost"}, {"1": {}}]
 ROLE_CLAIMS: list[object] = [
     *(None, {}, [], [ROLE], ROLE, True, [{ROLE: GRANT}]),
     *({ROLE: grant} for grant in NO_GRANTS),
