@@ -207,6 +207,13 @@ def test_several_roles_may_be_required(arguments: dict[str, list[str]], message:
         assert (refused.value.message, refused.value.scope) == (message, scope)
 
 
+def test_roles_of_guard_and_route_are_named_together_and_once() -> None:
+    answer = introspection(claims={ROLES_CLAIM: {"a": GRANT}})
+    with pytest.raises(InsufficientScope) as refused:
+        authorize(answer, Policy(roles=("c", "d")), now=NOW, roles=required_roles(all_of=["a", "b", "c"]))
+    assert refused.value.message == "the roles b, c, d are missing"
+
+
 NO_LISTS: list[Any] = ["a", "", b"a", [], (), set(), None, {"a": 1}, 7]
 NO_ROLES: list[Any] = ["", " ", "a ", None, 7, b"a", ["a"], True]
 WRONG_ROLES: list[dict[str, Any]] = [
