@@ -1,4 +1,6 @@
-"""The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
+"""The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running; emulators."""
+
+from __future__ import annotations
 
 import gc
 import importlib
@@ -7,9 +9,15 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from zdemo.emulator import Emulator
 
 # Processes that tests start share what Python has compiled, whatever the environment says: else each compiles zdemo.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -103,3 +111,16 @@ def _read_pat(file: Path) -> str:
 def given_target(pytestconfig: pytest.Config) -> tuple[str, str] | None:
     """URL and administrator's PAT of the ZITADEL on the command line; ``None`` means the emulator."""
     return pytestconfig.stash[_TARGET]
+
+
+def _emulator() -> Iterator[Emulator]:
+    from zdemo.emulator import emulate
+
+    with emulate() as running:
+        yield running
+
+
+own = pytest.fixture(_emulator)
+"""An emulator of this test alone."""
+emulator = pytest.fixture(_emulator, scope="module")
+"""An emulator for the tests of one file."""

@@ -14,7 +14,7 @@ from tests.support.logins import add_administrator
 from tests.support.oauth import GetToken, OAuth
 from tests.support.workshop import KEY_APP, App, Fresh, Pat, Project, User, Workshop
 from tests.support.zitadel_api import Api
-from zdemo.emulator import Emulator, emulate
+from zdemo.emulator import Emulator
 
 
 @pytest.fixture(scope="session")
@@ -142,15 +142,8 @@ def deleted_pat(workshop: Workshop, admin: Api, visitor: User) -> Pat:
 
 
 @pytest.fixture
-def own() -> Iterator[Emulator]:
-    """An emulator of this test alone."""
-    with emulate() as running:
-        yield running
-
-
-@pytest.fixture
 def near(own: Emulator) -> Iterator[Server]:
-    """Requests to it."""
+    """Requests to the test's own emulator."""
     with closing(Server(own.url)) as server:
         yield server
 

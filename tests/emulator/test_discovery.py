@@ -58,6 +58,7 @@ def test_a_preflight_allows_all_that_it_asks_for_or_nothing(server: Server) -> N
         (TOKEN, "POST", "x-zitadel-orgid", False),
         ("/v2/users", "DELETE", "x-zitadel-orgid,connect-protocol-version", True),
         ("/v2/users", "POST", "x-a", False),
+        ("/zitadel.user.v2.UserService/GetUserByID", "POST", "authorization,content-type,x-grpc-web", True),
     ):
         asked = {"Origin": "o", "Access-Control-Request-Method": method, "Access-Control-Request-Headers": headers}
         heard = server.send("OPTIONS", path, headers=asked)

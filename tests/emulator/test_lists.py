@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.workshop import Fresh, Project, User, Workshop, later
+from tests.support.workshop import Fresh, User, Workshop, later
 from tests.support.zitadel_api import Answer, Api, only
 from zdemo.emulator.api.lists import is_match
 
@@ -29,16 +29,6 @@ def test_a_list_counts_in_text_shows_the_newest_first_and_has_pages(admin: Api, 
     page("NAME", 1).has(projects=[{"projectId": by_name[1].id}])
     page("CREATION_DATE", 2).has(projects=[{"projectId": projects[2].id}])
     page("CREATION_DATE", 10).only(pagination=only("appliedLimit"))
-
-
-def test_all_filters_must_hold_and_an_empty_list_has_no_total(admin: Api, fresh: Fresh, project: Project) -> None:
-    this = {"inProjectIdsFilter": {"ids": [fresh.project.id]}}
-    own, other, none = (
-        {"projectNameFilter": {"projectName": name}} for name in (fresh.project.name, project.name, fresh.name)
-    )
-    admin.projects.ListProjects(filters=[none]).only(pagination=only("appliedLimit"))
-    admin.projects.ListProjects(filters=[this, own]).has(projects=[{"projectId": fresh.project.id}])
-    admin.projects.ListProjects(filters=[this, other]).has(projects=None)
 
 
 def test_users_are_found_by_type_state_or_name(admin: Api, reader: User, reader_login: str, visitor: User) -> None:

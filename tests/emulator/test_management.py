@@ -154,14 +154,6 @@ def test_a_user_leaves_out_what_is_empty(admin: Api, fresh: Fresh) -> None:
     admin.users.RemoveSecret(**id).refused(400, "Secret doesn't exist", id="COMMAND-coi82n")
 
 
-def test_the_v1_api_switches_the_type_of_access_tokens(admin: Api, fresh: Fresh) -> None:
-    path = f"/management/v1/users/{fresh.user.id}/machine"
-    machine = {"name": "x", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
-    admin.rest("PUT", path, machine).has("details")
-    admin.rest("PUT", path, machine).refused(400, id="COMMAND-2n8vs")
-    admin.users.GetUserByID(userId=fresh.user.id).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
-
-
 def test_metadata_is_set_with_the_user_and_apart_found_by_its_key_and_deleted(admin: Api, fresh: Fresh) -> None:
     id = {"userId": fresh.user.id}
     metadata = [{"key": "team", "value": "+/9+"}, {"key": "two", "value": "eA=="}]

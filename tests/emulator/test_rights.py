@@ -154,14 +154,6 @@ def test_an_owner_of_the_organization_does_all_but_delete_an_application(owner: 
     owner.projects.DeleteProject(**id).has("deletionDate")
 
 
-def test_a_removed_administrator_has_no_membership(admin: Api, server: Server, fresh: Fresh) -> None:
-    own, ids = Api(server, fresh.user.pat), {"userId": fresh.user.id, "resource": {"organizationId": fresh.home.id}}
-    admin.administrators.CreateAdministrator(**ids, roles=["ORG_OWNER"]).has("creationDate")
-    own.projects.ListProjects(pagination={"limit": 1}).has("pagination")
-    admin.administrators.DeleteAdministrator(**ids).has("deletionDate")
-    own.projects.ListProjects().refused(*NO_MEMBERSHIP)
-
-
 def test_any_token_may_ask_who_it_is_and_what_it_may_do(admin: Api, owner: Api, stranger: Api, visitor: User) -> None:
     user = {"id": visitor.id, "userName": visitor.username, "machine": {"name": visitor.name}}
     stranger.rest("GET", "/auth/v1/users/me").has(user=user)

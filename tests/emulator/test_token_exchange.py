@@ -1,6 +1,5 @@
 """Token exchange (RFC 8693): what becomes of a token, and who acts for whom."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from tests.support.introspector_doubles import Clock
 from tests.support.logins import Client, add_administrator, add_client, claims
 from tests.support.oauth import assertion, key_pair
 from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator, emulate
+from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, Emulator
 from zdemo.emulator.entities import INSTANCE, NEVER
 from zdemo.emulator.oidc.token_exchange import ACCESS, ID, JWT, REFRESH, USER_ID
 from zdemo.emulator.seed import PERSON_ID, READER, VISITOR
@@ -24,15 +23,9 @@ NO_ACTOR = oauth_refusal("invalid_request", "actor_token invalid")
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """Allows impersonation; tests only add to it."""
-    with emulate() as running:
-        running.world.security["enableImpersonation"] = True
-        yield running
-
-
-@pytest.fixture(scope="module")
 def app(emulator: Emulator) -> Client:
+    """An application of an emulator that allows impersonation, and to which tests only add."""
+    emulator.world.security["enableImpersonation"] = True
     return add_client(emulator, "BASIC", grantTypes=GRANTS)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import NOBODY, Server
-from tests.support.workshop import App, Fresh, Project, User, Workshop
+from tests.support.workshop import App, Fresh, Project, Workshop
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 
 CREATED = only("sequence", "creationDate", "resourceOwner")
@@ -179,12 +179,6 @@ def test_a_project_owner_has_rights_in_this_project_alone(
     own.v1("GetProjectByID", id=other_app.project.id).refused(403, "No matching permissions found", id="AUTH-3jknH")
     own.v1("ListApps", projectId=other_app.project.id).refused(403, "No matching permissions found", id="AUTH-3jknH")
     own.v1("Admin/GetDefaultOrg").refused(403, "No matching permissions found", id="AUTH-5mWD2")
-
-
-def test_users_who_are_not_administrators_cannot_read_their_own_user(visitor: User, stranger: Api) -> None:
-    stranger.v1("GetUserByID", id=visitor.id).refused(*NO_MEMBERSHIP)
-    stranger.v1("AddPersonalAccessToken", userId=visitor.id).refused(*NO_MEMBERSHIP)
-    stranger.v1("Admin/ListOrgs").refused(*NO_MEMBERSHIP)
 
 
 def test_a_member_of_an_organization_may_act_for_it(admin: Api, server: Server, fresh: Fresh) -> None:

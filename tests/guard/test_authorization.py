@@ -167,7 +167,7 @@ def test_a_token_may_pass_between_its_times_and_for_its_audience(
     assert came is None or (came.status, came.code) == (401, "invalid_token")
 
 
-NO_GRANTS: list[object] = [None, {}, [], True, "1", ["300000000000000001"], {"1": None}, {"": "acme.localhost"}]
+NO_GRANTS: list[object] = [None, {}, [], True, "1", ["300000000000000001"], {"1": None}, {"": "a.localhost"}, {"1": {}}]
 ROLE_CLAIMS: list[object] = [
     *(None, {}, [], [ROLE], ROLE, True, [{ROLE: GRANT}]),
     *({ROLE: grant} for grant in NO_GRANTS),
@@ -205,6 +205,13 @@ def test_several_roles_may_be_required(arguments: dict[str, list[str]], message:
     if message:
         assert refused
         assert (refused.value.message, refused.value.scope) == (message, scope)
+
+
+def test_roles_of_guard_and_route_are_named_together_and_once() -> None:
+    answer = introspection(claims={ROLES_CLAIM: {"a": GRANT}})
+    with pytest.raises(InsufficientScope) as refused:
+        authorize(answer, Policy(roles=("c", "d")), now=NOW, roles=required_roles(all_of=["a", "b", "c"]))
+    assert refused.value.message == "the roles b, c, d are missing"
 
 
 NO_LISTS: list[Any] = ["a", "", b"a", [], (), set(), None, {"a": 1}, 7]

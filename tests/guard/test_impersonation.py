@@ -2,7 +2,6 @@
 
 import io
 import logging
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.support.logins import add_administrator, add_client
 from tests.support.page_site import TracedApi, page_options
 from tests.support.rows import INVALID_TOKEN, check_body
 from zdemo import asgi, server
-from zdemo.emulator import READER, Emulator, emulate
+from zdemo.emulator import READER, Emulator
 from zdemo.emulator.oidc.token_exchange import ACCESS, USER_ID
 from zdemo.emulator.seed import PERSON_ID
 from zdemo.server.logs import ACCESS_LOG, JsonFormatter, TextFormatter
@@ -25,17 +24,11 @@ ASGI_GUARDS: dict[str, Any] = {"/": asgi.requires_token, "/own": asgi.requires_t
 
 
 @pytest.fixture(scope="module")
-def zitadel() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        emulator.world.security["enableImpersonation"] = True
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def impersonated(zitadel: Emulator) -> tuple[str, str]:
+def impersonated(emulator: Emulator) -> tuple[str, str]:
     """The ID of an actor, and a token with which they act for ada."""
-    app = add_client(zitadel, "BASIC", grantTypes=["OIDC_GRANT_TYPE_TOKEN_EXCHANGE"])
-    actor, pat = add_administrator(zitadel, "IAM_END_USER_IMPERSONATOR")
+    emulator.world.security["enableImpersonation"] = True
+    app = add_client(emulator, "BASIC", grantTypes=["OIDC_GRANT_TYPE_TOKEN_EXCHANGE"])
+    actor, pat = add_administrator(emulator, "IAM_END_USER_IMPERSONATOR")
     form: dict[str, Any] = {"subject_token_type": USER_ID, "actor_token_type": ACCESS, "scope": "openid profile"}
     answer = app.token(EXCHANGE, subject_token=PERSON_ID, actor_token=pat, **form)
     return actor.id, answer.json()["access_token"]
@@ -61,9 +54,9 @@ def fastapi_app() -> FastAPI:
 
 @pytest.mark.parametrize("framework", ["Flask", "FastAPI"])
 def test_a_view_knows_the_actor_unless_its_guard_refuses_them(
-    framework: str, zitadel: Emulator, impersonated: tuple[str, str]
+    framework: str, emulator: Emulator, impersonated: tuple[str, str]
 ) -> None:
-    (actor, token), settings = impersonated, settings_for(zitadel.url)
+    (actor, token), settings = impersonated, settings_for(emulator.url)
     in_flask, in_fastapi = server.protect(flask_app(), settings), asgi.protect(fastapi_app(), settings)
     with running(in_flask) if framework == "Flask" else on_uvicorn(in_fastapi) as api:
         assert api.get("/", token).json == {"actor": actor}
@@ -74,11 +67,11 @@ def test_a_view_knows_the_actor_unless_its_guard_refuses_them(
 
 
 def test_log_and_page_name_user_and_actor(
-    zitadel: Emulator, impersonated: tuple[str, str], caplog: pytest.LogCaptureFixture
+    emulator: Emulator, impersonated: tuple[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, ACCESS_LOG)
     name = f"ada (impersonated by {impersonated[0]})"
-    assert TracedApi(page_options(zitadel)).event(PRIVATE, impersonated[1])["caller"]["name"] == name
+    assert TracedApi(page_options(emulator)).event(PRIVATE, impersonated[1])["caller"]["name"] == name
     (record,) = (record for record in caplog.records if record.name == ACCESS_LOG)
     assert f"  {name}  " in TextFormatter(io.StringIO()).format(record)
     assert f'"caller": "ada", "actor": "{impersonated[0]}"' in JsonFormatter().format(record)

@@ -168,21 +168,6 @@ def test_a_setting_does_the_same_and_a_role_stands_beside_that_of_a_route(
         assert ask(api, "/a", bearer(site.issuer.issue(ROLE).token)).status == 200
 
 
-def test_roles_of_guard_and_route_are_named_together(site: Site) -> None:
-    app = flask_app()
-
-    @app.get("/b")
-    @server.requires_token(all_of=["b", ROLE])
-    def b() -> str:
-        return "b"
-
-    with running(server.protect(app, site.settings, resource=RESOURCE, role=ROLE)) as api:
-        reply = ask(api, "/b", bearer(site.issuer.issue("c", pat=False).token))
-        assert reply.json["error_description"] == f"the roles b, {ROLE} are missing"
-        reply = ask(api, "/b", bearer(site.issuer.issue("b", pat=False).token))
-        assert (reply.status, reply.json["error_description"]) == (403, f"the role {ROLE} is missing")
-
-
 def test_below_a_prefix_the_full_path_counts_as_well_as_the_apps_own(site: Site) -> None:
     resource = "https://api.example.com/a/mcp"
     flask = server.protect(flask_app(), site.settings, resource=resource)

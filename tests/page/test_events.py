@@ -29,12 +29,6 @@ CLAIMS = {"active": True, "aud": [CLIENT_ID, PROJECT_ID], "sub": "1", "exp": 999
 ROLES = "urn:zitadel:iam:org:project:roles"
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
-
-
 @pytest.fixture
 def api(emulator: Emulator) -> TracedApi:
     return TracedApi(page_options(emulator))

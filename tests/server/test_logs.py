@@ -6,10 +6,8 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
 
 import pytest
-from flask import Response
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, protected_api, running, settings_for
 from tests.support.introspector_doubles import Clock, Scripted
@@ -18,7 +16,6 @@ from tests.support.secret_forms import jwe
 from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.emulator import READER, VISITOR, Emulator
-from zdemo.guard.flask_guard import open_route
 from zdemo.guard.instruments import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
 from zdemo.server.logs import ACCESS_FIELDS, ACCESS_LOG, BatchingHandler, JsonFormatter, TextFormatter
@@ -66,25 +63,6 @@ def test_a_request_is_one_line(api: Api, caplog: pytest.LogCaptureFixture) -> No
     for line, identity, (_, start, outcome) in zip(_access(caplog), ids, LINES, strict=True):
         assert line.startswith(f"{start} {outcome} {identity} ")
         assert LINE.fullmatch(line)
-
-
-def test_an_answer_of_any_view_has_one_id_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    app, closed = create_app(NOWHERE, Scripted()), []
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            yield from (b"one", b"two")
-        finally:
-            closed.append("stream")
-
-    app.add_url_rule("/stream", "stream", open_route(lambda: Response(pieces())))
-    app.add_url_rule("/own", "own", open_route(lambda: Response("own", headers={"x-request-id": "forged"})))
-    with running(app) as api:
-        assert api.get("/stream").body == b"onetwo"
-        replies = [api.send(request("/stream", method="HEAD")), api.get("/own")]
-    assert [(reply.status, reply.body) for reply in replies] == [(200, b""), (200, b"own")]
-    assert closed == ["stream"]  # that of the HEAD never began
-    assert _facts(caplog, "request_id")[1:] == [(reply.one("x-request-id"),) for reply in replies]
 
 
 PAT = "Yq3xT7mN_2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from flask import Blueprint
 
+from tests.guard.test_authorization import ROLE_CLAIMS
+from tests.server.test_faults import PROJECT
 from tests.support.apis import EXAMPLE, PUBLIC, SCOPED, Api, example, one_file_api, running, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, claims
 from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
-from tests.support.rows import JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
+from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check_body, check_rows
 from tests.support.upstream import Upstream, upstream
 from zdemo.config.settings import Settings
+from zdemo.zitadel.introspection_answer import roles_claim_of
 
 NOT_COVERED = {"aud with numbers": "401: no audience is a number", "nested 500 times": "200: it shows no claims"}
 COVERED = {name: fault for name, fault in FAULTS.items() if name not in NOT_COVERED}
@@ -42,14 +45,14 @@ def up() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def fed(up: Upstream) -> Iterator[Api]:
     """The example, which asks ``up`` about every request."""
-    with one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT)) as running:
+    with one_file_api(settings_for(up.url, project_id=PROJECT)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def hasty(up: Upstream) -> Iterator[Api]:
     """The example with a short timeout, for a server that hangs. Other servers may be slow on a busy machine."""
-    with one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_TIMEOUT="0.5") as running:
+    with one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_TIMEOUT="0.5") as running:
         yield running
 
 
@@ -64,7 +67,14 @@ def test_it_fails_closed(name: str, up: Upstream, fed: Api, hasty: Api) -> None:
     assert api.get(PUBLIC).status == 200
 
 
-@pytest.mark.parametrize(("changed", "challenge"), JUDGED)
+CLAIMS: list[tuple[Mapping[str, Any], str | None]] = [
+    *(({}, None), ({"exp": 1}, INVALID_TOKEN), ({"nbf": 1 << 40}, INVALID_TOKEN)),
+    *(({"aud": audience}, INVALID_TOKEN) for audience in ([], ["300000000000000099"])),
+    *(({roles_claim_of(PROJECT): claim}, INSUFFICIENT_SCOPE) for claim in ROLE_CLAIMS),
+]
+
+
+@pytest.mark.parametrize(("changed", "challenge"), CLAIMS)
 def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Upstream, fed: Api) -> None:
     up.now(claims(**changed))
     reply = fed.get(SCOPED)
@@ -74,7 +84,7 @@ def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Up
 def test_an_active_answer_is_kept_and_no_other() -> None:
     with (
         upstream(INACTIVE, FAULTS["500"].behaviour, ACTIVE, FAULTS["hangs up"].behaviour) as up,
-        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
+        one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="60") as api,
     ):
         assert [api.get(SCOPED).status for _ in range(5)] == [401, 503, 200, 200, 200]
         assert api.get(SCOPED, "another-token").status == 503

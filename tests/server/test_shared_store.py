@@ -18,7 +18,7 @@ from tests.support.redis_server import RedisServer, shared_server
 from tests.support.served import Served, answering, environment_for, started
 from tests.support.upstream import free_port
 from tests.support.waiting import eventually
-from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate
+from zdemo.emulator import ADMIN, READER, VISITOR, Emulator
 from zdemo.errors import ZdemoError
 from zdemo.server import protect
 
@@ -29,19 +29,13 @@ ROUNDS = 12  # requests that reach both workers but for one time in 2000
 
 
 @pytest.fixture(scope="module")
-def zitadel() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
 def store() -> RedisServer:
     return shared_server()
 
 
 @pytest.fixture(scope="module")
-def variables(zitadel: Emulator, store: RedisServer) -> dict[str, str]:
-    return environment_for(zitadel.url) | {"ZDEMO_CACHE_TTL": "3600", "ZDEMO_CACHE_URL": store.url}
+def variables(emulator: Emulator, store: RedisServer) -> dict[str, str]:
+    return environment_for(emulator.url) | {"ZDEMO_CACHE_TTL": "3600", "ZDEMO_CACHE_URL": store.url}
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +55,19 @@ def statuses(api: Endpoint, token: str) -> set[int]:
     return {api.get(SCOPED, token).status for _ in range(ROUNDS)}
 
 
-def test_cold_calls_to_all_workers_ask_once(machines: list[Served], zitadel: Emulator, store: RedisServer) -> None:
+def test_cold_calls_to_all_workers_ask_once(machines: list[Served], emulator: Emulator, store: RedisServer) -> None:
     with ThreadPoolExecutor(CALLS) as pool:
         calls = [pool.submit(api.get, PRIVATE, ADMIN.pat) for api in islice(cycle(machines), CALLS)]
         assert {call.result().status for call in calls} == {200}
-    asked = [request for request in zitadel.requests if request.path.endswith("/introspect")]
+    asked = [request for request in emulator.requests if request.path.endswith("/introspect")]
     assert [request.user for request in asked].count(ADMIN.username) == 1
     assert ADMIN.pat.encode() not in b"".join(store.keys())
 
 
-def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], zitadel: Emulator) -> None:
+def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(machines: list[Served], emulator: Emulator) -> None:
     machine, other = machines
     assert statuses(machine, READER.pat) | statuses(other, READER.pat) == {200}
-    zitadel.world.users[READER.id].pats.clear()
+    emulator.world.users[READER.id].pats.clear()
     assert statuses(machine, READER.pat) | statuses(other, READER.pat) == {200}
     assert machine.send(order({"user_id": READER.id})).status == 200
     assert statuses(machine, READER.pat) == {401}

@@ -2,41 +2,22 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.emulator.conftest import admin, server, target, workshop
 from tests.support.desk import Desk
-from tests.support.emulator_target import Server, given_or_emulated
-from tests.support.workshop import Workshop
 from tests.support.zitadel_api import Api
 from zdemo.setup.current import SetupOptions
+
+__all__ = ["admin", "server", "target", "workshop"]
 
 MINE = "# mine\n\nA=1  # one\n"
 
 
-@pytest.fixture(scope="module")
-def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
-    with given_or_emulated(given_target) as target:
-        yield target
-
-
-@pytest.fixture(scope="module")
-def api(target: tuple[str, str]) -> Iterator[Api]:
-    with closing(Server(target[0])) as server:
-        yield Api(server, target[1])
-
-
-@pytest.fixture(scope="module")
-def workshop(api: Api) -> Iterator[Workshop]:
-    workshop = Workshop(api)
-    yield workshop
-    assert workshop.remove_everything() == []
-
-
 @pytest.fixture
-def desk(target: tuple[str, str], given_target: tuple[str, str] | None, api: Api, tmp_path: Path) -> Iterator[Desk]:
+def desk(target: tuple[str, str], given_target: tuple[str, str] | None, admin: Api, tmp_path: Path) -> Iterator[Desk]:
     run = secrets.token_hex(4)
     options = SetupOptions(
         project_name=f"zdemo-{run}-project",
@@ -46,7 +27,7 @@ def desk(target: tuple[str, str], given_target: tuple[str, str] | None, api: Api
     )
     path = tmp_path / ".env"
     path.write_text(MINE)
-    desk = Desk(target=target, path=path, options=options, api=api)
+    desk = Desk(target=target, path=path, options=options, api=admin)
     yield desk
     if given_target:  # an emulator takes all with it
         desk.tear_down()

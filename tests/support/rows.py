@@ -5,16 +5,13 @@
 """
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint
 from tests.support.wire import Reply, bearer, chunked, request
 from zdemo.emulator import READER, VISITOR
-from zdemo.zitadel.introspection_answer import roles_claim_of
 
 CHALLENGE = 'Bearer realm="zdemo"'
 INVALID_REQUEST = f'{CHALLENGE}, error="invalid_request"'
@@ -221,19 +218,3 @@ def check_body(reply: Reply, error: str | None, message: str | None = None, desc
     assert len(body["error_description"]) > 8
     if description:
         assert body["error_description"] == description
-
-
-NOW = int(time.time())
-JUDGED_PROJECT = "300000000000000010"
-NO_ROLES: list[Any] = [None, {}, [], ["read:messages"], "read:messages", True]
-NO_GRANTS: list[Any] = [None, {}, [], True, "1", ["300000000000000001"], {"1": None}, {"": "acme.localhost"}, {"1": {}}]
-JUDGED: list[tuple[Mapping[str, Any], str | None]] = [
-    ({}, None),
-    ({"exp": NOW - 1}, INVALID_TOKEN),
-    ({"nbf": NOW + 3600}, INVALID_TOKEN),
-    ({"aud": ["300000000000000099"]}, INVALID_TOKEN),
-    ({"aud": []}, INVALID_TOKEN),
-    *(({roles_claim_of(JUDGED_PROJECT): claim}, INSUFFICIENT_SCOPE) for claim in NO_ROLES),
-    *(({roles_claim_of(JUDGED_PROJECT): {"read:messages": grant}}, INSUFFICIENT_SCOPE) for grant in NO_GRANTS),
-]
-"""Claims of the reader that ZITADEL changes, and the challenge of the scoped route then, for each guard."""

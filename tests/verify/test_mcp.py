@@ -1,6 +1,6 @@
 """``zdemo verify --mcp`` of MCP servers with one fault each; protected resources are graded too."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from tests.asgi.asgi_apis import on_uvicorn
 from tests.support.apis import settings_for
 from zdemo.asgi import protect
-from zdemo.emulator import PROJECT_ID, Emulator, emulate
+from zdemo.emulator import PROJECT_ID, Emulator
 from zdemo.guard.guard import Guard
 from zdemo.serving.embedded import LOOPBACK
 from zdemo.verify.api_client import ApiClient
@@ -30,12 +30,6 @@ from zdemo.zitadel.introspection_client import IntrospectionClient
 ROLE = "tools:use"
 RESOURCE = "https://api.example.com/mcp"
 Change = Callable[[Guard], Guard]
-
-
-@pytest.fixture(scope="module")
-def zitadel() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        yield emulator
 
 
 @dataclass
@@ -70,32 +64,32 @@ FAULTS: dict[str, tuple[Change, set[str]]] = {
 }
 
 
-def mcp_server(zitadel: Emulator, introspector: Introspector, change: Change) -> Starlette:
+def mcp_server(emulator: Emulator, introspector: Introspector, change: Change) -> Starlette:
     async def answer(request: Request) -> Response:
         assert (await request.json())["method"] == "initialize"
         return JSONResponse({}, status_code=406 if "event-stream" not in request.headers["accept"] else 200)
 
     app = Starlette(routes=[Route("/mcp", answer, methods=["POST"])])
-    protect(app, settings_for(zitadel.url), introspector, resource=RESOURCE, role=ROLE)
+    protect(app, settings_for(emulator.url), introspector, resource=RESOURCE, role=ROLE)
     app.state.zdemo = change(app.state.zdemo)
     return app
 
 
-def failed(zitadel: Emulator, app: ASGIApp) -> dict[str, str]:
+def failed(emulator: Emulator, app: ASGIApp) -> dict[str, str]:
     with ExitStack() as stack:
         port = stack.enter_context(on_uvicorn(app)).port
         client = ApiClient(f"http://{LOOPBACK}:{port}", "/mcp", 60, message=MESSAGE)
-        issuer = stack.enter_context(emulated_issuer(zitadel, PROJECT_ID))
+        issuer = stack.enter_context(emulated_issuer(emulator, PROJECT_ID))
         issuer.gives_pats = False
         api = stack.enter_context(closing(client))
-        run = VerifyRun(api=api, issuer=issuer, role=ROLE, mcp=True, issuer_url=zitadel.url)
+        run = VerifyRun(api=api, issuer=issuer, role=ROLE, mcp=True, issuer_url=emulator.url)
         return {report.case.id: report.verdict.seen for report in examine(run) if report.mark is Mark.FAIL}
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_of_an_mcp_server_fails_its_own_case_and_no_other(fault: str, zitadel: Emulator) -> None:
+def test_each_fault_of_an_mcp_server_fails_its_own_case_and_no_other(fault: str, emulator: Emulator) -> None:
     change, expected = FAULTS[fault]
-    with closing(IntrospectionClient(settings_for(zitadel.url), connections=4)) as client:
+    with closing(IntrospectionClient(settings_for(emulator.url), connections=4)) as client:
         introspector = LocalJwts(client) if fault.startswith("JWTs") else client
-        assert failed(zitadel, mcp_server(zitadel, introspector, change)).keys() == expected
+        assert failed(emulator, mcp_server(emulator, introspector, change)).keys() == expected

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from flask import Flask, Response, request
 
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator
 from zdemo.errors.response import Response as Reply
 from zdemo.http.transport import Transport
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -27,12 +27,6 @@ def client() -> Iterator[ApiClient]:
     app.register_error_handler(404, lambda _: Response(status=401, headers={"WWW-Authenticate": 'Bearer realm="x"'}))
     with serving(app) as port, closing(ApiClient(f"http://{LOOPBACK}:{port}", "/messages", 60)) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
 
 
 def introspected(emulator: Emulator) -> Reply:

@@ -86,18 +86,18 @@ def test_a_login_that_another_user_starts_too_ends_without_a_token() -> None:
     ],
 )
 def test_an_application_that_cannot_do_it_is_explained(
-    emulator: Emulator, method: str, settings: dict[str, object], hint: str
+    own: Emulator, method: str, settings: dict[str, object], hint: str
 ) -> None:
-    person = add_client(emulator, method, **settings)
+    person = add_client(own, method, **settings)
     redirect_uri = CALLBACK if settings else "http://127.0.0.1:1/callback"
     refusal = pytest.raises(ZdemoError, match="ZITADEL refuses the login: ")
-    with closing(login_at(emulator.url, person.client_id, redirect_uri)) as login, refusal as refused:
+    with closing(login_at(own.url, person.client_id, redirect_uri)) as login, refusal as refused:
         login.redeem(login.answer_in(person.choose(login.begin()).headers["Location"]))
     assert hint in refused.value.hint
 
 
-def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None:
-    person, paused = add_client(emulator), list[float]()
+def test_a_device_asks_until_the_person_has_answered(own: Emulator) -> None:
+    person, paused = add_client(own), list[float]()
 
     def device(seconds: int = 300, **form: str) -> IssuedToken:
         began = login.begin_device()
@@ -110,7 +110,7 @@ def test_a_device_asks_until_the_person_has_answered(emulator: Emulator) -> None
 
         return login.wait_for_device(new_device, pause=pause)
 
-    with closing(login_at(emulator.url)) as login:
+    with closing(login_at(own.url)) as login:
         assert device(person="ada").text.startswith("eyJ")
         for seconds, form, words in ((300, {"cancel": "1"}, "access_denied"), (12, {}, "in within 10 s")):
             with pytest.raises(ZdemoError, match=words):

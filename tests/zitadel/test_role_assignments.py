@@ -38,10 +38,10 @@ CHANGES: list[tuple[str, bool, Do, str, ChangeOutcome, Roles]] = [  # the reader
 
 @pytest.mark.parametrize("row", CHANGES, ids=lambda row: f"{row[0]} {row[2].__name__} {row[3]} {row[4]}")
 def test_each_change_from_each_state(
-    emulator: Emulator, client: ManagementClient, row: tuple[str, bool, Do, str, ChangeOutcome, Roles]
+    own: Emulator, client: ManagementClient, row: tuple[str, bool, Do, str, ChangeOutcome, Roles]
 ) -> None:
     name, active, do, role, outcome, after = row
-    emulator.world.authorizations[AUTHORIZATION_ID].active = active
+    own.world.authorizations[AUTHORIZATION_ID].active = active
     change = do(client, PROJECT_ID, name, role)
     assert (change.outcome, roles(client, change.user.id)) == (outcome, after)
     assert {a.organization_id for a in list_assignments(client, user_id=change.user.id)} <= {ORGANIZATION_ID}
@@ -85,8 +85,8 @@ def test_the_first_look_is_at_once_and_further_ones_are_rarer(after: float, look
     assert looks is None or slept == pytest.approx(PAUSES[: looks - 1])
 
 
-def test_a_change_shows_in_the_users_own_token_else_in_the_list(emulator: Emulator, client: ManagementClient) -> None:
-    introspector = IntrospectionClient(settings_for(emulator.url))
+def test_a_change_shows_in_the_users_own_token_else_in_the_list(own: Emulator, client: ManagementClient) -> None:
+    introspector = IntrospectionClient(settings_for(own.url))
 
     def is_seen(change: Change, token: str, asked: Introspector = introspector) -> bool:
         return is_shown(client, change, introspector=asked, token=token)
