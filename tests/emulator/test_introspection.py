@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.support.emulator_target import INTROSPECT, NOBODY, WRONG_SECRET, Server, answer, oauth_refusal, raw_basic
-from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth, audience, form_of, unpadded
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, PAT_FORM, UNAUTHORIZED, OAuth, audience, form_of, unpadded
 from tests.support.workshop import App, User, Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 from zdemo.emulator.token_texts import encoded
@@ -160,7 +160,10 @@ def test_a_pat_of_the_form_before_v4_14_is_active_and_only_line_ends_in_it_are_i
     assert not any(map(active, [*longer, pat[:30] + "\u00a0" + pat[30:], changed(pat, 40)]))
 
 
-def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth: OAuth, app: App) -> None:
+def test_a_user_id_of_ones_own_choice_changes_the_pat(
+    workshop: Workshop, oauth: OAuth, app: App, visitor: User
+) -> None:
+    assert form_of(visitor.pat) == PAT_FORM
     user = workshop.user(userId=secrets.token_hex(2) + "a")
     assert (form_of(user.pat)[0], form_of(user.pat)[2][3]) == (259, 32)
     assert oauth.claims(app, user.pat)["sub"] == user.id

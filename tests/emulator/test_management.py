@@ -3,8 +3,7 @@
 from typing import Any
 
 from tests.support.emulator_target import NOBODY
-from tests.support.oauth import PAT_FORM, form_of
-from tests.support.workshop import FOREVER, Fresh, Project, Workshop, decoded, later
+from tests.support.workshop import Fresh, Project, Workshop, decoded, later
 from tests.support.zitadel_api import DETAILS, NO_MEMBERSHIP, Api, only
 from zdemo.emulator.entities import new_ids
 
@@ -224,18 +223,6 @@ def test_keys_of_a_user_are_listed_until_they_are_removed(admin: Api, fresh: Fre
     admin.users.ListKeys(filters=of_user).has(result=[row])
     admin.users.RemoveKey(**id, keyId=key).only("deletionDate")
     admin.users.ListKeys(filters=of_user).has(result=None)
-
-
-def test_pats_are_listed_without_their_texts_until_they_are_removed(admin: Api, fresh: Fresh) -> None:
-    id, pat = {"userId": fresh.user.id}, fresh.user.pat_id
-    of_user = [{"userIdFilter": {"id": fresh.user.id}}]
-    admin.users.ListPersonalAccessTokens(filters=of_user).has(
-        result=[{"id": pat, "expirationDate": FOREVER, "token": None}]
-    )
-    admin.users.RemovePersonalAccessToken(**id, tokenId=pat).only("deletionDate")
-    admin.users.ListPersonalAccessTokens(filters=of_user).has(result=None)
-    new = admin.users.AddPersonalAccessToken(**id, expirationDate=FOREVER).only("creationDate", "tokenId", "token")
-    assert form_of(new["token"]) == PAT_FORM
 
 
 def test_an_assignment_names_project_organization_and_user(admin: Api, fresh: Fresh) -> None:

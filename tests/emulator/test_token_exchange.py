@@ -54,12 +54,6 @@ def test_the_new_token_has_fewer_scopes_and_no_time_of_login(app: Client, tokens
     assert {"at_hash", "sid", "auth_time", "nonce", "act"} & id_token.keys() == {"at_hash"}
 
 
-def test_without_scopes_the_new_token_has_those_of_the_subject(app: Client, tokens: dict[str, Any]) -> None:
-    exchanged = exchange(app, tokens["access_token"]).json()
-    assert (exchanged["scope"], "refresh_token" in exchanged) == ("openid profile email offline_access", True)
-    assert app.refresh(exchanged).status_code == 200
-
-
 def test_other_kinds_of_tokens_are_issued(app: Client, tokens: dict[str, Any]) -> None:
     access = exchange(app, tokens["access_token"], scope="openid", requested_token_type=JWT).json()
     assert (access["issued_token_type"], app.introspect(access["access_token"])["sub"]) == (JWT, PERSON_ID)

@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.emulator.grpc.client import GET, LENGTH, MANAGEMENT, MINE, UNREADABLE, USERS, Client, message
-from tests.support.emulator_target import NOBODY, Server
+from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.zitadel_api import Api
 from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate, known_world, new_fault
@@ -47,15 +47,6 @@ def test_a_refusal_has_code_message_and_detail(
 ) -> None:
     with Client(own.port, token) as client:
         assert client.refused(method, content) == status
-
-
-def test_metadata_select_organization_and_instance(own: Emulator, client: Client) -> None:
-    assert client.refused(GET, x_zitadel_orgid=NOBODY) == "PERMISSION_DENIED Organisation doesn't exist (AUTH-Bs7Ds)"
-    with Client(own.port, host="127.0.0.1") as stranger:
-        assert stranger.refused(GET).startswith("NOT_FOUND unable to set instance using origin &{127.0.0.1:")
-    with Client(own.port, None) as client:
-        refusal = client.refused(GET, authorization=f"bearer {ADMIN.pat}")
-    assert refusal == "UNAUTHENTICATED invalid auth header (AUTH-toLo1)"
 
 
 def test_a_call_is_recorded_as_a_request_and_its_answer_names_the_number(own: Emulator, client: Client) -> None:
