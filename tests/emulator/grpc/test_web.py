@@ -1,6 +1,7 @@
 """gRPC-web and Connect with protobuf over HTTP/1.1: their bytes, and calls from a page in Chromium."""
 
 import base64
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -8,8 +9,9 @@ import requests
 
 from tests.emulator.grpc.client import GET, MINE, UNREADABLE, USERS, mark_of
 from tests.emulator.grpc.client import message as message_of
+from tests.support.browser import CHROMIUM, chromium
 from tests.support.emulator_target import TIMEOUT_SECONDS, bearer
-from zdemo.emulator import ADMIN, Emulator, new_fault
+from zdemo.emulator import ADMIN, Emulator, emulate, new_fault
 from zdemo.emulator.messages.protobuf import json_of
 from zdemo.emulator.messages.table import method_row
 
@@ -85,3 +87,29 @@ def test_a_fault_gives_a_status_of_grpc_web_or_a_page(own: Emulator) -> None:
 def test_what_is_no_method_is_answered_as_without_protobuf(own: Emulator) -> None:
     for media in (WEB, "application/proto"):
         assert post(own, "oauth/v2/keys", media, b"").json() == post(own, "oauth/v2/keys", "text/plain", b"").json()
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+def test_a_page_of_another_origin_calls_by_grpc_web(own: Emulator) -> None:
+    with emulate() as elsewhere, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{elsewhere.url}/debug/healthz")
+
+        def call(message: bytes) -> Any:
+            return page.evaluate(SCRIPT, [f"{own.url}/{GET}", [*framed(message)], ADMIN.pat])
+
+        answered, refused = call(message_of(ADMIN.id)), call(message_of("5"))
+    assert bytes(answered["body"]).endswith(END)
+    assert ADMIN.id.encode() in bytes(answered["body"])
+    assert (refused["status"], refused["message"]) == ("5", "User could not be found (QUERY-Dfbg2)")
+
+
+SCRIPT = """async ([url, body, token]) => {
+    const headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", authorization: `Bearer ${token}`}
+    const answer = await fetch(url, {method: "POST", headers, body: new Uint8Array(body)})
+    return {
+        body: [...new Uint8Array(await answer.arrayBuffer())],
+        status: answer.headers.get("grpc-status"), message: answer.headers.get("grpc-message"),
+    }
+}"""
