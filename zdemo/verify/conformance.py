@@ -76,16 +76,12 @@ def _judged(target: Target, name: str) -> Finding:
     what, fix = f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})"
     if case.group is Group.POLITE:
         return warned(what, fix)
-    severity = _severity(asked)
+    severity = min(map(_severity, asked if isinstance(asked, list) else [asked]))
     return failed(what, fix, *[MUST_REFUSE] * (severity is Severity.CRASH), severity=severity)
 
 
-def _severity(asked: ApiReply | list[ApiReply]) -> Severity:
-    """Return how bad wrong answers are to requests that must be refused."""
-    replies = asked if isinstance(asked, list) else [asked]
-    if any(reply.let_in for reply in replies):
-        return Severity.HOLE
-    return Severity.CRASH if any(reply.failure or reply.status >= 500 for reply in replies) else Severity.FORM
+def _severity(reply: ApiReply) -> Severity:  # of a wrong answer to a request that must be refused
+    return Severity.HOLE if reply.let_in else Severity.FORM if 400 <= reply.status < 500 else Severity.CRASH
 
 
 @check("api.reachable", verdict="does not answer")
