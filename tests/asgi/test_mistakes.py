@@ -240,7 +240,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a guard of Flask": (
         lambda: TestClient(with_role(FastAPI(dependencies=[Depends(flasks_requires_token(role="a"))]))).get("/x"),
-        "write from zdemo.asgi import protect, requires_token",
+        "write from zdemo.asgi import requires_token",
     ),
     "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
     "a setting as an argument": (

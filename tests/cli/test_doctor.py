@@ -181,8 +181,8 @@ def an_api(
             return Response("[]", status, content_type="application/json")
         code = ', error="invalid_token"' if token or code_without_token else ""
         challenge = {"WWW-Authenticate": CHALLENGE + code} if more.get("challenges", True) else {}
-        status_of_refusal = more.get("garbage", 401) if token else 401
-        return Response(status=status_of_refusal, headers={**challenge, "Cache-Control": "no-store"})
+        headers = challenge | {"Cache-Control": "no-store"}
+        return Response(status=more.get("garbage", 401) if token else 401, headers=headers)
 
     return app
 

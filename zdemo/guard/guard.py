@@ -31,10 +31,7 @@ from zdemo.zitadel.introspection_answer import ROLES_SCOPE, Introspector, audien
 
 DEFAULT_THREADS = 128
 ARGUMENTS = "open_routes", "resource", "role", "threads"  # of protect, beside settings
-FACES = {  # how the guards are imported, by the packages of their frameworks
-    "flask": "write from zdemo.server import protect, requires_token",
-    "starlette": "write from zdemo.asgi import protect, requires_token",
-}
+FACES = {"flask": "zdemo.server", "starlette": "zdemo.asgi"}  # the guards, by the packages of their frameworks
 GIVE_SETTINGS = """give texts in a mapping: protect(app, {"ZITADEL_DOMAIN": "…"}) with all settings, \
 protect(app, dotenv_values(FILE)) of python-dotenv, or protect(app, zitadel_emulator.env) in a test"""
 FORM = "application/x-www-form-urlencoded"
@@ -201,7 +198,8 @@ class Guard:
         if not isinstance(app, kind):
             own, *packages = (it.__module__.partition(".")[0] for it in (kind, *type(app).__mro__))
             other = next((FACES[package] for package in packages if package in FACES and package != own), "")
-            raise GuardError(f"protect needs an app of {kind.__name__}, not {type(app).__name__}", hint=other or hint)
+            hint = f"write from {other} import protect, requires_token" if other else hint
+            raise GuardError(f"protect needs an app of {kind.__name__}, not {type(app).__name__}", hint=hint)
 
     def opens(self, path: str) -> bool:
         """Tell whether a path is open unless it ``is_ambiguous``; log one that differs in the last slash alone."""

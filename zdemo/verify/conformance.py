@@ -132,7 +132,7 @@ def _garbage(target: Target) -> Finding:
     return _judged(target, "safe.unknown" if target.refused_garbage.let_in else "correct.invalid_token")
 
 
-@check("api.query", "api.no_token", verdict="a token in the query", group=QUERY)
+@check("api.query", "api.no_token", verdict="a token in the query is read", group=QUERY)
 def _query(target: Target) -> Finding:
     """A token in the query is not accepted."""
     reply = target.api.send(query=random_token())  # a real one would end up in logs
@@ -140,11 +140,10 @@ def _query(target: Target) -> Finding:
         return failed(reply.failure.message, MUST_REFUSE)
     if reply.status < 300:
         what = f"a token in the query is accepted ({reply.status}): URLs end up in logs and histories"
-        return failed(what, ONLY_THE_HEADER, severity=Severity.HOLE)
+        return failed(what, ONLY_THE_HEADER, severity=Severity.HOLE, brief="a token in the query")
     as_in_the_header = reply.error == "invalid_token" or reply.in_words() == target.refused_garbage.in_words()
     if as_in_the_header and reply.in_words() != target.bare.in_words():
-        what = "the API reads a token in the query: it answers as if it were in the header"
-        return failed(what, ONLY_THE_HEADER, brief="a token in the query is read")
+        return failed("the API reads a token in the query: it answers as if it were in the header", ONLY_THE_HEADER)
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
 

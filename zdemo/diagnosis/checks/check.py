@@ -168,8 +168,7 @@ def line_of(reports: Sequence[CheckReport]) -> str:
     with_it = worst_first(reports, outcome)
     if outcome in (Outcome.FAIL, Outcome.WARN):
         grouped = groupby(with_it, key=lambda report: LEADS.get(report.result.severity, ""))
-        verdicts = ((lead, [r.result.brief or r.check.verdict for r in members]) for lead, members in grouped)
-        return "; ".join(lead + ", ".join(texts) for lead, texts in verdicts)
+        return "; ".join(lead + ", ".join(r.result.brief or r.check.verdict for r in group) for lead, group in grouped)
     with_it.sort(key=lambda report: report.result.satisfied)  # only in a group of those that were skipped they differ
     if with_it[0].blockers:
         return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"
