@@ -118,7 +118,7 @@ def _neither(reply: ApiReply, issuer_url: str) -> Finding:
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call, issuer=issuer_url)):
         return before
-    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: ANOTHER_URL}.get(reply.status, MUST_REFUSE)
+    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: f"{ANOTHER_URL} and allows GET"}.get(reply.status, MUST_REFUSE)
     severity = Severity.FORM if reply.status == 403 else Severity.FAILURE
     return failed(f"{reply.status} for a request without a token, not 401", fix, severity=severity)
 
@@ -157,7 +157,7 @@ def _accepts(target: Target) -> Finding:
     if reply.failure:
         return failed_with(reply.failure)
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
-        return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
+        return passed(f"{reply.status} insufficient_scope: the token is valid, but the API does not find the role")
     if reply.status < 300 or 404 <= reply.status < 429:  # the guard let it through, since it refused others before
         return passed(f"{reply.status}")
     route, unasked = OtherRoute(path=path, typed=target.origin + path), "; ".join(map(str, context.problems))
