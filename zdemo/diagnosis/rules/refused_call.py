@@ -199,7 +199,8 @@ def _not_asked(case: ApiCase, emulator: str) -> Finding:
     return replace(
         finding,
         cause=f"the API did not ask {emulator} about this token",
-        candidates=tuple(candidate for candidate in candidates if candidate != LOOKS_ELSEWHERE),
+        likely=False,
+        candidates=tuple(candidate for candidate in candidates if candidate != CLIENT_REFUSED),
         fix=(WAIT,) if about_role else finding.fix,
     )
 
