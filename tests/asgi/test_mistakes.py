@@ -26,6 +26,7 @@ from tests.support.wire import request
 from zdemo.asgi import Introspection, protect, requires_token
 from zdemo.emulator import READER
 from zdemo.errors import GuardError, Refused
+from zdemo.server import requires_token as flasks_requires_token
 
 METHODS = ["GET", "HEAD", "POST", "DELETE", "TRACE", "OPTIONS", "BREW"]
 needs: Any = requires_token  # without its types, which find some of these mistakes before
@@ -236,6 +237,10 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "an app inside middleware": (
         lambda: guarded(CORSMiddleware(FastAPI(), allow_origins=["*"])),
         "write protect(app) with the app itself",
+    ),
+    "a guard of Flask": (
+        lambda: TestClient(with_role(FastAPI(dependencies=[Depends(flasks_requires_token(role="a"))]))).get("/x"),
+        "write from zdemo.asgi import requires_token",
     ),
     "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
     "a setting as an argument": (

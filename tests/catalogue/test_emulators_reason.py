@@ -124,8 +124,8 @@ OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str], str]] = {  # w
     "swaps its credentials": ({"data": {"token": READER.pat}, "auth": BASIC[::-1]}, INVALID, "client .* fix compare"),
     "reads the answer wrongly": ({"data": {"token": READER.pat}, "auth": BASIC}, INVALID, "active: .* reads that"),
     "looks elsewhere": ({"data": {"token": READER.pat}, "auth": BASIC}, NO_ROLE, "active: .* look for the role among"),
-    "does not ask": (None, INVALID, "did not ask the emulator .* the API verifies JWTs itself"),
-    "remembers": (None, NO_ROLE, "did not ask .* fix try again when that time is over"),
+    "does not ask": (None, INVALID, "did not ask (?!.*the API's CLIENT_ID or).* the API verifies JWTs itself"),
+    "remembers": (None, NO_ROLE, "why the API did not ask .* fix try again when that time is over"),
 }
 
 

@@ -6,7 +6,10 @@ from tests.catalogue.named_causes import call, doctor
 from tests.support.cli import Shell, settings
 from tests.support.connection_faults import relay
 from tests.support.upstream import answer, json_body, upstream
+from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, Emulator
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 NO_JWT = "An error occurred while attempting to decode the Jwt: Malformed token"  # Spring Security
 INVALID = 'Bearer error="invalid_token"'
@@ -43,6 +46,13 @@ def test_a_path_that_is_nearly_one_of_the_api(bare: Shell, zitadel: Emulator, ap
     with upstream(answer(json_body({"detail": "Not Found"}), 404)) as other:
         output = call(bare, settings(zitadel.url), f"{other.url}/messages/", "-X", "POST")
     output.names(f"did you mean /messages.* fix zdemo call {other.url}/messages -X POST")
+
+
+def test_an_api_for_proxies_alone(bare: Shell, zitadel: Emulator) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)), denied_as=400)) as port:
+        env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+        output = call(bare, env, "private").names("--forward-auth", "fix zdemo call http://[^ ]*/auth/-")
+        assert (output.never("most likely"), bare("call", "/auth/-", **env).code) == (output, 0)
 
 
 def test_an_api_below_a_path(bare: Shell, zitadel: Emulator, api: str) -> None:

@@ -138,7 +138,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call /a -X PUT --watch", "--watch repeats the request, which may be wrong for PUT", "leave out --watch"),
         ("serve --emulator-port 9000", "--emulator-port needs --emulator", "add --emulator"),
         ("init --emulator --api-url http://localhost:8484", "the API and the emulator have the same port: 8484", PORT),
-        ("emulator start --port 1", "unexpected argument: start", "zdemo emulator --port 1"),
+        ("emulator --host ::1 start --port 1", "unexpected argument: start", "zdemo emulator --host ::1 --port 1"),
         ("call /a b -X POST", "unexpected argument: b", "zdemo call --help"),
         ("role grant a --admin-pat read:it", "--admin-pat took read:it", AT_END),
         (f"introspect --pat x {TOKEN}", "unexpected argument: …", "did you mean to give one token?"),

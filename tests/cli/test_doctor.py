@@ -163,7 +163,7 @@ CHALLENGE = 'Bearer realm="x"'
 
 
 def an_api(
-    *, takes_query: bool = False, code_without_token: bool = False, guards: bool = True, status: int = 200
+    *, takes_query: bool = False, code_without_token: bool = False, guards: bool = True, status: int = 200, **more: Any
 ) -> Flask:
     app = Flask("another")
 
@@ -180,8 +180,9 @@ def an_api(
         if not guards or token == READER.pat:
             return Response("[]", status, content_type="application/json")
         code = ', error="invalid_token"' if token or code_without_token else ""
-        headers = {"WWW-Authenticate": CHALLENGE + code, "Cache-Control": "no-store"}
-        return Response(status=401, headers=headers)
+        challenge = {"WWW-Authenticate": CHALLENGE + code} if more.get("challenges", True) else {}
+        headers = challenge | {"Cache-Control": "no-store"}
+        return Response(status=more.get("garbage", 401) if token else 401, headers=headers)
 
     return app
 
@@ -191,7 +192,7 @@ def an_api(
     [
         ({}, {}),
         ({"takes_query": True}, {"api.query": "fail", "api.both_ways": "warn"}),
-        ({"code_without_token": True}, {"api.no_token": "fail"}),
+        ({"code_without_token": True}, {"api.no_token": "fail", "api.other_scheme": "fail"}),
         ({"guards": False}, {"api.no_token": "fail"}),
         ({"status": 406}, {}),
     ],
@@ -206,6 +207,21 @@ def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, Any], fai
     assert list(came) == [check.id for check in API_CHECKS]
     assert ran.code == (1 if "fail" in failing.values() else 0)
     assert not [text for text in (ran.all, *urls) if READER.pat in text]
+
+
+@pytest.mark.parametrize(
+    ("faults", "pat", "line", "explained"),
+    [
+        ({"garbage": 200}, READER.pat, "lets in a made-up token, a long token; a", "api.garbage GET /orders/7 200"),
+        ({}, VISITOR.pat, "acceptance the token is not accepted", "api.accepts"),
+        ({"garbage": 500}, READER.pat, "fails at a made-up token, a long token;", "api.garbage GET /orders/7 500"),
+        ({}, READER.pat, "refusals a request without a token, a made-up token", "api.no_token GET /orders/7 401, no"),
+    ],
+)
+def test_the_worst_is_explained_first(bare: Shell, faults: dict[str, Any], pat: str, line: str, explained: str) -> None:
+    with serving(an_api(challenges=False, **faults)) as port:
+        text = " ".join(bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=pat).out.split())
+    assert [line in text, explained in text] == [True, True], text
 
 
 def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(shell: Shell) -> None:

@@ -24,7 +24,7 @@ from zdemo.cli.reports import show_cases
 from zdemo.cli.screen import Screen
 from zdemo.errors import ExitCode
 from zdemo.serving.listening import listen
-from zdemo.verify.case import CaseReport, Group, Mark, Verdict
+from zdemo.verify.case import ACCEPTS, CaseReport, Group, Mark, Verdict
 from zdemo.verify.cases import CASES
 
 CLOSED = """
@@ -205,6 +205,8 @@ def test_a_path_that_is_not_there_is_said_in_one_line(bare: Shell) -> None:
     assert ran.err.startswith("error: the API answers 404 to GET /messages: give --path a path that it has")
     ran = bare(*python(CLOSED.replace("(401)", "(500)")))
     assert ran.err.startswith("error: the API answers 500 to GET /messages without a token\n")
+    ran = bare(*python(CLOSED.replace("(401)", "(502 if 'Authorization' in self.headers else 401)"), "--only", ACCEPTS))
+    assert (ran.code, ran.out.split()[0]) == (1, ACCEPTS), ran.err
     ran = bare(*python(CLOSED.replace("(401)", "(401 if self.path == '/messages' else 404)"), "--public", "/nope"))
     assert ran.err == "error: the API answers 404 to /nope: give --public a path that needs no token\n"
 

@@ -11,8 +11,8 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BEFORE_THE_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import (
+    CLIENT_REFUSED,
     COMPARED,
-    LOOKS_ELSEWHERE,
     OTHER_SETTINGS,
     STARTED_BEFORE,
     by_its_code,
@@ -222,8 +222,14 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
         (call(401, INVALID), None, IMPERSONATED, "call.own_rules", ""),
         (call(401, ROLE_MISSING), None, IMPERSONATED, "call.disagrees", "started before"),
         (call(403, LACKS, route=MESSAGES), None, ACTIVE, "call.no_role", ""),
-        (call(401, OF_READER, route=MESSAGES), None, READER, "call.disagrees", LOOKS_ELSEWHERE),
-        (call(403, PLAIN_SCOPE, route=MESSAGES), None, READER, "call.disagrees", LOOKS_ELSEWHERE),
+        (call(401, OF_READER, route=MESSAGES), None, READER, "call.disagrees", "started before"),
+        (
+            call(403, PLAIN_SCOPE, body=b"", route=MESSAGES),
+            None,
+            READER,
+            "call.disagrees",
+            "in scope: the user has read:",
+        ),
         (call(403, LACKS, route=MESSAGES), None, READER, "call.no_role", "only read:messages"),
         (call(401, EXPIRED, body=b""), None, READER, "call.own_rules", "another token than this one"),
         (call(401, OF_AUDIENCE, body=b""), None, READER, "call.own_rules", "refuses the token's audience"),
@@ -290,6 +296,7 @@ def test_only_answers_about_active_tokens_are_reused(what: Call, reused: bool, b
     assert any("reuses an earlier answer" in candidate for candidate in finding.candidates) is reused
     assert any("nginx" in in_words(step) for step in finding.otherwise) is behind_proxy
     assert finding.certainty is Certainty.OPEN
+    assert CLIENT_REFUSED in finding_for_disagreement(call(401, INVALID, body=b""), "it is accepted", ISSUER).candidates
 
 
 def test_an_api_with_the_same_settings_disagrees_because_of_what_is_between() -> None:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from zdemo.cli.screen import Screen
 from zdemo.config.file_io import read_file
-from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected
+from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected, worst_first
 from zdemo.diagnosis.finding import Certainty, Outcome
 from zdemo.diagnosis.view import brief, heading, in_full, plain_text, why
 from zdemo.errors import UsageError, ZdemoError
@@ -69,13 +69,11 @@ def stream_groups(
 def show_checks(
     screen: Screen, done: Sequence[CheckReport], seconds: float, command: Command, *, verbose: bool = False
 ) -> None:
-    """Show the first failure with what may explain it, or else the first warning, on a screen with the groups' lines.
+    """Show the worst failure with what may explain it, or else the first warning, on a screen with the groups' lines.
 
     ``verbose`` shows everything, as ``command`` would.
     """
-    failures = [report for report in done if report.result.outcome is Outcome.FAIL]
-    failures.sort(key=lambda report: report.id != "api.accepts")  # what people ask for, and more than a matter of form
-    warnings = [report for report in done if report.result.outcome is Outcome.WARN]
+    failures, warnings = (worst_first(done, outcome) for outcome in (Outcome.FAIL, Outcome.WARN))
     first = failures[0] if failures and not verbose else None
     notes = [w for w in warnings if first and w.check.explains == first.id and w.result.fix != first.result.fix]
     for report in [*failures, *warnings][: None if verbose else 1]:

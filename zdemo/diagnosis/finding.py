@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -33,6 +33,15 @@ class Certainty(StrEnum):
     EMULATOR = "emulator"  # as certain, but only zdemo's emulator tells it
 
 
+class Severity(IntEnum):
+    """How bad a failure is: of several, the worst is explained first."""
+
+    HOLE = 0  # a request is let in that must be refused
+    FAILURE = 1  # what should work does not
+    CRASH = 2  # a request makes the API fail that must be refused
+    FORM = 3  # a right decision in the wrong words: checks that build on it make sense
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used; also the result of a check.
@@ -49,6 +58,7 @@ class Finding:
     fix: tuple[Step, ...] = ()  # the least harmful
     otherwise: tuple[Step, ...] = ()  # where the fix is not possible or does not help
     outcome: Outcome = Outcome.FAIL
+    severity: Severity = Severity.FAILURE
     problems: tuple[Problem, ...] = ()  # of the settings, where they are the cause: the first one is ``cause``
     because: tuple[Problem, ...] = ()  # problems with where settings come from: they come first, and so do their steps
     brief: str = ""  # what the line of a check's group says
@@ -57,7 +67,7 @@ class Finding:
     @property
     def satisfied(self) -> bool:
         """Whether a check that builds on this one makes sense."""
-        return self.outcome is not Outcome.FAIL and not self.stops
+        return (self.outcome is not Outcome.FAIL or self.severity is Severity.FORM) and not self.stops
 
     @property
     def steps(self) -> tuple[Step, ...]:

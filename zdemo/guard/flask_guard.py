@@ -207,6 +207,8 @@ def requires_token(view: Any = UNSET, /, **required: Any) -> Any:
 def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     if isclass(view) or not callable(view):
         kind = "a class" if isclass(view) else type(view).__name__
+        if kind == "object" or type(view).__module__ == "starlette.requests":  # what FastAPI and Starlette call it with
+            raise GuardError("this requires_token is for Flask", hint="write from zdemo.asgi import requires_token")
         hint = 'write @requires_token(role="read:messages") above a view, decorators = [requires_token()] in a class'
         raise GuardError(f"requires_token guards a function, not {kind}", hint=f"{hint}; {BLUEPRINT}")
     mark = _mark_of(view) or _Mark(view)

@@ -11,6 +11,7 @@ PAGE_TITLE = "<title>zdemo</title>"
 FORGET_PATH = "/-/forget"
 IDENTITY_PATH = "/-/identity"
 FORWARD_AUTH_PATHS = {"/auth/-": None, f"/auth/role/{ROLE}/-": ROLE}  # of zdemo serve --forward-auth; their roles
+PROXIES_ONLY = "the path must be /auth/-, or /auth/role/ROLE/- with /role/ROLE for each role"  # what it says of others
 PUBLIC_ANSWER = {"message": "Public route - You don't need to be authenticated to see this."}  # as ZITADEL's examples
 STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from importlib.resources import files
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from zdemo.config.settings import Settings
@@ -16,7 +16,7 @@ from zdemo.guard.flask_guard import EXTENSION, protect, refusal, refusal_of_http
 from zdemo.guard.guard import Guard, Refusal
 from zdemo.http.example_api import FORGET_PATH, IDENTITY_PATH, PUBLIC_ANSWER
 from zdemo.server.forgetting import EVENTS_PATH, FORGETTING, Forgetting, add_forgetting, add_zitadel_events
-from zdemo.server.forward_auth import add_forward_auth
+from zdemo.server.forward_auth import FORWARD_AUTH, NO_PATH, add_forward_auth
 from zdemo.server.operations import add_operations
 from zdemo.server.request_bodies import cut_connection_after, limit_bodies
 from zdemo.serving.bus import Bus
@@ -64,7 +64,8 @@ def example_app(
 def _answer_http_error(error: HTTPException) -> Response:
     if request.routing_exception is error:  # no route was found, and the request keeps the error
         drop_frames(error)
-    response = refusal(refusal_of_http(error))
+    is_unknown = error.code == 404 and FORWARD_AUTH in current_app.extensions
+    response = refusal(NO_PATH if is_unknown else refusal_of_http(error))
     return cut_connection_after(response) if isinstance(error, RequestTimeout) else response
 
 

@@ -33,6 +33,7 @@ from zdemo.guard.flask_guard import (
     serving_metadata,
 )
 from zdemo.guard.guard import DEFAULT_THREADS, Guard, Refusal, new_request_id, path_in
+from zdemo.http.example_api import PROXIES_ONLY
 from zdemo.serving import WSGIApp
 from zdemo.text.printable import one_line
 from zdemo.zitadel.introspection_answer import Introspection, Introspector
@@ -43,7 +44,7 @@ RULE = Rule(f"{PREFIX}<path:_>", endpoint="forward_auth")  # its name in the met
 MALFORMED = InvalidRequest.status
 MOST_IDENTITY_BYTES = 4096  # of the fields with the user; proxies take 4 to 8 KiB of header fields
 _escaped = partial(quote, safe=":/@", errors="backslashreplace")  # JSON may hold half a character
-NO_PATH = Refusal(404, "not_found", "the path must be /auth/-, or /auth/role/ROLE/- with /role/ROLE for each role")
+NO_PATH = Refusal(404, "not_found", PROXIES_ONLY)
 TOO_LARGE = Refusal(500, "internal_server_error", "the token's identity is too large; see this API's log")
 
 

@@ -6,7 +6,6 @@ is what ``zdemo verify`` asks too.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -16,14 +15,14 @@ from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS, DoctorContext
-from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.finding import Finding, Severity
 from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute
 from zdemo.verify.api_client import ApiClient, ApiReply
-from zdemo.verify.case import Case, Mark
+from zdemo.verify.case import Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import VerifyRun
 
@@ -68,11 +67,21 @@ class Target(VerifyRun):
         self.api.close()
 
 
-def _judged(target: Target, case: Case, wrong: Callable[..., Finding] = failed) -> Finding:
-    verdict = case.judge(case.ask(target))
+def _judged(target: Target, name: str) -> Finding:
+    """Judge as this case of ``zdemo verify`` does; a polite one only warns."""
+    case = BY_ID[name]
+    verdict = case.judge(asked := case.ask(target))
     if verdict.mark is Mark.PASS:
         return passed(verdict.seen)
-    return wrong(f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})")
+    what, fix = f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})"
+    if case.group is Group.POLITE:
+        return warned(what, fix)
+    severity = min(map(_severity, asked if isinstance(asked, list) else [asked]))
+    return failed(what, fix, *[MUST_REFUSE] * (severity is Severity.CRASH), severity=severity)
+
+
+def _severity(reply: ApiReply) -> Severity:  # of a wrong answer to a request that must be refused
+    return Severity.HOLE if reply.let_in else Severity.FORM if 400 <= reply.status < 500 else Severity.CRASH
 
 
 @check("api.reachable", verdict="does not answer")
@@ -92,15 +101,15 @@ def _shown(path: str) -> str:
     return path.partition("?")[0]
 
 
-@check("api.no_token", "api.reachable", verdict="no token", group=REFUSALS)
+@check("api.no_token", "api.reachable", verdict="a request without a token", group=REFUSALS)
 def _no_token(target: Target) -> Finding:
     """A request without a token: 401, and a challenge without an error code."""
     reply = target.bare
     if reply.status == 401:
-        return _judged(target, BY_ID["correct.no_token"])
+        return _judged(target, "correct.no_token")
     if reply.status < 300:
         what = f"{_shown(target.api.path)} answers {reply.status} without a token: it is open to anyone"
-        return failed(what, f"guard it, or {ANOTHER_URL}")
+        return failed(what, f"guard it, or {ANOTHER_URL}", severity=Severity.HOLE)
     return _neither(reply, target.issuer_url)
 
 
@@ -109,8 +118,9 @@ def _neither(reply: ApiReply, issuer_url: str) -> Finding:
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     if before := decide(BEFORE_THE_API, ApiCase(call=call, issuer=issuer_url)):
         return before
-    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: ANOTHER_URL}.get(reply.status, MUST_REFUSE)
-    return failed(f"{reply.status} for a request without a token, not 401", fix)
+    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: f"{ANOTHER_URL} and allows GET"}.get(reply.status, MUST_REFUSE)
+    severity = Severity.FORM if reply.status == 403 else Severity.FAILURE
+    return failed(f"{reply.status} for a request without a token, not 401", fix, severity=severity)
 
 
 @check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
@@ -119,7 +129,7 @@ def _garbage(target: Target) -> Finding:
     if target.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
         return failed(what, "check the API's log", Command("doctor", does="checks ZITADEL and the settings here"))
-    return _judged(target, BY_ID["correct.invalid_token"])
+    return _judged(target, "safe.unknown" if target.refused_garbage.let_in else "correct.invalid_token")
 
 
 @check("api.query", "api.no_token", verdict="a token in the query is read", group=QUERY)
@@ -130,9 +140,9 @@ def _query(target: Target) -> Finding:
         return failed(reply.failure.message, MUST_REFUSE)
     if reply.status < 300:
         what = f"a token in the query is accepted ({reply.status}): URLs end up in logs and histories"
-        return failed(what, ONLY_THE_HEADER)
-    as_in_the_header = reply.in_words() == target.refused_garbage.in_words() != target.bare.in_words()
-    if as_in_the_header or reply.error == "invalid_token":
+        return failed(what, ONLY_THE_HEADER, severity=Severity.HOLE, brief="a token in the query")
+    as_in_the_header = reply.error == "invalid_token" or reply.in_words() == target.refused_garbage.in_words()
+    if as_in_the_header and reply.in_words() != target.bare.in_words():
         return failed("the API reads a token in the query: it answers as if it were in the header", ONLY_THE_HEADER)
     return passed(f"{reply.status}: the token in the query is ignored (tried with a made-up token)")
 
@@ -147,7 +157,7 @@ def _accepts(target: Target) -> Finding:
     if reply.failure:
         return failed_with(reply.failure)
     if reply.status in (401, 403) and reply.error == "insufficient_scope":
-        return passed(f"{reply.status} insufficient_scope: the token is valid, but lacks a role")
+        return passed(f"{reply.status} insufficient_scope: the token is valid, but the API does not find the role")
     if reply.status < 300 or 404 <= reply.status < 429:  # the guard let it through, since it refused others before
         return passed(f"{reply.status}")
     route, unasked = OtherRoute(path=path, typed=target.origin + path), "; ".join(map(str, context.problems))
@@ -157,10 +167,10 @@ def _accepts(target: Target) -> Finding:
 
 
 def _same_as(case: str, name: str, what: str, verdict: str, need: str = "api.no_token") -> Check[Target]:
-    """Return a check that asks and judges as a case of ``zdemo verify`` does; that of a polite case only warns."""
+    """Return a check that asks and judges as a case of ``zdemo verify`` does."""
     group = {"both_ways": QUERY, "caching": "caching"}.get(name, REFUSALS)
     make = check(f"api.{name}", need, what=what, verdict=verdict, group=group)
-    return make(lambda target: _judged(target, BY_ID[case], warned if case.startswith("polite.") else failed))
+    return make(lambda target: _judged(target, case))
 
 
 IN_SMALL_LETTERS = "bearer is Bearer: case does not matter", "bearer in small letters"

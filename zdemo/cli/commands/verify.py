@@ -140,12 +140,12 @@ def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
 
 def _check_paths(run: VerifyRun, target: GradedApi) -> None:
     """Raise UsageError for a path that the API does not have, and for a public one that needs a token."""
-    if run.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        what = f"the API answers {run.answer.status} to GET {target.path} without a token"
+    if run.bare.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        what = f"the API answers {run.bare.status} to GET {target.path} without a token"
         raise ZdemoError(what, hint="run it alone, and read what it prints: it fails by itself")
     if run.answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-        what = f"the API answers {run.answer.status} to GET {target.path}"
-        raise UsageError(f"{what}: give --path a path that it has, and that allows GET")
+        what = f"the API answers {run.answer.status} to {run.answer.line}"
+        raise UsageError(f"{what}: give --path a path that it has, and that allows this method")
     if target.public and (status := run.api.send(path=target.public).status) in (401, 403, 404):
         raise UsageError(f"the API answers {status} to {target.public}: give --public a path that needs no token")
 

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from zdemo.diagnosis.finding import Finding, Outcome
+from zdemo.diagnosis.finding import Finding, Outcome, Severity
 from zdemo.diagnosis.view import in_full
 from zdemo.errors import ZdemoError
 from zdemo.errors.problem import Problem
@@ -21,6 +22,7 @@ GROUPS = {  # titles by the part of an ID before the dot, which is the title of 
     "admin": "administrator",
     "api": "API",
 }
+LEADS = {Severity.HOLE: "lets in ", Severity.CRASH: "fails at "}  # before the verdicts of checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +87,9 @@ def warned(evidence: str, *fix: Step, brief: str = "", stops: bool = False) -> F
     return Finding(outcome=Outcome.WARN, cause=evidence, fix=fix, brief=brief, stops=stops)
 
 
-def failed(evidence: str, *fix: Step, otherwise: tuple[Step, ...] = ()) -> Finding:
-    """Return the result for something that does not work."""
-    return Finding(cause=evidence, fix=fix, otherwise=otherwise)
+def failed(evidence: str, *fix: Step, severity: Severity = Severity.FAILURE, **more: Any) -> Finding:
+    """Return the result for something that does not work; ``more`` are other fields."""
+    return Finding(cause=evidence, fix=fix, severity=severity, **more)
 
 
 def failed_with(error: ZdemoError) -> Finding:
@@ -155,12 +157,18 @@ def outcome_of(reports: Sequence[CheckReport]) -> Outcome:
     return next((worst for worst in (Outcome.FAIL, Outcome.WARN, Outcome.PASS) if worst in outcomes), Outcome.SKIP)
 
 
+def worst_first(reports: Sequence[CheckReport], outcome: Outcome) -> list[CheckReport]:
+    """Return the reports with this outcome; those that are equally bad in their order."""
+    return sorted((r for r in reports if r.result.outcome is outcome), key=lambda report: report.result.severity)
+
+
 def line_of(reports: Sequence[CheckReport]) -> str:
     """Return what the line of a group says of its checks."""
     outcome = outcome_of(reports)
-    with_it = [report for report in reports if report.result.outcome is outcome]
+    with_it = worst_first(reports, outcome)
     if outcome in (Outcome.FAIL, Outcome.WARN):
-        return ", ".join(report.result.brief or report.check.verdict for report in with_it)
+        grouped = groupby(with_it, key=lambda report: LEADS.get(report.result.severity, ""))
+        return "; ".join(lead + ", ".join(r.result.brief or r.check.verdict for r in group) for lead, group in grouped)
     with_it.sort(key=lambda report: report.result.satisfied)  # only in a group of those that were skipped they differ
     if with_it[0].blockers:
         return f"needs {' and '.join(dict.fromkeys(root.group for root in with_it[0].blockers))}"

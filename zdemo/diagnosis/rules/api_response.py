@@ -18,7 +18,7 @@ from zdemo.diagnosis.wording import described, expects_https, redirected_to, url
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
-from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, Route
+from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, PROXIES_ONLY, Route
 from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import instance_not_found
@@ -256,6 +256,10 @@ def _method_not_allowed(case: ApiCase) -> Finding:
 @rule(when=lambda case: case.status == 404)
 def _not_found(case: ApiCase) -> Finding:
     call, parts, examples = case.call, url(case.answer), [route.path for route in Route]
+    if case.answer.json_object().get("error_description") == PROXIES_ONLY:
+        ask = Command("call", (f"{parts.scheme}://{case.host}/auth/-",), does="asks about the token as a proxy does")
+        cause = f"{case.host} is zdemo serve --forward-auth, which has no {parts.path}: its routes are for proxies"
+        return Finding(id="call.no_such_route", cause=cause, fix=(ask,), otherwise=("start it without --forward-auth",))
     if isinstance(call.route, OtherRoute) and not (case.from_zdemo and call.path in examples):
         near = did_you_mean(call.path, {*(examples if case.from_zdemo else [call.path.rstrip("/")])} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
@@ -271,8 +275,8 @@ def _not_found(case: ApiCase) -> Finding:
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
     name, cause = "call.no_such_route", f"the server at {case.host} has no {parts.path}"
     if case.from_zdemo and (case.is_other or not call.below):
-        cause, other = f"{cause}, although it is zdemo serve: a proxy changes the path", "it runs with --forward-auth"
-        return Finding(id=name, cause=cause, likely=True, candidates=(other,), fix=(UNCHANGED.format("paths"),))
+        cause = f"{cause}, although it is zdemo serve: a proxy changes the path"
+        return Finding(id=name, cause=cause, likely=True, fix=(UNCHANGED.format("paths"),))
     return Finding(
         id=name,
         cause=f"{cause} ({described(case.answer)}), as zdemo serve does",

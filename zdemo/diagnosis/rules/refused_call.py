@@ -199,7 +199,8 @@ def _not_asked(case: ApiCase, emulator: str) -> Finding:
     return replace(
         finding,
         cause=f"the API did not ask {emulator} about this token",
-        candidates=tuple(candidate for candidate in candidates if candidate != LOOKS_ELSEWHERE),
+        likely=False,
+        candidates=tuple(candidate for candidate in candidates if candidate != CLIENT_REFUSED),
         fix=(WAIT,) if about_role else finding.fix,
     )
 
@@ -232,8 +233,9 @@ def _compared(case: ApiCase) -> Finding:
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
-    if case.code == "insufficient_scope" and _is_own_refusal(case) and not case.here:
-        return replace(finding, candidates=(LOOKS_ELSEWHERE, *finding.candidates), fix=(LOOK_THERE, *finding.fix))
+    if case.code == "insufficient_scope" and _is_own_refusal(case) and not (case.here or case.from_zdemo):
+        roles = ", ".join(quoted(role, 60) for role in (case.introspection or NOT_ASKED).roles())
+        return replace(finding, cause=f"{LOOKS_ELSEWHERE}: the user has {roles}", likely=True, fix=(LOOK_THERE,))
     if case.here or case.from_zdemo or case.status == 403:
         return finding
     verifies, fix = ELSEWHERE, finding.fix
@@ -262,8 +264,8 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     is_other, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
     candidates = [STARTED_BEFORE, OTHER_SETTINGS]
-    if is_foreign and not code:
-        candidates.insert(0, A_GATEWAY)
+    if is_foreign and code in ("", "invalid_token"):
+        candidates.insert(0, CLIENT_REFUSED if code else A_GATEWAY)
     if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
         candidates.append(REUSES)
     behind_proxy = (f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()
@@ -272,7 +274,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
         cause=f"the API and {issuer} disagree about this token",
         candidates=(*candidates, "something in between caches answers, or changes the Authorization header"),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(COMPARE,) if is_other else (RESTART,),
+        fix=(COMPARE_CLIENT if CLIENT_REFUSED in candidates else COMPARE,) if is_other else (RESTART,),
         otherwise=behind_proxy if is_other else (COMPARE, *behind_proxy),
     )
 
