@@ -81,7 +81,7 @@ def test_what_builds_on_a_failed_case_is_not_asked(client: ApiClient, issuer: Em
     [
         ("/401", "(although a JWT is let in: the API verifies JWTs itself, without ZITADEL) 401"),
         ("/401/asks", "401"),
-        ("/503", "503"),
+        ("/503", "(ZITADEL was not asked: the API may have another address of it) 503"),
     ],
 )
 def test_an_api_that_verifies_jwts_is_named(jwt_api: ApiClient, issuer: EmulatedIssuer, path: str, seen: str) -> None:

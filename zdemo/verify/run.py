@@ -86,8 +86,9 @@ class VerifyRun:
             self.about_refusal = last_lines(self.printed())
             jwt = self.zitadel.issue(self.role, as_jwt=True).token
             lets_in_jwt = reply.status in (400, 401, 403) and self.api.bearer(jwt).let_in
-            if lets_in_jwt and not self.zitadel.introspections(started):
-                return reply.about("although a JWT is let in: the API verifies JWTs itself, without ZITADEL")
+            if not self.zitadel.introspections(started):
+                jwts = "although a JWT is let in: the API verifies JWTs itself, without ZITADEL"
+                return reply.about(jwts if lets_in_jwt else "ZITADEL was not asked: the API may have another address of it")
         return reply
 
     @cached_property
