@@ -32,6 +32,7 @@ LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell la
 LAST_LINES, LAST_BYTES = 8, 1 << 16
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 CHANGES = ("delete", "revoke")
+NOT_ASKED = "ZITADEL was not asked: the API may have another address of it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +87,9 @@ class VerifyRun:
             self.about_refusal = last_lines(self.printed())
             jwt = self.zitadel.issue(self.role, as_jwt=True).token
             lets_in_jwt = reply.status in (400, 401, 403) and self.api.bearer(jwt).let_in
-            if not self.zitadel.introspections(started):
-                jwts = "although a JWT is let in: the API verifies JWTs itself, without ZITADEL"
-                return reply.about(jwts if lets_in_jwt else "ZITADEL was not asked: the API may have another address of it")
+            if reply.status not in (404, 405) and not self.zitadel.introspections(started):
+                verifies = "although a JWT is let in: the API verifies JWTs itself, without ZITADEL"
+                return reply.about(verifies if lets_in_jwt else NOT_ASKED)
         return reply
 
     @cached_property
