@@ -16,7 +16,7 @@ from zdemo.errors.steps import Command, GrantRole, SetVariable, Step
 from zdemo.zitadel.records import RoleAssignment
 
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
-OF_SERVICE_ACCOUNT = "set PAT to the token of a service account that has the role"
+OF_SERVICE_ACCOUNT = "use the token of a service account that has the role, in PAT or with --pat"
 MOST_SHOWN = 8  # role assignments in the evidence
 ALL_ROLES = "request the token without scopes for roles and organizations: it then has all roles in this project"
 
