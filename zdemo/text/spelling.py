@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 
 LEAST_LETTERS = 3  # of a word that can be mistyped: shorter ones are like many
+MOST_LETTERS = 100  # a longer word is no name, and would be compared letter by letter
 LONG = 8  # letters of a word in which two slips are still plain
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the known name that a word is with a slip or two of the keyboard, in any case of letters, or nothing."""
     letters, names = sum(map(str.isalnum, word)), {name.lower(): name for name in known}
-    allowed = range((letters >= LEAST_LETTERS) * (2 + (letters >= LONG)))
+    allowed = range((LEAST_LETTERS <= letters <= MOST_LETTERS) * (2 + (letters >= LONG)))
     return next((names[name] for slips in allowed for name in names if _becomes(word.lower(), name, slips)), "")
 
 
