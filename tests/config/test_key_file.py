@@ -75,7 +75,6 @@ WRONG: dict[str, tuple[Callable[[], bytes], KeyKind, str]] = {
     "nested": (lambda: b"[" * 50_000, APPLICATION, "not a JSON object"),
     "too large": (lambda: b" " * (LARGEST_BYTES + 1), APPLICATION, "64 KiB"),
     "service account": (user_content, APPLICATION, "the service account's key file, not the API application's"),
-    "another type": (lambda: content(type="service_account"), APPLICATION, 'a "type" other than application'),
     "client ID as a number": (lambda: content(clientId=1), APPLICATION, "without clientId"),
     "nothing": (lambda: b"{}", APPLICATION, "without clientId, keyId, key"),
     "damaged key": (lambda: content(key=pem(rsa_key()).replace("M", "N")), APPLICATION, NOT_RSA),

@@ -91,8 +91,6 @@ def parse_key_file(content: bytes, kind: KeyKind = APPLICATION) -> SigningKey:
     named = values.get("type", by_id.type)
     if named == other.type:
         raise InvalidValue(f"names the {other.owner}'s key file, not the {kind.owner}'s", fix=kind.new_key)
-    if named != kind.type:
-        raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
     names, sendable = (kind.id_name, "keyId", "key"), "[!-~]+"
     texts = {name: value for name, value in values.items() if isinstance(value, str) and value}
     if missing := [n for n in names if n not in texts or (n != "key" and not re.fullmatch(sendable, texts[n]))]:

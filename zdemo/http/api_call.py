@@ -61,11 +61,6 @@ class Method(StrEnum):
     DELETE = "DELETE"
     OPTIONS = "OPTIONS"
 
-    @property
-    def is_safe(self) -> bool:
-        """Whether it may be repeated, because it changes nothing (RFC 9110 §9.2.1)."""
-        return self in (Method.GET, Method.HEAD, Method.OPTIONS)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Challenge:

@@ -105,7 +105,7 @@ def call(  # the options
     """
     screen: Screen = ctx.obj
     endpoint, address, named = _target(route, url)
-    if watch and not method.is_safe:
+    if watch and method not in (Method.GET, Method.HEAD, Method.OPTIONS):  # those change nothing (RFC 9110 §9.2.1)
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
 
     def checked(environment: Environment) -> ClientSettings:

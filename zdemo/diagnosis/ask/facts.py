@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
 from zdemo.config.environment import COMMAND_LINE, Environment
@@ -28,10 +28,6 @@ from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection, parse_introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
-from zdemo.zitadel.records import Application, Project
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 Request = Callable[[], Response | Mapping[str, Any]]  # a mapping: fields of the evidence
@@ -273,7 +269,7 @@ class Facts:
             return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
         records = ClientRecords(application=application)
         if application.active:
-            records = replace(records, project=_project_of(client, application, self.settings.project_id))
+            records = replace(records, project=resources.get_project(client, application.project_id))
         if records.project and records.project.active:
             records = replace(records, organization=resources.get_organization(client, records.project.organization_id))
         if self.settings.key:
@@ -306,16 +302,6 @@ class Facts:
         except (jwt.PyJWTError, LookupError, ValueError, TypeError, AttributeError):  # a key that cannot be used
             return None
         return True
-
-
-def _project_of(client: ManagementClient, application: Application, likely: str | None) -> Project | None:
-    """Return the application's project. Some versions of ZITADEL do not name it: then search in each project."""
-    if application.project_id:
-        return resources.get_project(client, application.project_id)
-    for project in sorted(resources.list_projects(client), key=lambda project: project.id != likely):
-        if application.id in [other.id for other in resources.list_applications(client, project_id=project.id)]:
-            return project
-    return None
 
 
 def clock_ahead_seconds(answer: Response, now: float) -> float | None:

@@ -49,8 +49,6 @@ def _identity(context: DoctorContext) -> Finding:
         what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
         return failed(what, "check the API's log, and that of any proxy in front of it")
     host = urlsplit(public.url).netloc
-    if "zitadel" in public.answer.headers.get("set-cookie", "").lower():
-        return failed(f"the server at {host} is ZITADEL, not the API", *CORRECT)
     other = failed(
         f"the server at {host} is not a zdemo API: {described(public.answer)}", *CORRECT, otherwise=(OWN_API,)
     )

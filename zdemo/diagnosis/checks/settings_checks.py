@@ -6,7 +6,7 @@ from zdemo.config.environment import is_setting
 from zdemo.config.names import folder_problem, hiding_problems
 from zdemo.config.new_dotenv import completion
 from zdemo.config.variables import VARIABLES
-from zdemo.diagnosis.checks.check import check, failed, passed, with_problems
+from zdemo.diagnosis.checks.check import check, passed, with_problems
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.errors.problem import ProblemKind
@@ -60,9 +60,6 @@ def _wellformed(context: DoctorContext) -> Finding:
     broken = [problem for problem in context.problems if problem.kind not in others]
     if broken:
         return with_problems(broken, Outcome.FAIL)
-    if context.api and context.api.api_url == context.zitadel.server:
-        what = "ZITADEL_DOMAIN and ZDEMO_API_URL are the same address, but ZITADEL and the API are two servers"
-        return failed(what, "correct the wrong one: the API is where zdemo serve runs (http://127.0.0.1:5000)")
     problems = (*context.odd, *(context.settings.warnings if context.settings else ()))
     if not problems:
         return passed("each value has the form that its variable needs")
