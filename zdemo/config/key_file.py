@@ -117,14 +117,9 @@ def _problem_of(pem: str) -> str:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # damaged, encrypted, a public key
         key = None
-    if isinstance(key, RSAPrivateKey):
-        if key.key_size < LEAST_KEY_BITS:
-            return f"with an RSA key of fewer than {LEAST_KEY_BITS} bits"
-        numbers = key.private_numbers()  # whether they are primes, which takes 40 ms, is skipped
-        p, q, inverse = numbers.p, numbers.q, numbers.d * numbers.public_numbers.e
-        if p * q == numbers.public_numbers.n and inverse % (p - 1) == 1 == inverse % (q - 1):
-            return ""
-    return "whose key is not an RSA private key (PEM), or is damaged"
+    if not isinstance(key, RSAPrivateKey):
+        return "whose key is not an RSA private key (PEM), or is damaged"
+    return f"with an RSA key of fewer than {LEAST_KEY_BITS} bits" if key.key_size < LEAST_KEY_BITS else ""
