@@ -230,12 +230,6 @@ def test_an_administrators_token_may_be_swapped_with_another_one(rights: tuple[s
     assert "IAM_OWNER" in finding.cause
 
 
-def test_a_token_may_be_swapped_with_the_visitors() -> None:
-    asker = Asker({LISTED: {"assignments": ()}, RIGHTS: {}, Probe.VISITOR: {"visitor_roles": (ROLE,)}})
-    finding = diagnose(REFUSED, case_of(pat()), asker)
-    assert (finding.id, asker.rounds) == ("role.swapped_callers", [{RIGHTS, LISTED, Probe.VISITOR}])
-
-
 def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
     asker = Asker({LISTED: {}, RIGHTS: {}})
     admin_pat = case_of(pat(), evidence=Evidence(is_admin_pat=True))

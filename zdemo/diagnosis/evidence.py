@@ -125,7 +125,6 @@ class Probe(StrEnum):
     OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint", 3  # a label, not a password
     ASSIGNMENTS = "role assignments", 3
     OWN_RIGHTS = "own rights", 3
-    VISITOR = "introspection of ZDEMO_VISITOR_PAT", 3  # where PAT is judged
     MADE_UP_CLIENT = "made-up client", 4
     USERINFO = "userinfo", 4
     ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT", 4
@@ -147,7 +146,6 @@ class Evidence:
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
-    visitor_roles: tuple[str, ...] = ()  # what ZDEMO_VISITOR_PAT has in the API's project
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
     admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user
     with_administrator: bool = False  # whether there is an administrator's PAT

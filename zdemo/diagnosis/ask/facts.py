@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
-from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.emulators_record import apis_questions, emulators_reason
 from zdemo.diagnosis.evidence import ClientRecords, Evidence, PatIds, PatRecords, Probe, active_token
@@ -25,7 +25,7 @@ from zdemo.errors.steps import Step
 from zdemo.http.api_call import Call
 from zdemo.setup.state_file import is_setups, issued_pat
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection, parse_introspection
+from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
 
@@ -111,9 +111,6 @@ class Facts:
             requests[Probe.OWN_PAIR_AT_TOKEN_ENDPOINT] = self._own_pair_at_token_endpoint
         if can_be_sent := not self.made_up and self.form.is_clean:
             requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
-        visitor = environment.get("ZDEMO_VISITOR_PAT", "").strip()
-        if visitor != self.token and environment.source("PAT") != COMMAND_LINE and token_form(visitor).is_clean:
-            requests[Probe.VISITOR] = partial(self._visitors_roles, visitor)
         if self.admin_pat:
             requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.admin_roles)}
             requests[Probe.CLIENT_RECORDS] = lambda: {"client_records": self.look_up(self._client_records)}
@@ -230,12 +227,6 @@ class Facts:
         assignments = self.look_up(partial(resources.list_assignments, user_id=user_id))
         hides = assignments is None or assignments.hidden
         return {} if hides else {"assignments": assignments, "assignments_from": "the administrator's token"}
-
-    def _visitors_roles(self, token: str) -> Mapping[str, Any]:
-        with suppress(IntrospectionError):
-            introspection = parse_introspection(self._introspect(token))
-            return {"visitor_roles": active_token(introspection, self.settings).granted}
-        return {}
 
     def _own_rights(self) -> Mapping[str, Any]:
         """Return the administrator roles of the token's user, by the token itself; none when ZITADEL does not say."""

@@ -178,15 +178,6 @@ def _near_miss(case: TokenCase) -> Finding | None:
     return Finding(id=name, cause=cause, seen=seen, fix=fix[:1], otherwise=fix[1:])
 
 
-@rule(Probe.VISITOR)
-def _swapped_callers(case: TokenCase) -> Finding | None:
-    if case.role not in case.evidence.visitor_roles:
-        return None
-    cause = f"the role {case.role} is missing, and the token in ZDEMO_VISITOR_PAT has it: PAT and that one are swapped"
-    fix, otherwise = "exchange the values of PAT and ZDEMO_VISITOR_PAT", _grant(case, does="if they are not swapped")
-    return Finding(id="role.swapped_callers", cause=cause, likely=True, fix=(fix,), otherwise=(otherwise,))
-
-
 def _manager_role(case: TokenCase) -> Finding | None:
     if case.role not in MANAGER_ROLES:
         return None
@@ -247,6 +238,6 @@ MISSING_ROLE = table(
         _narrowed_to_roles,
         seen=_token_lines,
     ),
-    *table(_by_assignments, _near_miss, _swapped_callers, _missing, seen=_assignment_lines),
+    *table(_by_assignments, _near_miss, _missing, seen=_assignment_lines),
     when=lambda case: isinstance(case.refusal, InsufficientScope),
 )
