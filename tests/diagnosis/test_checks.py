@@ -8,7 +8,7 @@ from zdemo.diagnosis.checks.check import Check, examine, failed, nothing_to_chec
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, Outcome
-from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
 from zdemo.http.failure_messages import failed as connection_failed
 from zdemo.verify.conformance import API_CHECKS
@@ -81,20 +81,20 @@ def network_outcomes(reply: Response | ConnectionFailed | None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "phase", "expected"),
+    ("kind", "connecting", "expected"),
     [
-        (FailureKind.NAME_NOT_RESOLVED, Phase.ANSWER, ["fail", "pass", "skip", "skip"]),
-        (FailureKind.TIMEOUT, Phase.NAME, ["fail", "pass", "skip", "skip"]),
-        (FailureKind.TIMEOUT, Phase.CONNECTION, ["pass", "fail", "skip", "skip"]),
-        (FailureKind.TIMEOUT, Phase.ANSWER, ["pass", "pass", "skip", "skip"]),
-        (FailureKind.REFUSED, Phase.ANSWER, ["pass", "fail", "skip", "skip"]),
-        (FailureKind.NO_ROUTE, Phase.ANSWER, ["pass", "fail", "skip", "skip"]),
-        (FailureKind.CERTIFICATE_EXPIRED, Phase.ANSWER, ["pass", "pass", "skip", "fail"]),
-        (FailureKind.BROKEN, Phase.ANSWER, ["pass", "pass", "skip", "skip"]),
+        (FailureKind.NAME_NOT_RESOLVED, False, ["fail", "pass", "skip", "skip"]),
+        (FailureKind.TIMEOUT, True, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.TIMEOUT, False, ["pass", "pass", "skip", "skip"]),
+        (FailureKind.REFUSED, False, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.NO_ROUTE, False, ["pass", "fail", "skip", "skip"]),
+        (FailureKind.CERTIFICATE_EXPIRED, False, ["pass", "pass", "skip", "fail"]),
+        (FailureKind.BROKEN, False, ["pass", "pass", "skip", "skip"]),
     ],
 )
-def test_each_failure_belongs_to_one_check(kind: FailureKind, phase: Phase, expected: list[str]) -> None:
-    assert network_outcomes(connection_failed(kind, ORIGIN, "ZITADEL_DOMAIN", seconds=4, phase=phase)) == expected
+def test_each_failure_belongs_to_one_check(kind: FailureKind, connecting: bool, expected: list[str]) -> None:
+    failure = connection_failed(kind, ORIGIN, "ZITADEL_DOMAIN", seconds=4, connecting=connecting)
+    assert network_outcomes(failure) == expected
 
 
 def test_an_answer_passes_and_no_request_proves_nothing() -> None:

@@ -52,13 +52,10 @@ def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, ki
             assert replace(called(200, body, content_type=kind), route=OWN).accepted is (body == b"ok")
 
 
-def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:
+def test_a_challenge_has_its_error_code() -> None:
     first = called(401, www_authenticate='Bearer error="invalid_token"')
-    assert first.decisive == called(401, b"other", www_authenticate='Bearer error="invalid_token"').decisive
     assert first.challenge == Challenge(text='Bearer error="invalid_token"', error="invalid_token", scope="")
     assert called(200).challenge is None
-    assert first.decisive != called(401).decisive
-    assert first.decisive != called(200).decisive
 
 
 def test_the_document_holds_all_of_it() -> None:

@@ -84,4 +84,5 @@ class Watch:
 
 
 def _decisive(outcome: Outcome) -> object:
-    return outcome.decisive if isinstance(outcome, Call) else outcome.kind
+    """Return by what two outcomes are compared."""
+    return (outcome.answer.status, outcome.challenge) if isinstance(outcome, Call) else outcome.kind

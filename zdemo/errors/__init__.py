@@ -140,22 +140,14 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too_large"
 
 
-class Phase(StrEnum):
-    """What a request was waiting for when its time was up."""
-
-    NAME = "name"
-    CONNECTION = "connection"
-    ANSWER = "answer"
-
-
 class ConnectionFailed(ZdemoError):
-    """A request without a usable answer; ``phase`` is what a timeout interrupted."""
+    """A request without a usable answer; ``connecting`` is whether a timeout came before there was a connection."""
 
     exit_code = ExitCode.NO_ANSWER
 
-    def __init__(self, message: str, *, hint: Hint, kind: FailureKind, phase: Phase = Phase.ANSWER) -> None:
+    def __init__(self, message: str, *, hint: Hint, kind: FailureKind, connecting: bool = False) -> None:
         super().__init__(message, hint=hint)
-        self.kind, self.phase = kind, phase
+        self.kind, self.connecting = kind, connecting
 
 
 class Refused(ZdemoError):

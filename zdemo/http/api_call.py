@@ -144,11 +144,6 @@ class Call:
         is_flasks = self.method is Method.OPTIONS and not self.answer.body  # Flask calls an empty answer text/html
         return self.answer.media_type == "text/html" and not is_others and not is_flasks
 
-    @property
-    def decisive(self) -> tuple[int, str]:
-        """Status and challenge, by which two answers are compared."""
-        return self.answer.status, self.challenge.text if self.challenge else ""
-
 
 def send_once(origin: str, setting: str, method: str, path: str, **parts: Any) -> Response:
     """Send one request over a connection of its own, as ``Transport.send`` does."""

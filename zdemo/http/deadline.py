@@ -32,10 +32,6 @@ class StaleConnection(ConnectionError):
     """A pooled connection that the other side closed before a byte of this answer came."""
 
 
-class ResolveTimeout(TimeoutError):  # a timeout, as its base is called
-    """DNS gave no answer in time."""
-
-
 class _DeadlineSocket:
     """A socket whose timeout bounds all that follows, not each receive."""
 
@@ -94,7 +90,7 @@ def resolve(host: str, port: int, seconds: float) -> list[Any]:
     try:
         return answer.result(seconds)
     except TimeoutError:
-        raise ResolveTimeout("name resolution took too long") from None
+        raise socket.gaierror("DNS gave no answer in time") from None
 
 
 def connected(addresses: list[Any], end: float) -> socket.socket:

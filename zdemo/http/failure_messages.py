@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from zdemo.config.address import INTERNAL_URL, ISSUER, is_loopback
 from zdemo.config.names import assignment
 from zdemo.config.variables import EMULATOR_PORT
-from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.steps import Command, SetVariable, Shell, Step
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
@@ -18,10 +18,6 @@ NO_DETAIL = "no further detail"
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 OTHER_SCHEME = {FailureKind.PLAIN_HTTP: "http", FailureKind.EXPECTS_TLS: "https"}  # their hint is the right address
-DNS_SILENT = (
-    "the host name {host} does not resolve: no answer from DNS within {seconds:g} s",
-    "check this machine's network and DNS server, and the host name in {setting}",
-)
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
@@ -140,7 +136,7 @@ def failed(
     *,
     seconds: float = 0,
     proxy: str = "",
-    phase: Phase = Phase.ANSWER,
+    connecting: bool = False,
     trust: tuple[Step, ...] = (),
     **words: str,
 ) -> ConnectionFailed:
@@ -178,13 +174,12 @@ def failed(
         "untrusted": why_untrusted(0),
         **words,
     }
-    texts = DNS_SILENT if phase is Phase.NAME and not proxy else _WORDS[kind]
-    message, hint = (text.format(**values) for text in texts)
+    message, hint = (text.format(**values) for text in _WORDS[kind])
     steps: tuple[Step, ...] = tuple(hint.split("\n"))
     if scheme := OTHER_SCHEME.get(kind):
         certain = parts.port is not None and (scheme == "https" or here)
         steps = address_steps(setting, scheme, host, port, parts.path, certain=certain)
-    elif kind is FailureKind.TIMEOUT and phase is not Phase.NAME and seconds < 0.1:  # too short for most servers
+    elif kind is FailureKind.TIMEOUT and seconds < 0.1:  # too short for most servers
         steps = ("raise ZDEMO_TIMEOUT",)
     elif kind is FailureKind.CERTIFICATE_UNTRUSTED:
         steps = trust or how_to_trust(0, None)
@@ -197,7 +192,7 @@ def failed(
         steps = hint, Command(start, uses_settings=False, does="runs an emulated ZITADEL")
         if host == "::1":  # where the emulator does not listen
             steps = SetVariable(setting, f"{parts.scheme}://localhost:{port}", does="if it runs there"), steps[1]
-    return ConnectionFailed(message, hint=steps, kind=kind, phase=phase)
+    return ConnectionFailed(message, hint=steps, kind=kind, connecting=connecting)
 
 
 def address_steps(

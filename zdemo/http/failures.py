@@ -19,7 +19,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 from urllib3.exceptions import SSLError as TLSError
 
-from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
+from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import UnsetVariable
 from zdemo.http import deadline
@@ -126,16 +126,13 @@ def explained(
         silent = "the proxy's name does not resolve"
     elif proxy and kind is FailureKind.PLAIN_HTTP:  # the proxy accepts CONNECT, and answers the request itself
         kind, silent = FailureKind.PROXY, "it answers itself"
-    phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
-    if any(isinstance(e, deadline.ResolveTimeout) for e in errors):
-        phase = Phase.NAME
     return failed(
         kind,
         origin,
         setting,
         seconds=seconds,
         proxy=proxy,
-        phase=phase,
+        connecting=any(isinstance(e, ConnectTimeoutError) for e in errors),
         detail=_detail(errors),
         status=f" ({_tunnel_status(errors) or silent})",
         untrusted=why_untrusted(code),

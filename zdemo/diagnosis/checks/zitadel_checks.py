@@ -14,7 +14,7 @@ from zdemo.diagnosis.rules.rejected_client import SIGNER, finding_for_audience, 
 from zdemo.diagnosis.rules.rule import diagnose
 from zdemo.diagnosis.rules.unusable_response import NO_DISCOVERY, finding_for_error, zitadels_signs
 from zdemo.diagnosis.wording import SYNCHRONISE, clock_words
-from zdemo.errors import ConnectionFailed, FailureKind, Phase
+from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.errors.response import Response
 from zdemo.http.failure_messages import proxy_address
 from zdemo.zitadel.introspection_response import DATABASE_AWAY, answer_error
@@ -35,9 +35,7 @@ def _resolve(context: DoctorContext) -> Finding:
     host, reply = urlsplit(context.zitadel.server).hostname, context.evidence.replies.get(Probe.DISCOVERY)
     if reply is None:
         return nothing_to_check(NOT_SENT)
-    if isinstance(reply, ConnectionFailed) and (
-        reply.kind is FailureKind.NAME_NOT_RESOLVED or reply.phase is Phase.NAME
-    ):
+    if isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.NAME_NOT_RESOLVED:
         return finding_for_error(reply)
     return passed(f"{host} resolves{_from_internal_url(context)}")
 
@@ -52,7 +50,7 @@ def _connect(context: DoctorContext) -> Finding:
     if reply is None:
         return nothing_to_check(NOT_SENT)
     if isinstance(reply, ConnectionFailed):
-        is_refused = reply.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or reply.phase is Phase.CONNECTION
+        is_refused = reply.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or reply.connecting
         return finding_for_error(reply) if is_refused else passed(f"port {port} accepts connections")
     where = _from_internal_url(context)
     what = f"{parts.hostname}:{port} answers in {reply.seconds * 1000:.0f} ms{where}"
