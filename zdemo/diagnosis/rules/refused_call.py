@@ -183,7 +183,7 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
         fix = LOOK_THERE if case.code == "insufficient_scope" else f"correct how the API reads that answer ({API_LOG})"
     elif question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
-        fix = COMPARE_CLIENT if question.about_client else SEND_FORM
+        fix = COMPARE_CLIENT if question.about_client else COMPARE if question.status == 404 else SEND_FORM
     elif question.token != masked(case.token or ""):
         cause = f"the API asks {emulator} about another text than the token: {question.token}, {question.reason}"
         fix = "in the API, pass on the token alone, without Bearer and blanks"
@@ -194,15 +194,11 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
 
 def _not_asked(case: ApiCase, emulator: str) -> Finding:
     """Return that the API did not ask: a refused role then comes from an earlier answer."""
-    finding, about_role = _compared(case), case.code == "insufficient_scope"
-    candidates = sorted(finding.candidates, key=lambda candidate: about_role and candidate != REUSES)
-    return replace(
-        finding,
-        cause=f"the API did not ask {emulator} about this token",
-        likely=False,
-        candidates=tuple(candidate for candidate in candidates if candidate != CLIENT_REFUSED),
-        fix=(WAIT,) if about_role else finding.fix,
-    )
+    verifies = VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE
+    others = (CHANGED,) if case.from_zdemo else (verifies, A_GATEWAY)
+    reuses = (REUSES,) if case.code == "insufficient_scope" else ()
+    cause, fix = f"the API did not ask {emulator} about this token", WAIT if reuses else COMPARE
+    return Finding(id="call.disagrees", cause=cause, candidates=(*reuses, OTHER_SETTINGS, *others), fix=(fix,))
 
 
 def _apis_clock(case: ApiCase) -> Finding | None:
