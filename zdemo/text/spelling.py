@@ -1,9 +1,9 @@
-"""Words that were probably mistyped: by spelling alone, so what is only like another word is another word."""
+"""Find the word that was mistyped. Only slips of the keyboard count: a similar word is another word."""
 
 from collections.abc import Iterable
 
-LEAST_LETTERS = 3  # of a word that can be mistyped: shorter ones are like many
-MOST_LETTERS = 100  # a longer word is no name, and would be compared letter by letter
+LEAST_LETTERS = 3  # in a word that can be mistyped: shorter words resemble too many others
+MOST_LETTERS = 100  # longer words are not names
 LONG = 8  # letters of a word in which two slips are still plain
 
 

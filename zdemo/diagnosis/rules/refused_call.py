@@ -247,7 +247,7 @@ def other_api(difference: str, setting: str) -> Finding:
 
 
 def same_settings(finding: Finding) -> Finding:
-    """Return the finding about an API that said that it has these settings: they are no cause."""
+    """Return the finding about an API that said that it has these settings, which are then not the cause."""
     of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
     first, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
     steps = (WAIT if first == REUSES else LET_THROUGH,) if finding.id != "call.api_cannot_ask" else finding.steps

@@ -10,7 +10,7 @@ from typing import Any
 from werkzeug.exceptions import ClientDisconnected
 
 LARGEST_BODY_BYTES = 1024 * 1024
-FREE_BYTES = 16 * 1024  # a body that is no larger is always read
+FREE_BYTES = 16 * 1024  # a body up to this size is always read
 MOST_LARGE_BODIES = 32  # that are larger, and not answered yet
 TOO_LARGE = "zdemo.emulator.body_too_large"  # key in a request's environment for a body that was not read
 
