@@ -18,8 +18,8 @@ from zdemo.emulator import ADMIN, emulate
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.setup.apply import apply_plan
 from zdemo.setup.current import SetupOptions
-from zdemo.setup.plan import Action, ObjectKind
-from zdemo.setup.setup_files import SETTINGS, SetupFiles
+from zdemo.setup.plan import CREDENTIALS, Action, ObjectKind
+from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import state_path, write_state
 from zdemo.zitadel.login import Login
 from zdemo.zitadel.records import Auth
@@ -40,7 +40,7 @@ def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk)
     assert client.changes == []
     assert (desk.path.read_bytes(), state_path(desk.path).read_bytes()) == before
     assert desk.path.read_text().startswith(text)
-    assert set(desk.env) - {"A"} == set(SETTINGS) - {"ZITADEL_KEY_FILE", "ZDEMO_APP_CLIENT_ID"}
+    assert set(desk.env) - {"A"} == {*CREDENTIALS, "PAT", "ZDEMO_VISITOR_PAT"} - {"ZITADEL_KEY_FILE"}
     for path in (desk.path, state_path(desk.path)):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert desk.target[1] not in path.read_text(), "the administrator's PAT is written nowhere"

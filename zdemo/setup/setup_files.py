@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zdemo.config.address import ADMIN_PAT, INTERNAL_URL, ISSUER
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, valid_dotenv
 from zdemo.config.environment import Environment
 from zdemo.config.file_io import check_writable, read_file, remove_leftovers, replace_file
@@ -22,11 +22,6 @@ from zdemo.setup.state_file import EMPTY, FOLDER, digest, read_state, write_stat
 from zdemo.zitadel.management import ManagementClient
 
 KEY_FILES = "*.key.json"
-SETTINGS = (  # which setup writes
-    *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
-    *("ZDEMO_VISITOR_PAT", "ZDEMO_APP_CLIENT_ID"),
-)
-
 COMMENTS = {  # what stands above a setting that setup adds
     "ZITADEL_DOMAIN": "# ZITADEL, and the project that defines the role",
     "CLIENT_ID": "# the credentials of the API application",
@@ -151,8 +146,7 @@ class SetupFiles:
     def own_settings(self) -> tuple[str, ...]:
         """The settings that have a value of setup's, or whose line setup has emptied."""
         emptied = {name for name in self.state.previous if not self.get(name)}
-        names = [name for name in (*SETTINGS, ADMIN_PAT) if name in self.values]
-        return tuple(name for name in names if self.wrote(name) or name in emptied)
+        return tuple(name for name in self.values if self.wrote(name) or name in emptied)
 
     @property
     def restored_settings(self) -> tuple[str, ...]:
