@@ -152,24 +152,18 @@ def make_folder(folder: Path) -> None:
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
-    """Return which PAT of setup's a text is: its setting, its user's ID, its own ID (it may be empty).
-
-    ``None`` when setup did not write it, and also when the state file cannot be used.
-    """
-    try:
-        state = read_state(env_path or Path(".env"))
-    except SettingsError:
-        return None
+    """Return which PAT of setup's a text is: its setting, its user's ID, its own ID (it may be empty); else ``None``."""
+    state = known_state(env_path)
     pats = (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats))
     known = {pat.digest: (setting, pat.owner_id, pat.id) for setting, issued in pats for pat in issued if pat.digest}
     return known.get(digest(token.strip()))
 
 
-def is_setups(env_path: Path | None, name: str, value: str) -> bool:
-    """Return whether setup gave a setting this value; false also when the state file cannot be used."""
+def known_state(env_path: Path | None) -> SetupState:
+    """Return what setup remembers of a ``.env``, which is nothing if the state file cannot be used."""
     with suppress(SettingsError):
-        return read_state(env_path or Path(".env")).wrote(name, value)
-    return False
+        return read_state(env_path or Path(".env"))
+    return EMPTY
 
 
 def _key(env_path: Path) -> str:

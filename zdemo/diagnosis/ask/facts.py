@@ -23,7 +23,7 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, 
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Step
 from zdemo.http.api_call import Call
-from zdemo.setup.state_file import is_setups, issued_pat
+from zdemo.setup.state_file import issued_pat, known_state
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
@@ -94,7 +94,7 @@ class Facts:
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
             ids=ids,
-            is_setups_client=is_setups(environment.file, "CLIENT_ID", settings.client_id),
+            is_setups_client=known_state(environment.file).wrote("CLIENT_ID", settings.client_id),
         )
         self.introspection: Introspection | None = None  # what ZITADEL says of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
