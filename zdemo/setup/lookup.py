@@ -14,6 +14,7 @@ from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, 
 from zdemo.setup.plan import NOTHING_CHANGED, domain_line
 from zdemo.setup.setup_files import SetupFiles
 from zdemo.setup.state_file import SetupState, aside, digest, lost_credentials, state_path
+from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import ManagementClient
@@ -123,9 +124,8 @@ def _credentials(
         settings = files.settings(client)
     except SettingsError:
         return CredentialState.MISSING, ""
-    if application is None or settings.client_id != application.client_id:
-        return CredentialState.MISSING, ""
-    if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
+    is_its_own = application is not None and application.active and settings.client_id == application.client_id
+    if not is_its_own or (settings.key is not None) != (auth is Auth.KEY):
         return CredentialState.MISSING, ""
     with closing(IntrospectionClient(settings)) as introspector:
         try:
@@ -149,8 +149,7 @@ def _current_user(
     project: Project | None,
 ) -> CurrentUser:
     token = usable_at(client.zitadel.issuer, files.get(fields.setting))
-    sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
-    owner = resources.user_id_of_token(client, token) if sendable else None
+    owner = resources.user_id_of_token(client, token) if B64TOKEN.fullmatch(token) else None
     if owner is None:
         pat = CredentialState.REFUSED if token else CredentialState.MISSING
     else:
