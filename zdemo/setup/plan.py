@@ -240,10 +240,9 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
 
 # --- what setup cannot use as it is, and may not change
 
-Conflict = tuple[str, tuple[Step, ...]]
 
-
-def _conflicts(current: CurrentState) -> Iterator[Conflict]:
+def _conflicts(current: CurrentState) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """Yield each problem with the steps that help."""
     options, role = current.options, current.options.role
     if (app := current.login_app) and (app.kind, app.method) != (NATIVE, NO_SECRET):
         what = f"the application {app.name} exists, and people cannot log in to it from a terminal"
