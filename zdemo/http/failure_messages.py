@@ -112,21 +112,18 @@ def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
     return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
 
 
-def why_untrusted(verify_code: int) -> str:
-    """Return why OpenSSL does not trust a certificate, as far as its code tells."""
+def untrusted(verify_code: int, bundle: CaBundle | None) -> tuple[str, tuple[Step, ...]]:
+    """Return why OpenSSL does not trust a certificate, as far as its code tells, and what makes it trusted."""
     known = {SELF_SIGNED: "it is self-signed", SELF_SIGNED_CA: "its CA is unknown here"}
-    return known.get(verify_code, "its CA is unknown here, or the server omits the intermediate certificates")
-
-
-def how_to_trust(verify_code: int, bundle: CaBundle | None) -> tuple[Step, ...]:
-    """Return what makes a certificate trusted; requests does not read the system's own store."""
     what = "certificate" if verify_code == SELF_SIGNED else "CA's certificate"
     does = f"FILE is the PEM file of the {what}: zdemo does not read the system's store"
     fix: Step = Shell("export REQUESTS_CA_BUNDLE=FILE", does=does)
     if bundle:
         fix = f"add the {what} to {bundle.path}, the PEM file that {bundle.variable} names"
-    whole = () if verify_code in (SELF_SIGNED, SELF_SIGNED_CA) else ("or let the server send its whole chain",)
-    return fix, *whole
+    if verify_code in known:
+        return known[verify_code], (fix,)
+    why = "its CA is unknown here, or the server omits the intermediate certificates"
+    return why, (fix, "or let the server send its whole chain")
 
 
 def failed(
@@ -171,7 +168,7 @@ def failed(
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
         "detail": NO_DETAIL,
         "status": "",
-        "untrusted": why_untrusted(0),
+        "untrusted": "",
         **words,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
@@ -182,7 +179,7 @@ def failed(
     elif kind is FailureKind.TIMEOUT and seconds < 0.1:  # too short for most servers
         steps = ("raise ZDEMO_TIMEOUT",)
     elif kind is FailureKind.CERTIFICATE_UNTRUSTED:
-        steps = trust or how_to_trust(0, None)
+        steps = trust
     elif kind is FailureKind.PROXY_REFUSED and variables:
         steps = steps[0], Shell(f"unset {' '.join(variables)}", does="if no proxy is needed"), *steps[1:]
     elif kind is FailureKind.REFUSED and here and parts.port is None:

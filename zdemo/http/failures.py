@@ -23,7 +23,7 @@ from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import UnsetVariable
 from zdemo.http import deadline
-from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, how_to_trust, why_untrusted
+from zdemo.http.failure_messages import NO_DETAIL, CaBundle, failed, untrusted
 from zdemo.text.masking import could_be_secret
 
 CERTIFICATE_KINDS = {
@@ -121,6 +121,7 @@ def explained(
         what = f"{name} names a file that {why}{path}"
         return SettingsError([what], hint=("correct the path", UnsetVariable(name, does="or use the usual CAs")))
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
+    why, trust = untrusted(code, ca_bundle)
     kind, silent = _kind(errors), "it does not answer"
     if any(isinstance(e, socket.gaierror) for e in errors):
         silent = "the proxy's name does not resolve"
@@ -135,8 +136,8 @@ def explained(
         connecting=any(isinstance(e, ConnectTimeoutError) for e in errors),
         detail=_detail(errors),
         status=f" ({_tunnel_status(errors) or silent})",
-        untrusted=why_untrusted(code),
-        trust=how_to_trust(code, ca_bundle),
+        untrusted=why,
+        trust=trust,
     )
 
 
