@@ -99,10 +99,7 @@ class ApiClient:
         self._in_outage = False
         self._lock = threading.Lock()
         self._transport = Transport(self.origin, setting=self.setting, connections=CONNECTIONS)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+        self.close = self._transport.close
 
     @property
     def is_out_of_time(self) -> bool:

@@ -76,6 +76,7 @@ class IntrospectionClient:
         self._basic = basic_credentials(settings.client_id, settings.client_secret)
         self._assertion = ClientAssertion(settings.key, settings.issuer) if settings.key else None
         self.transport = Transport.to_zitadel(settings.zitadel, connections=connections)
+        self.close = self.transport.close
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
         """Return ZITADEL's response; ``authorization`` replaces the settings' credentials. Raises ConnectionFailed."""
@@ -112,10 +113,6 @@ class IntrospectionClient:
         if isinstance(outcome, ConnectionFailed):
             raise introspection_error(outcome) from outcome
         return read_answer(outcome, with_key=self._assertion is not None)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.transport.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,7 @@ class ManagementClient:
 
         self.zitadel = zitadel
         self._transport = transport or Transport.to_zitadel(zitadel)
+        self.close = self._transport.close
         self._token = token
         self._timeout_seconds = timeout_seconds
         self.organization_id = ""  # the organization in which ZITADEL counts the roles; empty for the user's own
@@ -83,10 +84,6 @@ class ManagementClient:
             raise introspection_error(failure) from failure
         self.emulator = answer.emulator
         return answer
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
 
 
 def answered(answer: Response, to: Callable[[dict[str, Any]], T]) -> T:
