@@ -69,7 +69,7 @@ def keep_session(world: World, session: LoginSession) -> LoginSession:
     """Add a new session to the world, with a token."""
     new_session_token(world, session)
     for old in keep(world.login_sessions, session.id, session):
-        _end_tokens(world, old, Why.SESSION_DROPPED)
+        end_session(world, old, Why.SESSION_DROPPED)
     return session
 
 
@@ -94,10 +94,6 @@ def end_session(world: World, session: LoginSession, why: Why) -> None:
         return
     session.ended = True
     world.touch(session)
-    _end_tokens(world, session, why)
-
-
-def _end_tokens(world: World, session: LoginSession, why: Why) -> None:
     world.end_tokens(lambda token: token.session_id == session.id, why)
 
 
