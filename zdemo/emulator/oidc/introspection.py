@@ -67,9 +67,7 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
 def _for_others(world: World, audience: list[str]) -> str:
     names = {project.id: f"project {project.name} ({project.id})" for project in world.projects.values()}
     names[world.zitadel_project_id] = "ZITADEL's own APIs"
-    if not audience:
-        return "audience: the token is for no project"
-    return f"audience: the token is for {', '.join(names.get(id, id) for id in audience)}"
+    return f"audience: the token is for {', '.join(names.get(id, id) for id in audience) or 'no project'}"
 
 
 def audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
