@@ -4,6 +4,7 @@ from functools import partial
 from itertools import chain
 
 from zdemo.emulator.api import lists
+from zdemo.emulator.api.fields import camel
 from zdemo.emulator.api.service import Answer, Call, Service, switch
 from zdemo.emulator.api_errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.entities import Project, ProjectGrant, Role
@@ -11,12 +12,8 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
-FLAGS = {
-    "projectRoleAssertion": "project_role_assertion",
-    "authorizationRequired": "authorization_required",
-    "projectAccessRequired": "project_access_required",
-    "privateLabelingSetting": "private_labeling_setting",
-}
+_SETTINGS = "project_role_assertion authorization_required project_access_required private_labeling_setting"
+FLAGS = {camel(attribute): attribute for attribute in _SETTINGS.split()}
 
 
 def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
