@@ -129,8 +129,6 @@ def run(world: World, method: Method, body: dict[str, Any], headers: Headers) ->
         message_of(method.row.request).check(body)
     except InvalidError as reason:
         raise InvalidArgument(str(reason)) from None
-    except RecursionError:
-        raise InvalidArgument("nested too deeply") from None
     return message_of(method.row.answer).show(method.answer(call))
 
 
