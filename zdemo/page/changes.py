@@ -4,13 +4,14 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from zdemo.diagnosis.wording import span
 from zdemo.errors import ZdemoError
 from zdemo.guard.forget import Forget
 from zdemo.page.feed import CHANGED
-from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageRefusal, error_text
+from zdemo.page.page_context import ChangeOrder, PageContext, PageRefusal, error_text
 from zdemo.page.page_state import (
     ENDED,
     STOPPED,
@@ -77,15 +78,6 @@ def change(context: PageContext, order: ChangeOrder) -> dict[str, Any]:
 # --- users
 
 
-class _UserChange(NamedTuple):
-    """Who changes what: the administrator, the user of a caller's token, and what is to be changed."""
-
-    options: PageOptions
-    admin: PageAdmin
-    user: CallersUser
-    role: str
-
-
 def _change_user(context: PageContext, order: ChangeOrder) -> Done:
     options = context.options
     if options.emulator and is_stopped(options):
@@ -94,39 +86,38 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
         user = next((user for user in users_of_callers(context, admin) if user.id == order.user_id), None)
         if user is None:
             raise PageRefusal(404, "unknown_user", "the page changes only the users of PAT and ZDEMO_VISITOR_PAT")
-        done = OF_USERS[order.change](_UserChange(options, admin, user, order.role))
+        done = OF_USERS[order.change](admin, user, order.role)
     seconds = min(options.settings.cache_ttl_seconds, done.old_answers_seconds)
     return Done(f"{done.text} {user.caller.id}", seconds, done.shown_after_seconds) if done.text else done
 
 
-def _change_role(order: _UserChange, how: Callable[..., RoleChange]) -> Done:
-    client, role = order.admin.client, order.role
-    user = resources.find_user(client, order.user.id)
-    if user and user.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
+def _change_role(how: Callable[..., RoleChange], admin: PageAdmin, user: CallersUser, role: str) -> Done:
+    client, named = admin.client, resources.find_user(admin.client, user.id)
+    if named and named.id != user.id:  # ZITADEL finds by name too; if it finds none, it says why below
         raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
-    changed = how(client, order.admin.project_id, order.user.id, role)
+    changed = how(client, admin.project_id, user.id, role)
     if changed.outcome is ChangeOutcome.UNCHANGED:
         return Done()
-    asked, token = order.admin.introspector, order.user.caller.token or ""
+    asked, token = admin.introspector, user.caller.token or ""
     seconds = _shown(lambda: is_shown(client, changed, introspector=asked, token=token))
     return Done(one_line(f"granted {role} to" if how is grant else f"revoked {role} from"), math.inf, seconds)
 
 
-def _deactivate(order: _UserChange) -> Done:
-    if resources.user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
+def _deactivate(admin: PageAdmin, user: CallersUser, _role: str) -> Done:
+    if resources.user_id_of_token(admin.client) == user.id:  # the page could not reactivate it
         raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
-    resources.deactivate_user(order.admin.client, order.user.id)
-    return Done("deactivated", math.inf, _until_active(order, is_active=False))
+    resources.deactivate_user(admin.client, user.id)
+    return Done("deactivated", math.inf, _until_active(admin, user, is_active=False))
 
 
-def _reactivate(order: _UserChange) -> Done:
-    client, user_id = order.admin.client, order.user.id
-    resources.reactivate_user(client, user_id)
-    return Done("reactivated", 0, _shown(lambda: getattr(resources.get_user(client, user_id), "state", "") == "ACTIVE"))
+def _reactivate(admin: PageAdmin, user: CallersUser, _role: str) -> Done:
+    client = admin.client
+    resources.reactivate_user(client, user.id)
+    return Done("reactivated", 0, _shown(lambda: getattr(resources.get_user(client, user.id), "state", "") == "ACTIVE"))
 
 
-def _delete_pat(order: _UserChange) -> Done:
-    client, user = order.admin.client, order.user
+def _delete_pat(admin: PageAdmin, user: CallersUser, _role: str) -> Done:
+    client = admin.client
     if client.has_token(user.caller.token or ""):
         raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
     known = [pat.id for pat in resources.list_pats(client, user.id)]
@@ -134,18 +125,18 @@ def _delete_pat(order: _UserChange) -> Done:
         what = f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is"
         raise ZdemoError(what, hint="delete it in the Management Console")
     resources.remove_pat(client, user.id, user.pat_id)
-    return Done("deleted the PAT of", math.inf, _until_active(order, is_active=False))
+    return Done("deleted the PAT of", math.inf, _until_active(admin, user, is_active=False))
 
 
-def _create_pat(order: _UserChange) -> Done:
-    ask_emulator(order.options, "POST", "pats", {"user_id": order.user.id})
+def _create_pat(admin: PageAdmin, user: CallersUser, _role: str) -> Done:
+    ask_emulator(admin.options, "POST", "pats", {"user_id": user.id})
     # the API may think that it is inactive
-    return Done("restored the PAT of", LONGEST_INACTIVE_SECONDS, _until_active(order, is_active=True))
+    return Done("restored the PAT of", LONGEST_INACTIVE_SECONDS, _until_active(admin, user, is_active=True))
 
 
-def _until_active(order: _UserChange, *, is_active: bool) -> float | None:
-    token = order.user.caller.token or ""
-    return _shown(lambda: order.admin.introspector.introspect(token).active is is_active)
+def _until_active(admin: PageAdmin, user: CallersUser, *, is_active: bool) -> float | None:
+    token = user.caller.token or ""
+    return _shown(lambda: admin.introspector.introspect(token).active is is_active)
 
 
 def _shown(is_so: Callable[[], bool]) -> float | None:
@@ -155,9 +146,9 @@ def _shown(is_so: Callable[[], bool]) -> float | None:
     return None
 
 
-OF_USERS: Mapping[str, Callable[[_UserChange], Done]] = {
-    "grant": lambda order: _change_role(order, grant),
-    "revoke": lambda order: _change_role(order, revoke),
+OF_USERS: Mapping[str, Callable[[PageAdmin, CallersUser, str], Done]] = {
+    "grant": partial(_change_role, grant),
+    "revoke": partial(_change_role, revoke),
     "deactivate": _deactivate,
     "reactivate": _reactivate,
     "delete_pat": _delete_pat,

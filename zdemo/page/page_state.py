@@ -99,6 +99,7 @@ def caller_in(order: SendOrder, environment: Environment) -> PageCaller:
 class PageAdmin:
     """The clients that ask and change ZITADEL until a deadline, and the project whose roles count."""
 
+    options: PageOptions
     client: ManagementClient
     introspector: IntrospectionClient
     project_id: str
@@ -121,7 +122,8 @@ def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
         transport = introspector.transport
         transport.headers |= CONTROL if options.emulator else {}
         client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left, transport=transport)
-        yield PageAdmin(client=client, introspector=introspector, project_id=find_project_id(settings, introspector))
+        project_id = find_project_id(settings, introspector)
+        yield PageAdmin(options=options, client=client, introspector=introspector, project_id=project_id)
 
 
 @dataclass(frozen=True, kw_only=True)
