@@ -170,7 +170,10 @@ class Worker:
             bind_to_one_processor(number)
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         running: list[None] = []  # one item per request in progress
-        _watch(running)
+        block_stop_signals()  # until now SIGTERM has ended this process at once
+        threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
+        if CAN_BLOCK:  # else SIGTERM still does
+            threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True).start()
         MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
         _exit_at_once()
 
@@ -205,14 +208,6 @@ def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:
             end()
 
     return call
-
-
-def _watch(running: list[None]) -> None:
-    """Make this process end on SIGTERM, and when its parent has ended. Until now SIGTERM has ended it at once."""
-    block_stop_signals()
-    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
-    if CAN_BLOCK:  # else SIGTERM ends a process at once
-        threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True).start()
 
 
 def _follow_parent() -> None:
