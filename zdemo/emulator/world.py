@@ -160,10 +160,10 @@ class World:
         self.check_project_name(organization_id, name)
         return self._add(self.projects, Project, id, organization_id=organization_id, name=name)
 
-    def check_project_name(self, organization_id: str, name: str) -> None:
+    def check_project_name(self, organization_id: str, name: str, own: Project | None = None) -> None:
         """Raise ``AlreadyExists`` if another project of the organization has the name."""
-        names = (p.name for p in self.projects.values() if p.organization_id == organization_id)
-        _check_free(name, names, "Project already exists on organization")
+        others = (p for p in self.projects.values() if p.organization_id == organization_id and p is not own)
+        _check_free(name, (p.name for p in others), "Project already exists on organization")
 
     def remove_project(self, project: Project) -> None:
         """Remove a project and what is in it. ZITADEL does not free the IDs of its applications."""
@@ -229,10 +229,10 @@ class World:
         fields = {"project_id": project.id, "name": name, "kind": kind, "auth_method": auth_method}
         return self._add(self.applications, Application, id, client_id=self.new_id(), **fields)
 
-    def check_application_name(self, project_id: str, name: str) -> None:
+    def check_application_name(self, project_id: str, name: str, own: Application | None = None) -> None:
         """Raise ``AlreadyExists`` if another application of the project has the name."""
-        names = (a.name for a in self.applications.values() if a.project_id == project_id)
-        _check_free(name, names, "Application already exists")
+        others = (a for a in self.applications.values() if a.project_id == project_id and a is not own)
+        _check_free(name, (a.name for a in others), "Application already exists")
 
     def application_of(self, client_id: str) -> Application | None:
         """Return the application with this client ID."""
@@ -270,9 +270,9 @@ class World:
         """Return the user of the instance with this username, which is the login name too, whatever its case."""
         return next((user for user in self.users.values() if user.username.lower() == username.lower()), None)
 
-    def check_username(self, username: str) -> None:
+    def check_username(self, username: str, own: User | None = None) -> None:
         """Raise ``AlreadyExists`` if another user of the instance has the username."""
-        _check_free(username, (user.username for user in self.users.values()), "User already exists")
+        _check_free(username, (u.username for u in self.users.values() if u is not own), "User already exists")
 
     def set_user_state(self, user: User, state: str, event: str, by: str = "") -> float:
         """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""

@@ -81,8 +81,7 @@ def _update_application(call: Call) -> Answer:
         method = oidc.get("authMethodType", method)
     if (name, method, oidc) == (application.name, application.auth_method, application.oidc):
         raise FailedPrecondition("No changes", "COMMAND-2m8vx")
-    if name.lower() != application.name.lower():
-        call.world.check_application_name(application.project_id, name)
+    call.world.check_application_name(application.project_id, name, application)
     application.name, application.auth_method, application.oidc = name, method, oidc
     return {"changeDate": call.world.touch(application)}
 

@@ -43,8 +43,7 @@ def _update_project(call: Call) -> Answer:
     """Change what the request has; an update that changes nothing is accepted."""
     project = _existing(call, "project.write", "COMMAND-3M9sd")
     values = {attribute: call.body[name] for name, attribute in {"name": "name", **FLAGS}.items() if name in call.body}
-    if values.get("name", project.name).lower() != project.name.lower():
-        call.world.check_project_name(project.organization_id, values["name"])
+    call.world.check_project_name(project.organization_id, values.get("name", project.name), project)
     return {"changeDate": call.change(project, **values)}
 
 

@@ -112,8 +112,7 @@ def _update(call: Call, machine: Answer | None, human: Answer) -> tuple[User, An
         raise unknown
     before, codes = (show_user(call.world, user), user.password), {}
     username = call.body.get("username", user.username)
-    if username.lower() != user.username.lower():
-        call.world.check_username(username)
+    call.world.check_username(username, user)
     if "password" in human:
         humans.change_password(call, user, human["password"])
     if username != user.username:
