@@ -42,13 +42,9 @@ class Response:
     seconds: float
     url: str
     proxy: str = ""  # the host of the environment's proxy that it came through, which may have written it
+    setting: str = "ZITADEL_DOMAIN"  # the variable or option that gave the address that answered
     issuer: str = ""  # ZITADEL's, if the request went to ``ZITADEL_INTERNAL_URL`` in its place
     issuer_setting: str = "ZITADEL_DOMAIN"  # the variable or option that gave ZITADEL's own address
-
-    @property
-    def setting(self) -> str:
-        """What gave the address that answered, if ZITADEL was asked, as messages name it."""
-        return "ZITADEL_INTERNAL_URL" if self.issuer else self.issuer_setting
 
     @property
     def emulator(self) -> str:

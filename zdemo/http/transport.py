@@ -154,6 +154,7 @@ class Transport:
                 seconds=time.monotonic() - start,
                 url=str(request.url),
                 proxy=self._proxy_host,
+                setting=self.setting,
                 issuer=self._issuer,
                 issuer_setting=self._issuer_setting,
             )
