@@ -30,9 +30,9 @@ HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 class Transport:
     """A thread-safe sender of requests to one origin, with up to ``connections`` open connections.
 
-    ``setting`` is the variable or option that holds the origin, for messages. Requests say that they are for
-    ``issuer``, if that is given. A connection that was idle for ``idle_seconds`` is not used again. Proxies and the CA
-    bundle are read from the environment once, here.
+    ``setting`` is the variable or option that holds the origin, for messages. Requests that go elsewhere than to the
+    issuer of ``zitadel`` say that they are for it. A connection that was idle for ``idle_seconds`` is not used again.
+    Proxies and the CA bundle are read from the environment once, here.
     """
 
     def __init__(
@@ -40,13 +40,13 @@ class Transport:
         origin: str,
         *,
         setting: str,
-        issuer: str = "",
-        issuer_setting: str = ISSUER,
+        zitadel: ZitadelAddress | None = None,
         connections: int = 1,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.origin, self.setting = origin, setting
-        self._issuer, self._issuer_setting = issuer, issuer_setting
+        issuer = self._issuer = zitadel.issuer if zitadel and zitadel.internal_url else ""
+        self._issuer_setting = zitadel.issuer_setting if zitadel else ISSUER
         self.headers = dict(HEADERS)  # of each request
         if issuer:  # by these fields ZITADEL chooses the instance, and builds the issuer in its answers
             scheme, _, host = without_default_port(issuer).partition("://")
@@ -67,13 +67,7 @@ class Transport:
     @classmethod
     def to_zitadel(cls, zitadel: ZitadelAddress, *, connections: int = 1) -> Self:
         """Return a sender of requests to ZITADEL, wherever the settings say to connect."""
-        return cls(
-            zitadel.server,
-            setting=zitadel.setting,
-            issuer=zitadel.issuer if zitadel.internal_url else "",
-            issuer_setting=zitadel.issuer_setting,
-            connections=connections,
-        )
+        return cls(zitadel.server, setting=zitadel.setting, zitadel=zitadel, connections=connections)
 
     def close(self) -> None:
         """Close every idle connection."""
