@@ -39,8 +39,6 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
     """Return the answer in the order of ZITADEL's fields. Raises TokenRefused for a token for other applications."""
     user = world.users[token.user_id]
     audience, scopes = audience_and_scopes(world, token, application)
-    if not {application.client_id, application.project_id} & set(audience):
-        raise TokenRefused(_for_others(world, audience))
     claims = user_claims(world, user, scopes)
     claims |= introspection_roles(world, user, scopes, application.project_id)
     issued = int(token.created)
@@ -64,18 +62,20 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
     return {name: value for name, value in answer.items() if value} | claims
 
 
-def _for_others(world: World, audience: list[str]) -> str:
-    names = {project.id: f"project {project.name} ({project.id})" for project in world.projects.values()}
-    names[world.zitadel_project_id] = "ZITADEL's own APIs"
-    return f"audience: the token is for {', '.join(names.get(id, id) for id in audience) or 'no project'}"
-
-
 def audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
-    """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT."""
-    if not isinstance(token, PersonalAccessToken):
-        return token.audience, token.scopes
-    roles = [ROLE_SCOPE_PREFIX + key for key in world.projects[application.project_id].roles]
-    return [application.client_id, application.project_id], [*token.scopes, *roles]
+    """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT.
+
+    Raises TokenRefused for a token for other applications.
+    """
+    own = [application.client_id, application.project_id]
+    if isinstance(token, PersonalAccessToken):
+        return own, [*token.scopes, *(ROLE_SCOPE_PREFIX + key for key in world.projects[application.project_id].roles)]
+    if not set(own) & set(token.audience):
+        names = {project.id: f"project {project.name} ({project.id})" for project in world.projects.values()}
+        names[world.zitadel_project_id] = "ZITADEL's own APIs"
+        others = ", ".join(names.get(id, id) for id in token.audience) or "no project"
+        raise TokenRefused(f"audience: the token is for {others}")
+    return token.audience, token.scopes
 
 
 def userinfo(world: World, form: Form) -> Response:
