@@ -14,10 +14,8 @@ from hashlib import sha256
 
 from flask import Request
 
-from zdemo.http.example_api import PAGE_PATH
 from zdemo.page.page_context import CALLERS, PageRefusal
 
-PREFIX = PAGE_PATH
 PAGE_HEADER = "X-Zdemo-Page"  # says that the page sent a request, and as whom
 
 

@@ -19,8 +19,8 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.guard.flask_guard import refusal_of_http
-from zdemo.http.example_api import PAGE_TITLE
-from zdemo.page.access import PREFIX, Access, cookie_name
+from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE
+from zdemo.page.access import Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.events import Event, concealed, event_of, secrets_of, showable
 from zdemo.page.explanations import send
@@ -56,8 +56,8 @@ SMALL_PAGE = (
     "<p>Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
     "The browser must accept its cookie.</p>\n</main>\n</html>\n"
 )
-FILES = f"{PREFIX}files/"
-OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
+FILES = f"{PAGE_PATH}files/"
+OF_PEOPLE = ("/", PAGE_PATH)  # paths that a person opens, to whom a refusal is a page
 
 log = logging.getLogger("zdemo.page")
 T = TypeVar("T")
@@ -103,10 +103,10 @@ def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
         """Exchange the key in the address for the cookie and the secret, and lead to the page."""
         key = request.args.get("key")
         if key is None:
-            return Response(status=303, headers={"Location": PREFIX})
+            return Response(status=303, headers={"Location": PAGE_PATH})
         access.check_key(key)
-        response = Response(status=303, headers={"Location": f"{PREFIX}#secret={access.secret}"})
-        response.set_cookie(cookie_name(request), access.cookie_value, httponly=True, samesite="Strict", path=PREFIX)
+        response = Response(status=303, headers={"Location": f"{PAGE_PATH}#secret={access.secret}"})
+        response.set_cookie(cookie_name(request), access.cookie_value, httponly=True, samesite="Strict", path=PAGE_PATH)
         return response
 
     return page
@@ -184,23 +184,23 @@ def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: P
     bus.subscribe(CHANGED, lambda _change: context.explanations.clear())
     read_body = BodyReader(slots=max(1, options.threads // 2))
 
-    @page.get(PREFIX)
+    @page.get(PAGE_PATH)
     def index() -> Response:
         return page.send_static_file("index.html")
 
-    @page.get(f"{PREFIX}state")
+    @page.get(f"{PAGE_PATH}state")
     def show_state() -> Any:
         return concealed(state(context), hidden)
 
-    @page.post(f"{PREFIX}send")
+    @page.post(f"{PAGE_PATH}send")
     def send_request() -> Any:
         return concealed(send(context, _body(read_body, SendOrder)), hidden)
 
-    @page.post(f"{PREFIX}change")
+    @page.post(f"{PAGE_PATH}change")
     def make_change() -> Any:
         return concealed(change(context, _body(read_body, ChangeOrder)), hidden)
 
-    @page.get(f"{PREFIX}feed")
+    @page.get(f"{PAGE_PATH}feed")
     def open_feed() -> Response:
         slots.take_feed()
         g.has_slot = False  # the feed gives it back

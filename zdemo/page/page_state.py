@@ -26,8 +26,7 @@ from zdemo.guard.authorization import LONGEST_TOKEN
 from zdemo.guard.flask_guard import EXTENSION
 from zdemo.http.api_call import send_once
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
-from zdemo.http.example_api import FORWARD_AUTH_PATHS, ROLE, Route
-from zdemo.page.access import PREFIX
+from zdemo.http.example_api import FORWARD_AUTH_PATHS, PAGE_PATH, ROLE, Route
 from zdemo.page.page_context import NOBODY, PASTED, PERSON, VARIABLES, PageContext, PageOptions, PageRefusal, SendOrder
 from zdemo.server.forward_auth import FORWARD_AUTH
 from zdemo.text.masking import masked
@@ -197,7 +196,7 @@ def _routes(app: Flask) -> Iterator[dict[str, Any]]:
             yield {"method": "GET", "path": path, "role": role, "guarded": True}
     open_paths = app.extensions[EXTENSION].open_routes.paths
     for rule in app.url_map.iter_rules():
-        if rule.arguments or rule.rule.startswith(PREFIX):
+        if rule.arguments or rule.rule.startswith(PAGE_PATH):
             continue
         for method in sorted((rule.methods or set()).difference(("HEAD", "OPTIONS"))):
             guarded = rule.rule not in open_paths
