@@ -118,9 +118,7 @@ def serving(
     with listen(host, port) as listener:
         server = _Server(listener, _with_ends(app), on_http2)
     with inherited_mask("SIG_BLOCK", STOPPING):
-        thread = threading.Thread(
-            target=server.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"serving:{server.port}", daemon=True
-        )
+        thread = threading.Thread(target=server.serve_forever, args=(STOP_CHECK_SECONDS,), daemon=True)
         thread.start()
 
     def stop() -> None:
