@@ -17,18 +17,13 @@ def utf8_text(content: bytes) -> str:
         raise ValueError("is not UTF-8 text") from None
 
 
-def escaped(character: str) -> str:
-    """Return a character as Python's source would name it, for example ``\\x9b`` or ``\\u202e``."""
-    return character.encode("unicode_escape").decode()
-
-
 def one_line(text: str) -> str:
     """Return text with its line ends and tabs escaped too, for names: one in a table could forge a row of its own."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def printable(text: str, escape: Callable[[str], str] = escaped) -> str:
-    """Return text with its hidden characters escaped; line ends and tabs stay."""
+def printable(text: str, escape: Callable[[str], str] = lambda c: c.encode("unicode_escape").decode()) -> str:
+    """Return text with its hidden characters escaped, as in Python's source; line ends and tabs stay."""
     if text.isprintable():
         return text
     return "".join(escape(c) if c not in "\n\t" and unicodedata.category(c) in HIDDEN else c for c in text)
