@@ -28,13 +28,9 @@ def cells(text: str) -> int:
     text = re.sub(COLOUR, "", text)
     if text.isascii():
         return len(text)
-    return sum(map(_cells_of, text)) + text.count(EMOJI_STYLE)
-
-
-def _cells_of(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn over the character before it, or not at all
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    # the others are drawn over the character before them, or not at all
+    drawn = (c for c in text if unicodedata.category(c) not in ("Mn", "Me", "Cf"))
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in drawn) + text.count(EMOJI_STYLE)
 
 
 def shows_colour(stream: IO[str], variables: Mapping[str, str] = os.environ) -> bool:
