@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from tests.support.any_text import texts
-from zdemo.verify.api_client import MalformedChallenge, challenges, problem_of
+from zdemo.verify.api_client import challenges, problem_of
 
 WELL_FORMED = {
     "Bearer": [("bearer", {})],
@@ -33,7 +33,7 @@ def test_a_list_of_challenges_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", MALFORMED)
 def test_what_is_not_a_list_of_challenges_is_refused(text: str) -> None:
-    with pytest.raises(MalformedChallenge):
+    with pytest.raises(ValueError, match="unexpected text at character"):
         challenges(text)
     assert problem_of(text).startswith("not a list of challenges")
 
@@ -47,5 +47,5 @@ def test_what_rfc_6750_forbids_is_named(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         challenges(text)
-    except MalformedChallenge:
+    except ValueError:
         assert problem_of(text)

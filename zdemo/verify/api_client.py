@@ -42,7 +42,7 @@ class ApiReply(Response):
         """The bearer challenge; ``None`` without one, or when the header field is malformed."""
         try:
             return next((each for each in challenges(self.challenge) if each.scheme == "bearer"), None)
-        except MalformedChallenge:
+        except ValueError:
             return None
 
     @property
@@ -202,19 +202,15 @@ class ParsedChallenge:
     repeated: list[str] = field(default_factory=list)
 
 
-class MalformedChallenge(ValueError):
-    """A header field that is not a list of challenges."""
-
-
 def challenges(value: str) -> list[ParsedChallenge]:
-    """Return the challenges of a header field. Raises MalformedChallenge if it does not follow the grammar."""
+    """Return the challenges of a header field. Raises ValueError if it does not follow the grammar."""
     listed: list[ParsedChallenge] = []
     at = 0
     while at < len(value):
         element = ELEMENT.match(value, at)
         scheme, name, quoted, plain, token68 = element.groups() if element else ("",) * 5
         if element is None or (not scheme and (token68 or (name and not listed))):
-            raise MalformedChallenge(f"unexpected text at character {at + 1}")
+            raise ValueError(f"unexpected text at character {at + 1}")
         if scheme:
             listed.append(ParsedChallenge(scheme=scheme.lower()))
         if name:
@@ -229,7 +225,7 @@ def problem_of(value: str) -> str:
     """Return what is wrong with a header field, or an empty text."""
     try:
         listed = challenges(value)
-    except MalformedChallenge as error:
+    except ValueError as error:
         return f"not a list of challenges: {error}"
     for challenge in (challenge for challenge in listed if challenge.scheme == "bearer"):
         for name in challenge.repeated:
