@@ -18,7 +18,6 @@ LIKE_A_TRACE = ("Traceback (most recent call last)", "\tat ", "goroutine ", "pan
 
 Test = Callable[[ApiReply], bool]
 OnReply = Callable[[ApiReply], Verdict]
-OnReplies = Callable[[Sequence[ApiReply]], Verdict]
 
 
 def in_words(replies: Sequence[ApiReply]) -> str:
@@ -31,7 +30,7 @@ def one(right: Test) -> OnReply:
     return lambda reply: unless("" if right(reply) else reply.in_words(), reply.in_words())
 
 
-def every(right: Test, seen: str = "", problem: str = "{}") -> OnReplies:
+def every(right: Test, seen: str = "", problem: str = "{}") -> Callable[[Sequence[ApiReply]], Verdict]:
     """Return the judgment that each reply must pass a test.
 
     ``seen`` is said if all pass, with their number; ``problem`` is said of those that do not pass.
