@@ -249,13 +249,10 @@ class Message:
         self._name = re.sub("^[^A-Z]*", "", name).replace(".", "_")  # as in Go
         self.fields = {field.name: field for field in map(Field, field_rows(name))}
         self._names = self.fields | {field.row.name: field for field in self.fields.values()}
+        self.lists = {name for name, field in self._names.items() if field.row.label == "[]"}
         self._choices: dict[str, list[Field]] = {"": []}
         for field in self.fields.values():
             self._choices.setdefault(field.row.choice, []).append(field)
-
-    def is_list(self, name: str) -> bool:
-        """Return whether a name is that of a list."""
-        return name in self._names and self._names[name].row.label == "[]"
 
     def read(self, value: Any) -> dict[str, Any]:
         """Return the known fields that are there, by camelCase name. Raises UnreadableError."""

@@ -118,7 +118,7 @@ def _read(message: Message, content: bytes, query: Mapping[str, list[str]] | Non
     words = {"true": True, "false": False}
     try:
         given = (query or {}).items()
-        sent = {name: values if message.is_list(name) else words.get(values[0], values[0]) for name, values in given}
+        sent = {name: values if name in message.lists else words.get(values[0], values[0]) for name, values in given}
         return message.read(sent) | message.read(json.loads(content.decode(), parse_constant=int))
     except (UnreadableError, ValueError, RecursionError) as error:
         raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None
