@@ -21,7 +21,7 @@ from zdemo.errors.steps import Command
 from zdemo.setup.current import CurrentState, CurrentUser
 from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, PlanStep, domain_line
 from zdemo.setup.setup_files import SetupFiles, key_in
-from zdemo.setup.state_file import IssuedCredential, digest, new_id
+from zdemo.setup.state_file import IssuedCredential, digest
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
 from zdemo.zitadel.management import NAME_TAKEN, ManagementClient
@@ -130,7 +130,7 @@ class _Run:
         No ID is used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created again
         with its old ID, it refuses the same role key, and an application with the same name or ID.
         """
-        chosen = new_id()
+        chosen = str(10**17 + secrets.randbelow(9 * 10**17))  # of 18 digits, as ZITADEL's own
         self.files.record(**{name: chosen})
         return chosen
 

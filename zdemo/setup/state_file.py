@@ -7,7 +7,6 @@ The file has one entry for each ``.env`` of its folder, by name. It can hold a p
 import hashlib
 import json
 import os
-import secrets
 import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -102,11 +101,6 @@ def lost_credentials(
     """
     lost = {c.expires for c in issued if not c.id and not (c.digest and c.digest == digest(in_use))}
     return tuple(id for id, expires in listed.items() if expires in lost)
-
-
-def new_id() -> str:
-    """Return a random ID of 18 digits, as ZITADEL's own."""
-    return str(10**17 + secrets.randbelow(9 * 10**17))
 
 
 # --- the file
