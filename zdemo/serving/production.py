@@ -30,7 +30,7 @@ from setproctitle import setproctitle
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
-from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, inherited_mask, wait_for
+from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, inherited_mask, wait_for
 
 KILL_SECONDS = 10  # how long a worker may take to stop
 MOST_CONNECTIONS = 16_384  # per worker; silent ones count, so this is far more than one client opens
@@ -128,7 +128,8 @@ def serve_forever(
         signal.signal(number, server.signal_handler_interrupt)
     resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
     signals = block_stop_signals()
-    if server.interrupt_signal or has_arrived(signals):
+    has_arrived = CAN_BLOCK and not signal.sigpending().isdisjoint(signals)
+    if server.interrupt_signal or has_arrived:
         return
     if CAN_BLOCK:  # else the handlers stop the server
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()

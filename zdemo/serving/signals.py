@@ -26,11 +26,6 @@ def block_stop_signals() -> Collection[signal.Signals]:
     return [number for number in STOPPING if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
 
 
-def has_arrived(signals: Collection[signal.Signals]) -> bool:
-    """Return whether one of these blocked signals has arrived already."""
-    return CAN_BLOCK and not signal.sigpending().isdisjoint(signals)
-
-
 @contextmanager
 def inherited_mask(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
     """Block signals (``SIG_BLOCK``) or not (``SIG_UNBLOCK``) in what this thread starts within the context."""
