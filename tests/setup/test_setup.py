@@ -178,13 +178,13 @@ def test_an_application_whose_secret_is_known_is_used(desk: Desk, workshop: Work
     eventually("it is listed", lambda: desk.plan().current.application)
     plan = desk.plan()
     assert plan.rotation
-    assert "only once" in plan.rotation.why
-    assert "choose another --app-name" in plan.rotation.instead
+    assert "only once" in plan.rotation.message
+    assert "choose another --app-name" in plan.rotation.hint
     assert "uses basic, and setup did not create it" in refusal(desk, auth=Auth.KEY)
     update_dotenv(desk.path, {"CLIENT_ID": app.client_id, "CLIENT_SECRET": "x" * 64})
     plan = desk.plan()
     assert plan.rotation
-    assert "refuses the CLIENT_SECRET" in plan.rotation.why
+    assert "refuses the CLIENT_SECRET" in plan.rotation.message
     update_dotenv(desk.path, {"CLIENT_SECRET": app.secret})
     assert not desk.run().rotation
     desk.tear_down()

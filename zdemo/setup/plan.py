@@ -65,20 +65,15 @@ class PlanStep:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rotation:
-    """A new client secret in place of one that may be in use: why, and what to do instead."""
-
-    why: str
-    instead: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The steps in the order in which they are carried out; ``rotation`` needs a person's consent."""
+    """The steps in the order in which they are carried out.
+
+    ``rotation`` is the error without a person's consent to a new client secret in place of one that may be in use.
+    """
 
     current: CurrentState
     steps: tuple[PlanStep, ...]
-    rotation: Rotation | None
+    rotation: ZdemoError | None
     file: str
 
     @property
@@ -163,22 +158,23 @@ def _credential_action(current: CurrentState) -> tuple[Action, str]:
     return Action.CHANGE, "a new one; the old one stops working"
 
 
-def _rotation(current: CurrentState, steps: tuple[PlanStep, ...], file: str) -> Rotation | None:
-    """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
+def _rotation(current: CurrentState, steps: tuple[PlanStep, ...], file: str) -> ZdemoError | None:
+    """Return what needs consent; only a new client secret does, because it stops the old one."""
     name = current.options.app_name
     replaces = any(step.kind is ObjectKind.SECRET and step.action is Action.CHANGE for step in steps)
     if current.application is None or not replaces or current.rotates:
         return None
-    if current.application.auth is Auth.KEY:
-        why = f"--auth basic creates a new client secret for the application {name}"
-        return Rotation(why=why, instead="leave out --auth basic")
+    why = f"{file} has no client secret of the application {name}, and ZITADEL shows it only once"
+    instead = f"put the secret that its creator has into {file}, or choose another --app-name"
+    if current.owns(current.application):
+        instead = f"put the old secret back into {file}"
     if current.credentials is CredentialState.REFUSED:
         why = f"ZITADEL refuses the CLIENT_SECRET in {file} for the application {name}"
-    else:
-        why = f"{file} has no client secret of the application {name}, and ZITADEL shows it only once"
-    if current.owns(current.application):
-        return Rotation(why=why, instead=f"put the old secret back into {file}")
-    return Rotation(why=why, instead=f"put the secret that its creator has into {file}, or choose another --app-name")
+    if current.application.auth is Auth.KEY:
+        why = f"--auth basic creates a new client secret for the application {name}"
+        instead = "leave out --auth basic"
+    new = "or add --rotate-secret: it creates a new one, and the old one stops working wherever it is in use"
+    return ZdemoError(why, hint=(instead, new, NOTHING_CHANGED))
 
 
 def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:

@@ -31,7 +31,7 @@ from zdemo.http.example_api import ROLE
 from zdemo.setup.apply import apply_plan, verify_tokens
 from zdemo.setup.current import SetupOptions
 from zdemo.setup.lookup import look
-from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, Rotation, make_plan
+from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, make_plan
 from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
@@ -196,7 +196,7 @@ class SetupRun:
             if self.as_json:
                 screen.document(plan_document(plan))
             if plan.rotation:
-                screen.note(f"{plan.rotation.why}: add --rotate-secret for a new one, or type yes when asked")
+                screen.note(f"{plan.rotation.message}: add --rotate-secret for a new one, or type yes when asked")
             screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
             return ExitCode.YES
         if any(plan.to_do(ObjectKind.ENV)):
@@ -239,17 +239,15 @@ class SetupRun:
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
         return token_input.agreed(question)
 
-    def _confirm_rotation(self, rotation: Rotation | None, application: str) -> None:
-        """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
+    def _confirm_rotation(self, rotation: ZdemoError | None, application: str) -> None:
+        """Raise it unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
         if rotation is None:
             return
-        new = "or add --rotate-secret: it creates a new one, and the old one stops working wherever it is in use"
-        hint = (rotation.instead, new, NOTHING_CHANGED)
         if self.yes or not token_input.at_terminal():
-            raise ZdemoError(rotation.why, hint=hint)
-        self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
+            raise rotation
+        self.screen.tell(f"{rotation.message}.\nA new one stops the old one from working, wherever it is in use.")
         if not token_input.agreed(f"Create a new client secret for {application}?", word="yes"):
-            raise ZdemoError(rotation.why, hint=hint)
+            raise rotation
 
     def tear_down(self) -> int:
         """Show what will be removed, ask, and remove it."""
