@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from zdemo.errors import NO_MEMBERSHIP, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.zitadel import records
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
-from zdemo.zitadel.records import Auth, User, read
+from zdemo.zitadel.records import Auth, RoleAssignment, User, read
 
 T = TypeVar("T")
 REDIRECT_URI = "http://127.0.0.1/callback"  # of a native application: ZITADEL then allows any loopback port
@@ -303,7 +303,7 @@ def list_user_events(
 # --- role assignments
 
 AUTHORIZATION = "authorization.v2.Authorization"
-_ASSIGNMENTS = TypedRpc(records.RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
+_ASSIGNMENTS = TypedRpc(RoleAssignment, "authorizations", AUTHORIZATION, "ListAuthorizations")
 create_assignment = TypedRpc(
     records.Reference, "", AUTHORIZATION, "CreateAuthorization", "userId", "projectId", "organizationId", "roleKeys"
 ).create
@@ -314,9 +314,7 @@ _PERMISSIONS = ("internal_permission.v2.InternalPermission", "ListAdministrators
 list_administrators = TypedRpc(records.Administrator, "administrators", *_PERMISSIONS).list
 
 
-def list_assignments(
-    client: ManagementClient, *, project_id: str | None = None, user_id: str | None = None
-) -> Rows[records.RoleAssignment]:
+def list_assignments(client: ManagementClient, *, project_id: str = "", user_id: str = "") -> Rows[RoleAssignment]:
     """Return the role assignments in a project, of a user, or both."""
     of_user = _where("inUserIds", ids=[user_id]) if user_id else {}
     return _ASSIGNMENTS.list(client, _where("projectId", id=project_id), of_user)

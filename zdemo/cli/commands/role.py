@@ -105,7 +105,7 @@ def list_roles(
     screen: Screen = ctx.obj
     project = _Project(screen, env_file, admin_pat, admin_key)
     name = roles.require_project(project.client, project.id).name
-    user_id = roles.require_user(project.client, project.id, user).id if user else None
+    user_id = roles.require_user(project.client, project.id, user).id if user else ""
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     states = {user.id: user.state for user in list_users(project.client, ids={row.user_id for row in assignments})}
     if as_json:
