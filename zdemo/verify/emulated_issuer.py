@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,18 +88,17 @@ class EmulatedIssuer:
         return token
 
     @contextmanager
-    def fault(self, kind: str) -> Iterator[Callable[[], int]]:
-        """Answer introspections wrongly during the block; yield how many have been, or are being, answered so."""
-        started = time.time()
+    def fault(self, kind: str) -> Iterator[None]:
+        """Answer introspections wrongly during the block."""
         fault = new_fault(kind, path="introspection", seconds=SLOW_SECONDS if kind == "slow" else None)
         self._emulator.faults.add(replace(fault, location=self.elsewhere_url) if kind == "redirect" else fault)
         try:
-            yield lambda: self.introspections(started)
+            yield
         finally:
             self._emulator.faults.clear()
 
     def introspections(self, since: float) -> int:
-        """Return how many introspections have come since then (epoch seconds)."""
+        """Return how many introspections have come since then (epoch seconds), also those that still wait."""
         return sum(record.path == INTROSPECTION_PATH and record.at >= since for record in list(self._emulator.requests))
 
     def change(self, what: str, token: Token) -> None:

@@ -219,14 +219,11 @@ class VerifyRun:
     def hang(self) -> Hang:
         """What happens while ZITADEL hangs."""
         tokens = [self.zitadel.issue(self.role).token for _ in range(WAITING_CALLS)]
-        with (
-            self.api.in_outage(),
-            ThreadPoolExecutor(max_workers=len(tokens)) as pool,
-            self.zitadel.fault("hang") as held,
-        ):
+        pool, started = ThreadPoolExecutor(max_workers=len(tokens)), time.time()
+        with self.api.in_outage(), pool, self.zitadel.fault("hang"):
             waiting = [pool.submit(self.api.bearer, token, seconds=ANSWER_SECONDS) for token in tokens]
             end = time.monotonic() + SETTLE_SECONDS
-            while held() < len(tokens) and time.monotonic() < end:
+            while self.zitadel.introspections(started) < len(tokens) and time.monotonic() < end:
                 time.sleep(POLL_SECONDS)
             patience = PUBLIC_SECONDS + LATE_SECONDS
             public = self.api.send(path=self.public, seconds=patience) if self.public else None
