@@ -17,8 +17,7 @@ SCOPE_MISSING = (
     "may contact the administrator of the application."
 )
 
-_KNOWN_SCOPES = {*claims.OPENID_SCOPES, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE}
-_KNOWN_SCOPES |= {"groups", "urn:zitadel:iam:user:groups"}
+_KNOWN_SCOPES = {*claims.OPENID_SCOPES, *claims.CLAIMS_OF, claims.METADATA, claims.RESOURCE_OWNER, claims.ROLES_SCOPE}
 KNOWN_PREFIXES = (
     claims.AUDIENCE_PREFIX,
     claims.ROLE_SCOPE_PREFIX,

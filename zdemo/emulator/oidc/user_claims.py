@@ -26,8 +26,8 @@ def user_claims(world: World, user: User, scopes: list[str]) -> Claims:
     """Return the claims that the scopes request, without roles."""
     claims: Claims = {}
     for scope in scopes:
-        if scope in _CLAIMS_OF_SCOPE:
-            claims |= _CLAIMS_OF_SCOPE[scope](user)
+        if scope in CLAIMS_OF:
+            claims |= CLAIMS_OF[scope](user)
     return claims | custom_claims(world, user, scopes)
 
 
@@ -127,7 +127,7 @@ def _filled(claims: Claims) -> Claims:
     return {name: value for name, value in claims.items() if value}
 
 
-_CLAIMS_OF_SCOPE: dict[str, Callable[[User], Claims]] = {
+CLAIMS_OF: dict[str, Callable[[User], Claims]] = {  # by scope
     "profile": _profile,
     "email": lambda user: _address(user, "email", "email"),
     "phone": lambda user: _address(user, "phone", "phone_number"),
