@@ -3,7 +3,8 @@
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -29,67 +30,55 @@ TTL = 5.0
 TOKEN = "an-unknown-token"
 PER_SECOND = 4
 NOW = 1_800_000_000
+Zitadel = TypeVar("Zitadel", bound=PriorityIntrospector)
 
 
-@dataclass
-class Setup:
-    inner: PriorityIntrospector
-    ttl_seconds: float = TTL
-    size: int = 100
-    timeout_seconds: float = PATIENCE_SECONDS
-    slots: int = 100
-    reserved_slots: int = 0
-    wait_seconds: float = 0.0
-    clock: Clock = field(default_factory=Clock)
-    wall_clock: Clock = field(default_factory=lambda: Clock(NOW))
-    waits: list[float] = field(default_factory=list)  # of callers that were paced
+class Setup(Generic[Zitadel]):
+    """A cache before a stand-in for ZITADEL, on clocks that stand still. ``options`` are those of the cache."""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, zitadel: Zitadel, *, slots: int = 100, reserved_slots: int = 0, wait_seconds: float = 0.0, **options: Any
+    ) -> None:
+        self.zitadel, self.clock, self.wall_clock = zitadel, Clock(), Clock(NOW)
+        self.waits: list[float] = []  # of callers that were paced
         self.cache = CachingIntrospector(
-            inner=self.inner,
-            ttl_seconds=self.ttl_seconds,
-            size=self.size,
-            timeout_seconds=self.timeout_seconds,
+            inner=zitadel,
             bulkhead=Bulkhead(
-                size=self.slots,
-                reserve=self.reserved_slots,
-                waiters=100,
-                wait_seconds=self.wait_seconds,
-                clock=self.clock,
+                size=slots, reserve=reserved_slots, waiters=100, wait_seconds=wait_seconds, clock=self.clock
             ),
             pacer=Pacer(per_second=PER_SECOND, clock=self.clock, sleep=self.waits.append),
             clock=self.clock,
             wall_clock=self.wall_clock,
+            **{"ttl_seconds": TTL, "size": 100, "timeout_seconds": PATIENCE_SECONDS} | options,
         )
 
 
-def crowded(outcome: Introspection | BaseException) -> tuple[Setup, list[Future[Introspection]]]:
+def crowded(outcome: Introspection | BaseException) -> tuple[Setup[Hanging], list[Future[Introspection]]]:
     """Let 100 callers ask about one token at the same time; ZITADEL is asked once, and its answer is ``outcome``."""
-    zitadel = Hanging()
-    setup = Setup(zitadel)
+    setup = Setup(Hanging())
     with ThreadPoolExecutor(100) as crowd:
         callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
         eventually("all wait", lambda: setup.cache.counters.joins == 99)
-        call = zitadel.call(0)
+        call = setup.zitadel.call(0)
         if isinstance(outcome, Introspection):
             call.set_result(outcome)
         else:
             call.set_exception(outcome)
-        zitadel.let_go()
-    assert len(zitadel.calls) == 1
+        setup.zitadel.let_go()
+    assert len(setup.zitadel.calls) == 1
     return setup, callers
 
 
-def check_overtaken(setup: Setup, zitadel: Hanging, outdate: Callable[[], object]) -> None:
+def check_overtaken(setup: Setup[Hanging], outdate: Callable[[], object]) -> None:
     """Outdate an answer on its way, and ask again: that is not joined, and its answer is not replaced."""
     with ThreadPoolExecutor(2) as crowd:
         first = crowd.submit(setup.cache.introspect, TOKEN)
-        zitadel.call(0)
+        setup.zitadel.call(0)
         outdate()
         second = crowd.submit(setup.cache.introspect, TOKEN)
-        zitadel.call(1).set_result(INACTIVE)
+        setup.zitadel.call(1).set_result(INACTIVE)
         assert second.result(PATIENCE_SECONDS) == INACTIVE
-        zitadel.call(0).set_result(ACTIVE)
+        setup.zitadel.call(0).set_result(ACTIVE)
         assert first.result(PATIENCE_SECONDS) == ACTIVE
     assert setup.cache.introspect(TOKEN) == INACTIVE
 
@@ -112,28 +101,26 @@ class TestFreshness:
     def test_an_answer_is_used_until_its_time_is_up_by_either_clock(
         self, answer: Introspection, by_clock: float, by_wall: float, questions: int
     ) -> None:
-        zitadel = Scripted(answer)
-        setup = Setup(zitadel)
+        setup = Setup(Scripted(answer))
         sent_at = setup.clock.now
         assert setup.cache.introspect(TOKEN).asked_at == sent_at
         setup.clock.advance(by_clock)
         setup.wall_clock.advance(by_wall)
         assert setup.cache.introspect(TOKEN) == answer
-        assert len(zitadel.asked) == questions
+        assert len(setup.zitadel.asked) == questions
 
     def test_the_age_counts_from_when_the_question_was_sent(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
+        setup = Setup(Hanging())
         with ThreadPoolExecutor(1) as crowd:
             asked = crowd.submit(setup.cache.introspect, TOKEN)
-            call = zitadel.call(0)
+            call = setup.zitadel.call(0)
             setup.clock.advance(2)
             call.set_result(ACTIVE)
             assert asked.result(PATIENCE_SECONDS).asked_at == setup.clock.now - 2
         setup.clock.advance(TTL - 2.001)
         assert setup.cache.introspect(TOKEN) == ACTIVE
         setup.clock.advance(0.001)
-        zitadel.let_go()
+        setup.zitadel.let_go()
         with pytest.raises(ZitadelUnavailable):
             setup.cache.introspect(TOKEN)
 
@@ -141,8 +128,7 @@ class TestFreshness:
     @pytest.mark.parametrize("by", ["clock", "wall_clock"])
     def test_a_shared_answer_is_as_old_as_its_question(self, answer: Introspection, seconds: float, by: str) -> None:
         shared = replace(answer, source=Source.SHARED, asked_at=Clock().now - 0.75)
-        zitadel = Scripted(shared)
-        setup = Setup(zitadel)
+        setup = Setup(Scripted(shared))
         assert setup.cache.introspect(TOKEN).source is Source.SHARED
         clock: Clock = getattr(setup, by)
         clock.advance(seconds - 0.76)
@@ -150,7 +136,7 @@ class TestFreshness:
         assert (hit.source, hit.asked_at) == (Source.HIT, shared.asked_at)
         clock.advance(0.02)
         setup.cache.introspect(TOKEN)
-        assert len(zitadel.asked) == 2
+        assert len(setup.zitadel.asked) == 2
 
 
 class TestExpiry:
@@ -158,37 +144,34 @@ class TestExpiry:
         ("passed", "jump"), [(2.0, 0.0), (2.0, -3600.0), (0.0, 2.0)], ids=["exp", "clock set back", "clock set ahead"]
     )
     def test_an_answer_is_not_used_from_exp_on_whatever_the_wall_clock_does(self, passed: float, jump: float) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel)
-        zitadel.outcome = active_until(int(setup.wall_clock.now) + 2)
+        setup = Setup(Scripted())
+        setup.zitadel.outcome = active_until(int(setup.wall_clock.now) + 2)
         setup.cache.introspect(TOKEN)
         setup.clock.advance(passed and passed - 0.001)
         setup.cache.introspect(TOKEN)
-        assert len(zitadel.asked) == 1
+        assert len(setup.zitadel.asked) == 1
         setup.clock.advance(passed and 0.001)
         setup.wall_clock.advance(passed + jump)
         setup.cache.introspect(TOKEN)
-        assert len(zitadel.asked) == 2
+        assert len(setup.zitadel.asked) == 2
 
     @pytest.mark.parametrize(("expires_at", "questions"), [(10**400, 1), (0, 2), (-(10**400), 2), (NOW, 2)])
     def test_an_endless_exp_leaves_the_ttl_and_a_past_exp_is_not_kept(self, expires_at: int, questions: int) -> None:
-        zitadel = Scripted(active_until(expires_at))
-        setup = Setup(zitadel)
+        setup = Setup(Scripted(active_until(expires_at)))
         for _ in range(2):
             setup.cache.introspect(TOKEN)
-        assert len(zitadel.asked) == questions
+        assert len(setup.zitadel.asked) == questions
 
 
 class TestBounds:
     def test_garbage_does_not_push_good_tokens_out(self) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel, size=3)
+        setup = Setup(Scripted(), size=3)
         setup.cache.introspect(TOKEN)
-        zitadel.outcome = INACTIVE
+        setup.zitadel.outcome = INACTIVE
         for number in range(100):
             setup.cache.introspect(f"garbage {number}")
         assert setup.cache.introspect(TOKEN) == ACTIVE
-        assert zitadel.asked.count(TOKEN) == 1
+        assert setup.zitadel.asked.count(TOKEN) == 1
 
     def test_nothing_that_stays_holds_the_token(self) -> None:
         setup = Setup(Scripted())
@@ -227,17 +210,15 @@ class TestSingleFlight:
     def test_a_flight_whose_answer_would_be_stale_is_not_joined_and_does_not_replace_the_later_one(
         self, ttl_seconds: float, age: float, by: str
     ) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, ttl_seconds=ttl_seconds)
+        setup = Setup(Hanging(), ttl_seconds=ttl_seconds)
         clock = setup.clock if by == "clock" else setup.wall_clock
-        check_overtaken(setup, zitadel, lambda: clock.advance(age))
+        check_overtaken(setup, lambda: clock.advance(age))
 
     def test_a_joined_request_waits_no_longer_than_its_own_deadline(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, timeout_seconds=0.01)
+        setup = Setup(Hanging(), timeout_seconds=0.01)
         with ThreadPoolExecutor(2) as crowd:
             leader = crowd.submit(setup.cache.introspect, TOKEN)
-            call = zitadel.call(0)
+            call = setup.zitadel.call(0)
             with pytest.raises(ZitadelUnavailable):
                 setup.cache.introspect(TOKEN)
             call.set_result(ACTIVE)
@@ -249,48 +230,44 @@ class TestKnownTokens:
 
     @pytest.mark.parametrize("age", [TTL, 86_400.0])
     def test_a_token_stays_known_when_its_answer_is_too_old(self, age: float) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel)
+        setup = Setup(Scripted())
         setup.cache.introspect(TOKEN)
-        assert zitadel.known == []
+        assert setup.zitadel.known == []
         setup.clock.advance(age)
-        zitadel.outcome = unavailable()
+        setup.zitadel.outcome = unavailable()
         for _ in range(2):
             with pytest.raises(ZitadelUnavailable):
                 setup.cache.introspect(TOKEN)
-        assert zitadel.known == [TOKEN] * 2
+        assert setup.zitadel.known == [TOKEN] * 2
 
     @pytest.mark.parametrize("outcome", [INACTIVE, unavailable(), refused(), unusable()])
     def test_no_other_outcome_makes_a_token_known(self, outcome: Introspection | IntrospectionError) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel)
+        setup = Setup(Scripted())
         for outcome_now in (ACTIVE, INACTIVE, outcome, outcome):
-            zitadel.outcome = outcome_now
+            setup.zitadel.outcome = outcome_now
             with contextlib.suppress(IntrospectionError):
                 setup.cache.introspect(TOKEN)
             setup.clock.advance(TTL)
-        assert zitadel.known == [TOKEN]
+        assert setup.zitadel.known == [TOKEN]
 
     @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
     def test_a_token_of_the_api_itself_counts_as_known_and_its_caller_is_not_paced(self, ttl_seconds: float) -> None:
-        zitadel = Scripted(INACTIVE)
-        setup = Setup(zitadel, ttl_seconds=ttl_seconds, slots=1, reserved_slots=1)
+        setup = Setup(Scripted(INACTIVE), ttl_seconds=ttl_seconds, slots=1, reserved_slots=1)
         tokens = ["the API's first", "the API's second"]
         assert [setup.cache.introspect(token, own=True) for token in tokens] == [INACTIVE] * 2
-        assert zitadel.known == tokens
+        assert setup.zitadel.known == tokens
         assert setup.waits == []
 
 
 class TestBulkhead:
     def test_known_tokens_need_no_slot(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, slots=1)
+        setup = Setup(Hanging(), slots=1)
         with ThreadPoolExecutor(2) as crowd:
             known = crowd.submit(setup.cache.introspect, TOKEN)
-            zitadel.call(0).set_result(ACTIVE)
+            setup.zitadel.call(0).set_result(ACTIVE)
             known.result(PATIENCE_SECONDS)
             unknown = crowd.submit(setup.cache.introspect, "another token")
-            call = zitadel.call(1)
+            call = setup.zitadel.call(1)
             assert setup.cache.introspect(TOKEN) == ACTIVE
             with pytest.raises(ZitadelUnavailable) as refusal:
                 setup.cache.introspect("a third token")
@@ -301,13 +278,12 @@ class TestBulkhead:
 
     @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
     def test_a_failure_is_never_kept_and_every_outcome_releases_the_slot(self, ttl_seconds: float) -> None:
-        zitadel = Scripted()
-        setup = Setup(zitadel, ttl_seconds=ttl_seconds, slots=1)
+        setup = Setup(Scripted(), ttl_seconds=ttl_seconds, slots=1)
         for failure in (unavailable(), refused(), unusable(), RuntimeError("a defect")):
-            zitadel.outcome = failure
+            setup.zitadel.outcome = failure
             with pytest.raises(type(failure)):
                 setup.cache.introspect(TOKEN)
-        zitadel.outcome = ACTIVE
+        setup.zitadel.outcome = ACTIVE
         assert [setup.cache.introspect(token) for token in (TOKEN, "another token")] == [ACTIVE, ACTIVE]
 
     @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
@@ -322,13 +298,12 @@ class TestBulkhead:
         assert setup.waits == ([] if outcome is ACTIVE else [1 / PER_SECOND, 2 / PER_SECOND])
 
     def test_a_request_that_waited_for_a_slot_finds_the_answer_that_came_meanwhile(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, slots=1, wait_seconds=PATIENCE_SECONDS)
+        setup = Setup(Hanging(), slots=1, wait_seconds=PATIENCE_SECONDS)
         with ThreadPoolExecutor(100) as crowd:
             callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
-            zitadel.call(0).set_result(ACTIVE)
+            setup.zitadel.call(0).set_result(ACTIVE)
             assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [ACTIVE] * 100
-        assert len(zitadel.calls) == 1
+        assert len(setup.zitadel.calls) == 1
 
 
 def entry(bytes_more: int = 0) -> Entry:

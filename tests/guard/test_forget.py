@@ -59,25 +59,22 @@ class TestCache:
         ],
     )
     def test_an_order_drops_the_answers_that_it_names(self, answer: Introspection, order: Forget, dropped: int) -> None:
-        zitadel = Scripted(answer)
-        setup = Setup(zitadel)
+        setup = Setup(Scripted(answer))
         setup.cache.introspect(TOKEN)
-        zitadel.outcome = INACTIVE if answer is ACTIVE else ACTIVE
+        setup.zitadel.outcome = INACTIVE if answer is ACTIVE else ACTIVE
         assert setup.cache.forget(order) == dropped
-        assert setup.cache.introspect(TOKEN) == (zitadel.outcome if dropped else answer)
+        assert setup.cache.introspect(TOKEN) == (setup.zitadel.outcome if dropped else answer)
 
     @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, OF_TOKEN])
     def test_an_answer_on_its_way_is_not_kept_and_not_joined(self, order: Forget) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
-        check_overtaken(setup, zitadel, lambda: setup.cache.forget(order))
+        setup = Setup(Hanging())
+        check_overtaken(setup, lambda: setup.cache.forget(order))
 
     def test_an_order_about_one_token_leaves_the_answers_about_others_on_their_way(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
+        setup = Setup(Hanging())
         with ThreadPoolExecutor(1) as crowd:
             asked = crowd.submit(setup.cache.introspect, TOKEN)
-            call = zitadel.call(0)
+            call = setup.zitadel.call(0)
             setup.cache.forget(OF_ANOTHER)
             call.set_result(ACTIVE)
             asked.result(PATIENCE_SECONDS)

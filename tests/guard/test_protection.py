@@ -2,7 +2,7 @@
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import pytest
 
@@ -32,26 +32,19 @@ from zdemo.zitadel.introspection_client import watched
 TOKEN = "an-unknown-token"
 TIMEOUT = 5.0
 SPARE_THREADS = 100
+Zitadel = TypeVar("Zitadel", bound=Introspector)
 
 
-@dataclass
-class Setup:
-    inner: Introspector
-    flights: int = 2
-    reserved_flights: int = 0
-    wait_seconds: float = 0.0
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
+class Setup(Generic[Zitadel]):
+    def __init__(
+        self, zitadel: Zitadel, *, flights: int = 2, reserved_flights: int = 0, wait_seconds: float = 0.0
+    ) -> None:
+        self.zitadel, self.clock = zitadel, Clock()
         self.bulkhead = Bulkhead(
-            size=self.flights,
-            reserve=self.reserved_flights,
-            waiters=100,
-            wait_seconds=self.wait_seconds,
-            clock=self.clock,
+            size=flights, reserve=reserved_flights, waiters=100, wait_seconds=wait_seconds, clock=self.clock
         )
         self.protected = ProtectedIntrospector(
-            inner=self.inner, flights=self.bulkhead, timeout_seconds=TIMEOUT, clock=self.clock
+            inner=zitadel, flights=self.bulkhead, timeout_seconds=TIMEOUT, clock=self.clock
         )
         self.counters = self.protected.counters
 
@@ -66,7 +59,7 @@ class Setup:
         return self.counters.breaker_state == state
 
 
-def opened(zitadel: Scripted) -> Setup:
+def opened(zitadel: Scripted) -> Setup[Scripted]:
     """A protected introspector whose breaker has just opened; ``zitadel`` has been asked as often as that takes."""
     setup = Setup(zitadel)
     zitadel.outcome = unavailable()
@@ -79,15 +72,14 @@ def opened(zitadel: Scripted) -> Setup:
 
 @pytest.mark.parametrize("failure", [unavailable(), refused(), unusable(), RuntimeError("a defect")])
 def test_failures_and_answers_pass_as_they_are_and_give_everything_back(failure: Exception) -> None:
-    zitadel = Scripted(failure)
-    setup = Setup(zitadel, flights=1)
+    setup = Setup(Scripted(failure), flights=1)
     with pytest.raises(type(failure)) as caught:
         setup.ask()
     assert caught.value is failure
     assert setup.counters.in_flight == 0
     setup.clock.advance(REFUSED_PROBE_SECONDS)
     for answer in (ACTIVE, INACTIVE):
-        zitadel.outcome = answer
+        setup.zitadel.outcome = answer
         assert setup.ask() is answer
     assert (setup.counters.introspections, setup.counters.in_flight) == (3, 0)
 
@@ -95,53 +87,50 @@ def test_failures_and_answers_pass_as_they_are_and_give_everything_back(failure:
 class TestBulkhead:
     @pytest.mark.parametrize(("last", "kind"), [(unavailable(), ZitadelUnavailable), (refused(), CredentialsRefused)])
     def test_a_caller_that_waited_for_a_failure_does_not_ask(self, last: Exception, kind: type[Exception]) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, flights=1, wait_seconds=PATIENCE_SECONDS)
+        setup = Setup(Hanging(), flights=1, wait_seconds=PATIENCE_SECONDS)
         with ThreadPoolExecutor(11) as crowd:
             for number in range(FAILURES_THAT_OPEN - 1):
                 caller = crowd.submit(setup.ask)
-                zitadel.call(number).set_exception(unavailable())
+                setup.zitadel.call(number).set_exception(unavailable())
                 errors_of([caller])
             callers = [crowd.submit(setup.ask)]
-            last_call = zitadel.call(FAILURES_THAT_OPEN - 1)
+            last_call = setup.zitadel.call(FAILURES_THAT_OPEN - 1)
             callers += [crowd.submit(setup.ask) for _ in range(10)]
             eventually("the state is reached", lambda: setup.bulkhead.waiting == 10)
             last_call.set_exception(last)
             assert all(isinstance(error, kind) for error in errors_of(callers))
-        assert len(zitadel.calls) == FAILURES_THAT_OPEN
+        assert len(setup.zitadel.calls) == FAILURES_THAT_OPEN
 
     def test_service_resumes_while_all_flights_are_still_lost(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, flights=2)
+        setup = Setup(Hanging(), flights=2)
         with ThreadPoolExecutor(4) as crowd:
             lost = [crowd.submit(setup.ask) for _ in range(2)]
-            zitadel.call(1)
+            setup.zitadel.call(1)
             setup.clock.advance(STALL_SECONDS)
             setup.fails()  # finds all flights taken and nothing moving
             assert setup.is_in(BreakerState.OPEN)
             probe = crowd.submit(setup.ask)
-            zitadel.call(2).set_result(ACTIVE)
+            setup.zitadel.call(2).set_result(ACTIVE)
             eventually("the state is reached", lambda: setup.is_in(BreakerState.CLOSED))
             errors_of([probe])
             served = [crowd.submit(setup.ask) for _ in range(2)]
-            zitadel.call(3).set_result(ACTIVE)
-            zitadel.call(4).set_result(ACTIVE)
+            setup.zitadel.call(3).set_result(ACTIVE)
+            setup.zitadel.call(4).set_result(ACTIVE)
             assert errors_of(served) == [None, None]
-            zitadel.let_go()
+            setup.zitadel.let_go()
             assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(lost))
             assert setup.is_in(BreakerState.CLOSED)
         eventually("the state is reached", lambda: setup.counters.in_flight == 0)
 
     def test_probes_of_a_refusal_that_find_no_flight_leave_nothing_behind(self) -> None:
-        zitadel = Scripted(refused())
-        setup = Setup(zitadel, flights=1)
+        setup = Setup(Scripted(refused()), flights=1)
         setup.fails(CredentialsRefused)
         slot = setup.bulkhead.acquire(known=True)
         assert slot is not None
         setup.clock.advance(REFUSED_PROBE_SECONDS)
         setup.fails()
         setup.bulkhead.release(slot)
-        zitadel.outcome = unavailable()
+        setup.zitadel.outcome = unavailable()
         setup.clock.advance(REFUSED_PROBE_SECONDS)
         for _ in range(FAILURES_THAT_OPEN):  # the first ends the refusal
             setup.fails()
@@ -149,26 +138,24 @@ class TestBulkhead:
 
     @pytest.mark.parametrize("is_open", [False, True])
     def test_unusable_answers_reach_every_caller_and_keep_the_breaker_closed(self, is_open: bool) -> None:
-        zitadel = Scripted()
-        setup = opened(zitadel) if is_open else Setup(zitadel)
-        zitadel.outcome = unusable()
+        setup = opened(Scripted()) if is_open else Setup(Scripted())
+        setup.zitadel.outcome = unusable()
         setup.clock.advance(PROBE_SECONDS)
         for _ in range(FAILURES_THAT_OPEN * 2):
             setup.fails(UnusableAnswer)
-        assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
+        assert len(setup.zitadel.asked) == FAILURES_THAT_OPEN * 2
         assert setup.is_in(BreakerState.CLOSED)
 
     def test_unknown_tokens_never_take_the_last_flights(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel, flights=3, reserved_flights=1)
+        setup = Setup(Hanging(), flights=3, reserved_flights=1)
         with ThreadPoolExecutor(3) as crowd:
             unknown = [crowd.submit(setup.ask) for _ in range(2)]
-            zitadel.call(1)
+            setup.zitadel.call(1)
             setup.fails()
             known = crowd.submit(setup.ask, known=True)
-            zitadel.call(2).set_result(ACTIVE)
+            setup.zitadel.call(2).set_result(ACTIVE)
             assert known.result(PATIENCE_SECONDS) == ACTIVE
-            zitadel.let_go()
+            setup.zitadel.let_go()
             errors_of(unknown)
 
 
@@ -179,21 +166,19 @@ class TestBulkhead:
 def test_a_filter_that_refuses_one_token_does_not_get_the_others_refused(status: int, body: bytes, asked: int) -> None:
     response = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
     refusal = CredentialsRefused("ZITADEL refuses the credentials", hint="check them", answer=response)
-    zitadel = Scripted(refusal)
-    setup = Setup(zitadel)
+    setup = Setup(Scripted(refusal))
     for _ in range(5):
         setup.fails(CredentialsRefused)
-    assert len(zitadel.asked) == asked
+    assert len(setup.zitadel.asked) == asked
 
 
 def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
-    zitadel = Scripted()
     with caplog.at_level(logging.INFO):
-        setup = opened(zitadel)
+        setup = opened(Scripted())
         for _ in range(10):
             setup.clock.advance(PROBE_SECONDS)
             setup.fails()
-        zitadel.outcome = ACTIVE
+        setup.zitadel.outcome = ACTIVE
         setup.clock.advance(PROBE_SECONDS)
         setup.ask()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
