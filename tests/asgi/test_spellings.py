@@ -83,7 +83,9 @@ def test_what_is_written_is_checked(place: str, guard: str, wrap: str, api: Endp
     written = GUARDS[guard]
     app = PLACES[place](WRAPPINGS[wrap](written))
     check(api, Mistake(lambda: app, ("/open/x", "/x"), role=guard == "role"))
-    operation = app.openapi()["paths"]["/x"]["get"]
+    schema = app.openapi()
+    assert schema["components"]["securitySchemes"]["zitadel"]["scheme"] == "bearer"
+    operation = schema["paths"]["/x"]["get"]
     assert operation["security"] == [{"zitadel": []}]
     assert not {"parameters", "requestBody"} & operation.keys()
     app.dependency_overrides[written] = lambda: Introspection(active=True, claims={})
