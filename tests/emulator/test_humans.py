@@ -94,9 +94,6 @@ def test_v1_finds_users_by_login_names_in_any_case_and_gives_secrets(
     secret = admin.rest("PUT", secret_of(fresh.user.id))
     secret.only("clientId", "clientSecret", details=only("sequence", "creationDate", "resourceOwner"))
     oauth.ask_for_token(secret["clientId"], secret["clientSecret"]).has("access_token")
-    admin.rest("PUT", secret_of(NOBODY)).refused(404, "User could not be found", id="QUERY-Dfbg2")
-    admin.rest("PUT", secret_of(fresh.guest.id)).refused(404, id="MANAG-fpo4B")
-    admin.rest("PUT", secret_of(fresh.human.id)).refused(400, id="COMMAND-x8910n")
     stranger.rest("PUT", secret_of(visitor.id)).refused(*NO_MEMBERSHIP)
     stranger.rest("GET", BY_NAME + NOBODY).refused(*NO_MEMBERSHIP)
 

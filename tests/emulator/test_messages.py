@@ -188,10 +188,6 @@ def test_answers_that_no_other_test_sees_are_held_against_the_table_too(admin: A
     filters = [{"inProjectIdsFilter": {"ids": [project.id]}}]
     admin.projects.ListProjectGrants(filters=filters).has(projectGrants=[{"grantedRoleKeys": ["read"]}])
     admin.rest("GET", "/v2/settings").has("defaultOrgId")
-    away, machine = admin.within(organization.id), {"userName": project.name, "name": "Machine"}
-    user = away.rest("POST", "/management/v1/users/machine", machine | {"accessTokenType": 1}).only("userId", "details")
-    admin.users.GetUserByID(userId=user["userId"]).has(user={"machine": {"accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}})
-    away.rest("GET", "/management/v1/orgs/me").has(org={"id": organization.id, "state": "ORG_STATE_ACTIVE"})
 
 
 def test_features_that_are_not_switches_are_ignored(near: Server) -> None:

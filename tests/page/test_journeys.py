@@ -39,6 +39,8 @@ from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Route
 
+pytestmark = pytest.mark.thorough
+
 ROLE = "read:messages"
 CHANGES, FEED = "Change it", "Feed"
 NO_CONNECTION = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
@@ -100,7 +102,6 @@ def latest(person: Visit, *texts: str) -> None:
         expect(person.rows().first).to_contain_text(text)
 
 
-@pytest.mark.thorough
 def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_path: Path) -> None:
     with served_site(tmp_path) as own, visit(browser, own.address, axe=True) as person:
         key = parse_qs(urlsplit(own.address).query)["key"][0]
@@ -133,7 +134,6 @@ def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_p
             expect(person.page.get_by_role("alert")).to_be_hidden()
 
 
-@pytest.mark.thorough
 def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: PageSite) -> None:
     """When a server replaces the cookie, the page says how to open it again."""
     cookie = f"zdemo_page_{urlsplit(site.url).port}=x; Path=/-/; HttpOnly"
@@ -156,7 +156,6 @@ def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: Page
     expect(person.page.get_by_text(HOW_TO_OPEN)).to_be_visible()
 
 
-@pytest.mark.thorough
 def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(person: Visit) -> None:
     person.send(PRIVATE, "nobody")
     person.sees("401", "GET /api/private", "none was sent", "RFC 6750 §3", "zdemo call private --pat", "not asked")
@@ -187,7 +186,6 @@ def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(p
     latest(person, "unknown")
 
 
-@pytest.mark.thorough
 def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_forgets(person: Visit) -> None:
     from_before = "Admitted by an answer from before the change"
     person.send(SCOPED, "reader")
@@ -221,7 +219,6 @@ def test_changes_are_made_and_an_answer_from_before_is_called_so_unless_the_api_
         person.sees(clock, in_part=CHANGES)
 
 
-@pytest.mark.thorough
 def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(person: Visit) -> None:
     other = person.another()
     other.open()
@@ -241,7 +238,6 @@ def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(per
     expect(person.part(CHANGES).get_by_label(FORGET)).to_be_checked()
 
 
-@pytest.mark.thorough
 def test_a_change_from_the_feed_is_not_called_a_change_elsewhere_if_the_state_shows_it_first(browser: Browser) -> None:
     with page_site(threads=64, ttl_seconds=1) as site, visit(browser, site.address) as person:
         looks: list[Route] = []
@@ -255,7 +251,6 @@ def test_a_change_from_the_feed_is_not_called_a_change_elsewhere_if_the_state_sh
         person.page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.thorough
 def test_while_zitadel_is_stopped_every_page_says_why_nothing_can_be_changed(browser: Browser) -> None:
     with page_site(threads=64, ttl_seconds=1) as site, visit(browser, site.address) as person:
         person.button("Stop ZITADEL").click()
@@ -268,7 +263,6 @@ def test_while_zitadel_is_stopped_every_page_says_why_nothing_can_be_changed(bro
             expect(other.page.locator(part)).to_have_text(person.page.locator(part).inner_text(), use_inner_text=True)
 
 
-@pytest.mark.thorough
 def test_a_fix_says_where_its_commands_run_and_they_work_as_they_stand(browser: Browser, tmp_path: Path) -> None:
     with served_site(tmp_path) as own, visit(browser, own.address) as person:
         person.send(SCOPED, "visitor")
@@ -281,7 +275,6 @@ def test_a_fix_says_where_its_commands_run_and_they_work_as_they_stand(browser: 
         person.sees("200")
 
 
-@pytest.mark.thorough
 def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(person: Visit, site: PageSite) -> None:
     site.call("/api/private-scoped", VISITOR.pat)
     person.sees("401", "/api/private-scoped", "visitor", in_part=FEED)
@@ -305,7 +298,6 @@ def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(perso
     expect(person.page.locator("[aria-live=polite]")).to_contain_text("/api/private")
 
 
-@pytest.mark.thorough
 def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(browser: Browser) -> None:
     problems: dict[str, object] = {}
     with (
@@ -325,7 +317,6 @@ def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(br
     assert {name: problem for name, problem in problems.items() if problem} == {}
 
 
-@pytest.mark.thorough
 def test_the_connection_stands_beside_the_name_and_no_route_is_cut_at_any_width(person: Visit) -> None:
     person.sees(SCOPED.removeprefix("GET "), in_part="Try it")
     person.page.locator("#setup-zitadel").evaluate("(element) => element.append(' at an address that is long')")
@@ -337,7 +328,6 @@ def test_the_connection_stands_beside_the_name_and_no_route_is_cut_at_any_width(
         assert person.page.get_by_label("Route").evaluate(FITS), f"{width}: a route is cut"
 
 
-@pytest.mark.thorough
 def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite) -> None:
     user = site.emulator.world.users[READER.id]
     user.username = HTML
@@ -356,7 +346,6 @@ def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite
     assert not person.page.evaluate(TOO_WIDE)
 
 
-@pytest.mark.thorough
 def test_the_whole_story_is_told_by_keyboard_alone(person: Visit) -> None:
     page, press = person.page, person.page.keyboard.press
 

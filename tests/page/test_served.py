@@ -28,6 +28,8 @@ from zdemo.emulator import ADMIN, READER, VISITOR, emulate
 from zdemo.page.feed import PageSlots
 from zdemo.page.page_context import PAGE_THREADS
 
+pytestmark = pytest.mark.thorough
+
 SMALL_BUFFER = 4096  # bytes
 
 
@@ -111,7 +113,6 @@ def page_of(process: subprocess.Popen[str], url: str, zitadel: str) -> ServedPag
     return page
 
 
-@pytest.mark.thorough
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tmp_path: Path) -> None:
     most = PageSlots(PAGE_THREADS).most_feeds
     with served_page(tmp_path) as page:
@@ -127,7 +128,6 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tm
         page.process.communicate(timeout=STOP_SECONDS)
 
 
-@pytest.mark.thorough
 def test_an_administrators_pat_reaches_the_page_and_no_list_of_processes(tmp_path: Path) -> None:
     (tmp_path / "admin.pat").write_text(ADMIN.pat)
     program = ("/bin/sh", "-c", f'exec {sys.executable} -m zdemo "$@" < admin.pat', "sh")
@@ -165,14 +165,12 @@ def call_often(page: ServedPage) -> str:
     return [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)][-1]
 
 
-@pytest.mark.thorough
 def test_a_page_that_stops_reading_holds_up_nobody(shared: ServedPage) -> None:
     with unread(shared), opened(shared) as other:
         last = call_often(shared)
         assert any(document.get("id") == last for _, document in events(other))
 
 
-@pytest.mark.thorough
 def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one(shared: ServedPage) -> None:
     with opened(shared) as feed:
         stream, workers = events(feed), set[str]()
@@ -191,7 +189,6 @@ def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one
     opens_again(shared)
 
 
-@pytest.mark.thorough
 def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(shared: ServedPage) -> None:
     """Two workers: each of them can restore what the other one has deleted."""
     assert [caller["about"] for caller in shared.state()["callers"][1:3]] == ["PAT zdem…-000", "PAT zdem…y-00"]

@@ -29,6 +29,8 @@ from zdemo.errors import ExitCode
 from zdemo.serving.listening import listen
 from zdemo.serving.production import KILL_SECONDS
 
+pytestmark = pytest.mark.thorough
+
 AWAY = environment_for("http://localhost:1")  # a ZITADEL that is away; what is asked here needs none
 STOP_SECONDS = KILL_SECONDS / 2  # a worker that overlooks a signal takes longer
 FEW_FILES = 256
@@ -62,7 +64,6 @@ def check_processes(running: Served, count: int, *, is_bound: bool) -> None:
     assert all(len(processors) == 1 if is_bound else processors == allowed for processors in used)
 
 
-@pytest.mark.thorough
 def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
     with (
         upstream(hang) as up,
@@ -78,7 +79,6 @@ def test_nothing_is_left_of_a_server_that_was_killed(tmp_path: Path) -> None:
     assert "Traceback" not in running.log
 
 
-@pytest.mark.thorough
 def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
     for name in ("fcntl", "pickle", "signal", "socket", "threading"):
         (tmp_path / f"{name}.py").write_text("open('trap', 'w')")
@@ -91,7 +91,6 @@ def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
     assert not (tmp_path / "trap").exists()
 
 
-@pytest.mark.thorough
 @linux
 def test_sigterm_stops_a_worker_or_the_server_whichever_thread_the_system_chooses(tmp_path: Path) -> None:
     with served(tmp_path, AWAY, "--pin") as running:
@@ -105,7 +104,6 @@ def test_sigterm_stops_a_worker_or_the_server_whichever_thread_the_system_choose
         assert running.process.wait(STOP_SECONDS) == ExitCode.YES
 
 
-@pytest.mark.thorough
 @linux
 def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_path: Path) -> None:
     def ended() -> int | None:
@@ -122,7 +120,6 @@ def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_pa
 # At once, Ctrl-C reaches Python itself, which may answer with a traceback.
 
 
-@pytest.mark.thorough
 def test_ctrl_c_while_it_starts_ends_it_quietly(tmp_path: Path) -> None:
     """As Ctrl-C at a terminal, it reaches the whole process group, at the moment when a worker starts."""
     with started(tmp_path, AWAY, "--workers", "2", "--port", str(free_port())) as process:
@@ -134,7 +131,6 @@ def test_ctrl_c_while_it_starts_ends_it_quietly(tmp_path: Path) -> None:
     assert not re.search(r"Traceback|Error|Exception", log)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["missing", "file"])
 def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
@@ -145,7 +141,6 @@ def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(nam
     assert f"set {METRICS_FOLDER} to a folder" in ran.err
 
 
-@pytest.mark.thorough
 def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_path: Path) -> None:
     """There are more than may be open at all; the token of the client that came first must still be checked."""
     few = f"ulimit -n {FEW_FILES}"
