@@ -1,6 +1,5 @@
 """The catalogue of faults: five kinds of administrators, a second organization and a Project Grant."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,8 +10,6 @@ from tests.support.cli import Shell, administered
 from tests.support.planting import Planter
 from tests.support.workshop import HUMAN, Organization, Project, User, Workshop
 from zdemo.emulator import PROJECT_ID
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 ROLE = "read:messages"
 
@@ -39,16 +36,15 @@ class World(NamedTuple):
 
 
 @pytest.fixture
-def world(planter: Planter, bare: Shell) -> Iterator[World]:
+def world(planter: Planter, bare: Shell, api: str) -> World:
     workshop = Workshop(planter.api)
     abroad, project = workshop.organization(), Project(PROJECT_ID, "zdemo", workshop.home)
     ids = {"projectId": PROJECT_ID, "grantedOrganizationId": abroad.id}
     workshop.admin.projects.CreateProjectGrant(**ids, roleKeys=[ROLE]).has()
     guest, member = (workshop.user(organization=abroad) for _ in range(2))
     workshop.grant(member, project, ROLE, organization=abroad)
-    with serving(create_app(planter.settings)) as port:
-        shell = replace(bare, env=administered(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}"))
-        yield World(shell, workshop, project, abroad, workshop.user(), guest, member)
+    shell = replace(bare, env=administered(planter.url, ZDEMO_API_URL=api))
+    return World(shell, workshop, project, abroad, workshop.user(), guest, member)
 
 
 MAY = "permissions that setup and role need"

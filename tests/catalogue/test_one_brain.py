@@ -22,8 +22,6 @@ from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, new_fault
 from zdemo.page import PageOptions
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 WRONG = "x" * 64
 USER = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": WRONG}
@@ -61,6 +59,8 @@ COMMANDS = {
 THE_CLIENT = ("introspect", "doctor", "serve", "page")
 ZITADELS = (*THE_CLIENT, "token", "role", "setup")
 ABOUT_THE_TOKEN = ("introspect", "doctor", "call")
+TOKEN_AND_PAGE = (*ABOUT_THE_TOKEN, "page")
+UNKNOWN = f"{READER.pat[:-3]}999"
 
 
 def failing_check(doctor: Ran) -> dict[str, Any]:
@@ -86,17 +86,33 @@ def served(names: Collection[str], ran: Mapping[str, Ran]) -> dict[str, Cause]:
     return causes
 
 
+class Fault(NamedTuple):
+    """What is exported, what each command tells (one that is missing cannot see the fault), and what is in .env."""
+
+    exported: Callable[[Planter], Mapping[str, str]]
+    causes: dict[str, Cause]
+    in_file: Mapping[str, str] = {}
+
+
 def everywhere(commands: tuple[str, ...], *cause: str) -> dict[str, Cause]:
     return dict.fromkeys(commands, Cause(*cause))
+
+
+def hides(name: str) -> str:
+    return f"{name} in the environment hides the one in .env"
+
+
+def having(**values: str) -> Callable[[Planter], Mapping[str, str]]:
+    return lambda planter: settings(planter.url, **values)
 
 
 def other_host(planter: Planter) -> dict[str, str]:
     return administered(planter.url.replace("localhost", "127.0.0.1"), **USER)
 
 
-def changed(planter: Planter, at: int) -> dict[str, str]:
+def changed(planter: Planter) -> dict[str, str]:
     pat = str(planter.user("AddPersonalAccessToken", expirationDate=FOREVER)["token"])
-    return settings(planter.url, PAT=f"{pat[:at]}{'B' if pat[at] == 'A' else 'A'}{pat[at + 1 :]}")
+    return settings(planter.url, PAT=f"{pat[:20]}{'B' if pat[20] == 'A' else 'A'}{pat[21:]}")
 
 
 def failing(planter: Planter) -> dict[str, str]:
@@ -116,88 +132,62 @@ def refreshed(planter: Planter) -> dict[str, str]:
     return settings(planter.url, PAT=tokens["access_token"])
 
 
-FAULTS: dict[str, tuple[Callable[[Planter], Mapping[str, str]], Mapping[str, str], dict[str, Cause]]] = {
-    # exported, in .env, and what each command says; one that is missing cannot see the fault
-    "nothing listens": (lambda _: administered("http://localhost:1", **USER), {}, everywhere(ZITADELS, "net.refused")),
-    "a ZITADEL that fails": (failing, {}, everywhere((*ZITADELS, "call"), "zitadel.fails")),
-    "a host without an instance": (other_host, {}, everywhere(ZITADELS, "zitadel.host_unknown")),
-    "an exported secret hides that of .env": (
-        lambda planter: settings(planter.url, CLIENT_SECRET=WRONG),
+FAULTS = {
+    "nothing listens": Fault(lambda _: administered("http://localhost:1", **USER), everywhere(ZITADELS, "net.refused")),
+    "a ZITADEL that fails": Fault(failing, everywhere((*ZITADELS, "call"), "zitadel.fails")),
+    "a host without an instance": Fault(other_host, everywhere(ZITADELS, "zitadel.host_unknown")),
+    "an exported secret hides that of .env": Fault(
+        having(CLIENT_SECRET=WRONG),
+        everywhere(THE_CLIENT, "client.refused", hides("CLIENT_SECRET")),
         {"CLIENT_SECRET": CLIENT_SECRET},
-        everywhere(THE_CLIENT, "client.refused", "CLIENT_SECRET in the environment hides the one in .env"),
     ),
-    "a PAT that is set twice": (
-        lambda planter: settings(planter.url, PAT=""),
-        {"PAT": READER.pat, " PAT": f"{READER.pat[:-3]}999"},
+    "a PAT that is set twice": Fault(
+        having(PAT=""),
         everywhere(ABOUT_THE_TOKEN, "token.dead", "PAT is set twice in .env: line 2 counts, not line 1")
         | {"page": Cause("token.dead")},
+        {"PAT": READER.pat, " PAT": UNKNOWN},
     ),
-    "an unknown token": (
-        lambda planter: settings(planter.url, PAT=f"{READER.pat[:-3]}999"),
-        {},
-        everywhere((*ABOUT_THE_TOKEN, "page"), "token.dead"),
+    "an unknown token": Fault(having(PAT=UNKNOWN), everywhere(TOKEN_AND_PAGE, "token.dead")),
+    "no role": Fault(
+        having(PAT=VISITOR.pat), everywhere(ABOUT_THE_TOKEN, "role.not_granted") | {"page": Cause("role.missing")}
     ),
-    "no role": (
-        lambda planter: settings(planter.url, PAT=VISITOR.pat),
-        {},
-        everywhere(ABOUT_THE_TOKEN, "role.not_granted") | {"page": Cause("role.missing")},
+    "a user who was deactivated": Fault(
+        deactivated, everywhere(ABOUT_THE_TOKEN, "token.user_deactivated") | {"page": Cause("token.dead")}
     ),
-    "a user who was deactivated": (
-        deactivated,
-        {},
-        everywhere(ABOUT_THE_TOKEN, "token.user_deactivated") | {"page": Cause("token.dead")},
-    ),
-    "a project ID of another project": (
-        lambda planter: settings(planter.url, ZITADEL_PROJECT_ID="999999999999999999"),
-        {},
+    "a project ID of another project": Fault(
+        having(ZITADEL_PROJECT_ID="9" * 18),
         everywhere(("introspect", "doctor", "page"), "role.other_project_configured"),
     ),
-    "Bearer in front of a PAT": (
-        lambda planter: settings(planter.url, PAT=f"Bearer {READER.pat}"),
-        {},
-        everywhere(ABOUT_THE_TOKEN, "token.pasted"),
-    ),
-    "a PAT that is cut off": (
-        lambda planter: settings(planter.url, PAT=READER.pat[:-8]),
-        {},
-        everywhere((*ABOUT_THE_TOKEN, "page"), "token.cut"),
-    ),
-    "a PAT with a changed header": (
-        lambda planter: changed(planter, 20),
-        {},
-        everywhere((*ABOUT_THE_TOKEN, "page"), "token.damaged"),
-    ),
-    "a token that a refresh ended": (refreshed, {}, everywhere((*ABOUT_THE_TOKEN, "page"), "token.ended")),
-    "a token without an audience": (
+    "Bearer in front of a PAT": Fault(having(PAT=f"Bearer {READER.pat}"), everywhere(ABOUT_THE_TOKEN, "token.pasted")),
+    "a PAT that is cut off": Fault(having(PAT=READER.pat[:-8]), everywhere(TOKEN_AND_PAGE, "token.cut")),
+    "a PAT with a changed header": Fault(changed, everywhere(TOKEN_AND_PAGE, "token.damaged")),
+    "a token that a refresh ended": Fault(refreshed, everywhere(TOKEN_AND_PAGE, "token.ended")),
+    "a token without an audience": Fault(
         lambda planter: settings(planter.url, PAT=str(planter.tokens()["access_token"])),
-        {},
         everywhere(ABOUT_THE_TOKEN, "token.other_audience") | {"page": Cause("token.ended")},
     ),
-    "an exported administrator's PAT hides that of .env": (
-        lambda planter: settings(planter.url, ZITADEL_ADMIN_PAT=jwe("PAT"), ZITADEL_PROJECT_ID=PROJECT_ID),
+    "an exported administrator's PAT hides that of .env": Fault(
+        having(ZITADEL_ADMIN_PAT=jwe("PAT"), ZITADEL_PROJECT_ID=PROJECT_ID),
+        everywhere(("role", "setup"), "admin.refused", hides("ZITADEL_ADMIN_PAT")),
         {"ZITADEL_ADMIN_PAT": ADMIN.pat},
-        everywhere(("role", "setup"), "admin.refused", "ZITADEL_ADMIN_PAT in the environment hides the one in .env"),
     ),
-    "an exported user secret hides that of .env": (
-        lambda planter: settings(planter.url, **USER),
+    "an exported user secret hides that of .env": Fault(
+        having(**USER),
+        everywhere(("token",), "user.wrong_secret", hides("ZDEMO_USER_CLIENT_SECRET")),
         {"ZDEMO_USER_CLIENT_SECRET": CLIENT_SECRET},
-        everywhere(
-            ("token",), "user.wrong_secret", "ZDEMO_USER_CLIENT_SECRET in the environment hides the one in .env"
-        ),
     ),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_02_07_17_21_31_49_each_command_tells_the_same_first_cause(
-    fault: str, bare: Shell, planter: Planter, monkeypatch: pytest.MonkeyPatch
+    fault: str, bare: Shell, planter: Planter, api: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported, in_file, causes = FAULTS[fault]
+    exported, causes, in_file = FAULTS[fault]
     bare.dotenv(**in_file)
-    with serving(create_app(planter.settings)) as port:
-        env = {**exported(planter), "ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
-        ran = {name: bare(*COMMANDS[name], **env) for name in COMMANDS if name in causes}
-        assert len(bare("introspect", **env).all.splitlines()) <= HEIGHT
+    env = {**exported(planter), "ZDEMO_API_URL": api}
+    ran = {name: bare(*COMMANDS[name], **env) for name in COMMANDS if name in causes}
+    assert len(bare("introspect", **env).all.splitlines()) <= HEIGHT
     tells = {name: told(ran[name], name) for name in ran}
     monkeypatch.chdir(bare.folder)
     for name, value in env.items():

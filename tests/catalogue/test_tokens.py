@@ -14,8 +14,6 @@ from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 from zdemo.setup.state_file import read_state
 
 CANDIDATES = ("deleted", "expired", "deactivated or locked", "reactivated since", "another ZITADEL")
@@ -64,17 +62,16 @@ def test_18_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) -> No
         assert re.search("unset PAT\n.*\n( .*\n)?.*(new PAT|another user)", bare("introspect", **env).out)
 
 
-def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
+def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter, api: str) -> None:
     expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1.5)  # a busy machine needs a part of it
     new_pat = planter.user("AddPersonalAccessToken", expirationDate=expires.isoformat())
     eventually("the PAT has expired", lambda: datetime.datetime.now(datetime.UTC) > expires)
     pat = {"PAT": new_pat["token"], "ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": new_pat["tokenId"]}
     introspect(bare, settings(planter.url, **pat)).names(*CANDIDATES, OPEN)
-    with serving(create_app(planter.settings)) as port:
-        env = administered(planter.url, **pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-        for output in (*both(bare, env, "token.active"), call(bare, env)):
-            output.names(f"has expired, at {expires:%Y-%m-%d}", "create a new PAT for reader")
-            output.never(OPEN, "deleted", "deactivated", "set ZITADEL_ADMIN_PAT")
+    env = administered(planter.url, **pat, ZDEMO_API_URL=api)
+    for output in (*both(bare, env, "token.active"), call(bare, env)):
+        output.names(f"has expired, at {expires:%Y-%m-%d}", "create a new PAT for reader")
+        output.never(OPEN, "deleted", "deactivated", "set ZITADEL_ADMIN_PAT")
 
 
 def test_18_what_setup_made_is_made_again_by_setup(bare: Shell, planter: Planter) -> None:
@@ -209,14 +206,12 @@ def test_32_47_48_50_what_is_not_an_access_token_for_this_zitadel(bare: Shell, p
         output.names("http://localhost:59999", planter.url, "request the token from").never("expired", OPEN)
 
 
-def test_a_call_that_is_refused_for_its_role_asks_zitadel_little(bare: Shell, planter: Planter) -> None:
-    tokens = [VISITOR.pat, ADMIN.pat, str(planter.tokens(AUDIENCE, jwt=True)["access_token"])]
-    with serving(create_app(planter.settings)) as port:
-        for token in tokens:
-            planter.emulator.requests.clear()
-            call(bare, administered(planter.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}") | {"PAT": token}, "scoped")
-            by_the_api = 1
-            assert len(planter.emulator.requests) - by_the_api <= MOST_REQUESTS_OF_A_REFUSED_CALL
+def test_a_call_that_is_refused_for_its_role_asks_zitadel_little(bare: Shell, planter: Planter, api: str) -> None:
+    for token in (VISITOR.pat, ADMIN.pat, str(planter.tokens(AUDIENCE, jwt=True)["access_token"])):
+        planter.emulator.requests.clear()
+        call(bare, administered(planter.url, ZDEMO_API_URL=api) | {"PAT": token}, "scoped")
+        by_the_api = 1
+        assert len(planter.emulator.requests) - by_the_api <= MOST_REQUESTS_OF_A_REFUSED_CALL
 
 
 # Not faults
