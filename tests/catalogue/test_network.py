@@ -16,7 +16,6 @@ from tests.support.connection_faults import relay
 from tests.support.files import update_dotenv
 from tests.support.planting import Planter
 from tests.support.upstream import Behaviour, answer, depending, hang, json_body, refusing_port, upstream
-from zdemo.config.settings import Settings
 from zdemo.diagnosis.checks import CHECKS
 from zdemo.diagnosis.checks.check import examine
 from zdemo.diagnosis.checks.doctor_context import DoctorContext
@@ -24,12 +23,11 @@ from zdemo.diagnosis.finding import Outcome
 from zdemo.emulator import CLIENT_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.http.api_call import LOCAL_SECONDS
 from zdemo.http.example_api import PUBLIC_ANSWER
-from zdemo.server import create_app
-from zdemo.serving.embedded import serving
 
 NOT_THE_TOKEN = ("token", "credential")
 PLAIN, HTML = {"Content-Type": "text/plain"}, {"Content-Type": "text/html", "Server": "nginx/1.27"}
 SAYS_HTTPS = answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN)
+WELCOME = answer(b"<h1>Welcome</h1>", headers=HTML)
 READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
 AWAY = answer(b"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=(failed to connect)", 412, headers=PLAIN)
 NO_DATABASE = (
@@ -130,67 +128,45 @@ def test_02_03_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emu
     closed.names(f"127.0.0.1 port {port} refuses", "correct host and port in ZITADEL_INTERNAL_URL")
     plain = doctor(bare, inside(url.replace("http:", "https:")), "net.tls")
     plain.names("speaks plain http", f"fix ZITADEL_INTERNAL_URL={url}")
-    with upstream(answer(b"<h1>Welcome</h1>", headers=HTML)) as up:
+    with upstream(WELCOME) as up:
         other = [*both(bare, inside(up.url), "zitadel.identity"), command(bare, inside(up.url), "role", "list")]
     for output in (closed, plain, *other):
         output.names("ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN", "9443")
 
 
-OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix correct ZITADEL_DOMAIN")
 SINGLE_SIGN_ON = answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})
 KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
+BLOCKED = answer(b"Your ZITADEL instance is blocked.", 429, headers=PLAIN)
+LIMITED = by_path({"/debug/ready": READY, "/debug/healthz": HEALTHY}, BLOCKED)
+STOPPED = by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, answer(NO_DATABASE, 404, headers=PLAIN))
+SERVERS: dict[str, tuple[Behaviour, str, tuple[str, ...]]] = {  # the check that fails, and what doctor names
+    "a web server": (WELCOME, "identity", ("not a ZITADEL", "nginx|text/html", "fix correct ZITADEL_DOMAIN")),
+    "Keycloak": (KEYCLOAK, "identity", ("not a ZITADEL", "another authorization server", "keycloak.example")),
+    "a proxy alone": (answer(b"", 502, headers=HTML), "identity", ("proxy", "502", "start ZITADEL")),
+    "single sign-on": (SINGLE_SIGN_ON, "identity", ("redirects .*to sso.example", "fix exempt /oauth.*well-known")),
+    "a rate limit": (LIMITED, "ready", ("429", "limit|blocked", "wait", "operator")),
+    "no database": (STOPPED, "ready", ("database", "(fix|next) start or repair", "try again")),
+    "a silent database": (by_path({"/debug/healthz": HEALTHY}, hang), "ready", ("ZITADEL is alive", "database")),
+}
 
 
-@pytest.mark.parametrize(
-    ("server", "named"),
-    [
-        (answer(b"<h1>Welcome</h1>", headers=HTML), OTHER_SERVER),
-        (KEYCLOAK, ("not a ZITADEL", "another authorization server", "keycloak.example")),
-        (answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML), ("proxy", "502", "start ZITADEL")),
-        (SINGLE_SIGN_ON, ("redirects .*to sso.example.com", "fix exempt /oauth.*well-known", "not followed")),
-    ],
-)
-def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[str, ...]) -> None:
-    with upstream(server) as up:
-        report, introspection = both(bare, settings(up.url), "zitadel.identity")
+@pytest.mark.parametrize("server", SERVERS)
+def test_08_34_35_38_53_67_another_server_and_a_zitadel_that_is_ill(bare: Shell, server: str) -> None:
+    behaviour, check, named = SERVERS[server]
+    with upstream(behaviour) as up:
+        seconds = "0.6" if server == "a silent database" else "5"
+        report, introspection = both(bare, settings(up.url, ZDEMO_TIMEOUT=seconds), f"zitadel.{check}")
         assert {request.headers["host"] for request in up.requests} == {f"127.0.0.1:{up.port}"}
-    report.names(*named).never(*NOT_THE_TOKEN)
-    introspection.names("not a ZITADEL|another server|proxy|redirects").never(*NOT_THE_TOKEN)
+    report.names(*named)
+    introspection.names("not a ZITADEL|another server|proxy|redirects" if check == "identity" else named[0])
+    for output in (report, introspection):
+        output.never(*NOT_THE_TOKEN, r"\bPAT\b", "user=zitadel", "ExternalDomain", "unreachable", "deleted")
 
 
 def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, date_shift_seconds=600)) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
     output.names("clock", "600 s|599 s|601 s", "behind", "fix synchronise")
-
-
-def test_34_a_rate_limit(bare: Shell) -> None:
-    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=PLAIN)
-    with (
-        upstream(by_path({"/debug/ready": READY, "/debug/healthz": HEALTHY}, blocked)) as up,
-        serving(create_app(Settings.from_env(settings(up.url)))) as port,
-    ):
-        env = settings(up.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-        outputs = (*both(bare, env, "zitadel.ready"), call(bare, env))
-    for output in outputs:
-        output.names("429", "limit|blocked", "wait", "operator")
-    for output in outputs[:2]:
-        output.never(r"\btoken\b", "credential")
-
-
-def test_35_a_database_that_is_down(bare: Shell) -> None:
-    paths = {"/debug/healthz": HEALTHY, "/debug/ready": AWAY}
-    with upstream(by_path(paths, answer(NO_DATABASE, 404, headers=PLAIN))) as up:
-        for output in both(bare, settings(up.url), "zitadel.ready"):
-            output.names("database", "(fix|next) start or repair", "try again")
-            output.never("ExternalDomain", "user=zitadel", "host name", r"\btoken\b|\bPAT\b", "credential", "deleted")
-
-
-def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
-    with upstream(relay(zitadel.url, passes=lambda target: target == "/debug/healthz")) as up:
-        for output in both(bare, settings(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="0.6"), "zitadel.ready"):
-            output.names("ZITADEL is alive", "database", "hangs|does not answer", "fix|next")
-            output.never("unreachable", "credential", r"\btoken\b")
 
 
 def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certificates: Certificates) -> None:
