@@ -17,6 +17,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.cli import Shell
     from zdemo.emulator import Emulator
 
 # Processes that tests start share what Python has compiled, whatever the environment says: else each compiles zdemo.
@@ -111,6 +112,14 @@ def _read_pat(file: Path) -> str:
 def given_target(pytestconfig: pytest.Config) -> tuple[str, str] | None:
     """URL and administrator's PAT of the ZITADEL on the command line; ``None`` means the emulator."""
     return pytestconfig.stash[_TARGET]
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Shell:
+    """A shell without settings, in an empty folder."""
+    from tests.support.cli import Shell
+
+    return Shell(folder=tmp_path, env={})
 
 
 def _emulator() -> Iterator[Emulator]:

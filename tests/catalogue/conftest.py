@@ -1,23 +1,16 @@
-"""A folder without settings to run commands in, and an emulator to plant faults in."""
+"""An emulator to plant faults in, and an API."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell, settings
+from tests.support.cli import settings
 from tests.support.emulator_target import as_real
 from tests.support.planting import Planter
 from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Shell:
-    """A shell without settings in an empty folder."""
-    return Shell(folder=tmp_path, env={})
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,6 @@ def shell(shared_stack: Stack, tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Shell:
-    """No settings at all, in an empty folder."""
-    return Shell(folder=tmp_path, env={})
-
-
-@pytest.fixture
 def own_stack() -> Iterator[Stack]:
     """For a test that changes it."""
     with stack() as running:

@@ -3,7 +3,6 @@
 import base64
 import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,29 +38,23 @@ A=1
 """
 
 
-@pytest.fixture
-def zitadel() -> Iterator[Emulator]:
-    with emulate() as emulator:
-        yield emulator
-
-
 def desk_of(folder: Path, url: str) -> Shell:
     """Return a folder without ``.env``; where ZITADEL is, and the administrator's token, are exported."""
     return Shell(folder=folder, env={"ZITADEL_DOMAIN": url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
 
 
 @pytest.fixture
-def desk(zitadel: Emulator, tmp_path: Path) -> Shell:
-    return desk_of(tmp_path, zitadel.url)
+def desk(own: Emulator, tmp_path: Path) -> Shell:
+    return desk_of(tmp_path, own.url)
 
 
 def env_of(shell: Shell) -> dict[str, str]:
     return valid_dotenv(shell.folder / ".env").values
 
 
-def names_of(zitadel: Emulator) -> list[str]:
+def names_of(own: Emulator) -> list[str]:
     """Return the names of everything that setup might create."""
-    world = zitadel.world
+    world = own.world
     users = [user.username for user in world.users.values()]
     return sorted([*users, *(p.name for p in world.projects.values()), *(a.name for a in world.applications.values())])
 
@@ -70,10 +63,10 @@ def files_of(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk: Shell, zitadel: Emulator) -> None:
-    before = names_of(zitadel)
+def test_a_first_run_writes_what_commands_need_and_a_second_changes_nothing(desk: Shell, own: Emulator) -> None:
+    before = names_of(own)
     dry = desk(*DRY)
-    assert (dry.code, "nothing was changed" in dry.err, names_of(zitadel)) == (0, True, before)
+    assert (dry.code, "nothing was changed" in dry.err, names_of(own)) == (0, True, before)
     assert list(desk.folder.iterdir()) == []
     ran = desk(*YES, "--app")
     assert ran.code == 0, ran.all
@@ -110,34 +103,34 @@ def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     assert [row["what"] for row in gone["removed"]] == ["service account"] * 2 + ["application", "project"]
 
 
-def test_a_person_is_asked_and_may_decline(desk: Shell, zitadel: Emulator) -> None:
-    before = names_of(zitadel)
+def test_a_person_is_asked_and_may_decline(desk: Shell, own: Emulator) -> None:
+    before = names_of(own)
     ran = desk("setup", *OWN)
-    assert (ran.code, "--yes" in ran.lines[-1], names_of(zitadel)) == (2, True, before), "no one can be asked"
+    assert (ran.code, "--yes" in ran.lines[-1], names_of(own)) == (2, True, before), "no one can be asked"
     for answer, agrees in (("\n", False), ("y\n", True)):
         status, screen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
         assert status == 0, screen
-        assert (names_of(zitadel) != before) == agrees
+        assert (names_of(own) != before) == agrees
         assert ("nothing was changed" in screen, "error" in screen) == (not agrees, False)
 
 
-def test_the_address_is_asked_for_and_with_yes_nothing_is(desk: Shell, zitadel: Emulator) -> None:
+def test_the_address_is_asked_for_and_with_yes_nothing_is(desk: Shell, own: Emulator) -> None:
     status, screen = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
     assert (status, "hint:  add --admin-pat at the end" in screen) == (3, True), "with --yes nothing is asked"
-    for typed, code, words in ((zitadel.url, 0, "nothing was changed"), ("a b", 3, "is not an address")):
+    for typed, code, words in ((own.url, 0, "nothing was changed"), ("a b", 3, "is not an address")):
         status, screen = at_terminal(desk, *DRY, when="zitadel.cloud): ", typed=f"{typed}\n", ZITADEL_DOMAIN="")
         assert (status, words in screen) == (code, True)
 
 
 @pytest.mark.thorough
-def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> None:
+def test_yes_alone_never_replaces_a_secret(desk: Shell, own: Emulator) -> None:
     restart = "restart zdemo serve to pick up the new settings"
     assert restart not in desk(*YES).out
     secret = env_of(desk)["CLIENT_SECRET"]
     update_dotenv(desk.folder / ".env", {"CLIENT_SECRET": None})
     ran = desk(*YES)
     assert (ran.code, "only once" in ran.err, "--rotate-secret" in ran.err) == (1, True, True)
-    assert [a.secret for a in zitadel.world.applications.values() if a.name == "own-api"] == [secret]
+    assert [a.secret for a in own.world.applications.values() if a.name == "own-api"] == [secret]
     dry = desk(*DRY)
     assert (dry.code, "--rotate-secret" in dry.err) == (0, True)
     for word, code in (("y\n", 1), ("yes\n", 0)):  # then the plan is asked about, too
@@ -159,14 +152,14 @@ def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell) 
 
 
 @pytest.mark.thorough
-def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare: Shell, zitadel: Emulator) -> None:
-    text = emulator_text(int(zitadel.url.rpartition(":")[2]))
+def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare: Shell, own: Emulator) -> None:
+    text = emulator_text(int(own.url.rpartition(":")[2]))
     (bare.folder / ".env").write_text(text)
-    which = f".env has the emulator's settings. Which ZITADEL do you want to set up? [{zitadel.url}] "
+    which = f".env has the emulator's settings. Which ZITADEL do you want to set up? [{own.url}] "
     code, screen = at_terminal(bare, "setup", when=which, typed="y\nn\n")
-    assert (code, f"{zitadel.url} as zdemo-admin" in screen) == (0, True)
+    assert (code, f"{own.url} as zdemo-admin" in screen) == (0, True)
     assert (bare.folder / ".env").read_text() == text
-    assert bare(*YES, "--domain", zitadel.url).code == 0
+    assert bare(*YES, "--domain", own.url).code == 0
     ran = bare(*YES)
     assert (ran.code, "no changes" in ran.out) == (0, True)
 
@@ -200,26 +193,24 @@ def texts_of(request: Received) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(desk: Shell, zitadel: Emulator) -> None:
+def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(desk: Shell, own: Emulator) -> None:
     """In the middle; tests/setup cuts before and after each change."""
     (desk.folder / ".env").write_text(MINE)
-    known = names_of(zitadel)
-    zitadel.faults.add(
-        new_fault("drip", path="/zitadel.application.v2.ApplicationService/CreateApplication", seconds=60)
-    )
+    known = names_of(own)
+    own.faults.add(new_fault("drip", path="/zitadel.application.v2.ApplicationService/CreateApplication", seconds=60))
     with desk.running(*YES, ZDEMO_TIMEOUT="60") as process:
-        eventually("the application is there", lambda: "own-api" in names_of(zitadel))
+        eventually("the application is there", lambda: "own-api" in names_of(own))
         process.kill()
         process.wait(LONGEST_SECONDS)
-    zitadel.faults.clear()
+    own.faults.clear()
     ran = desk(*YES, *KEY)
     assert ran.code == 0, ran.all
     assert "your previous values are saved; --teardown restores them" in " ".join(ran.out.split())
-    assert set(names_of(zitadel)) - set(known) == {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
+    assert set(names_of(own)) - set(known) == {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
     assert "no changes" in desk("setup", *OWN).out
-    assert {len(user.pats) for user in zitadel.world.users.values() if user.machine} == {1}
+    assert {len(user.pats) for user in own.world.users.values() if user.machine} == {1}
     assert desk(*TEARDOWN).code == 0
-    assert names_of(zitadel) == known
+    assert names_of(own) == known
     assert (desk.folder / ".env").read_text() == MINE
 
 
@@ -233,19 +224,19 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(desk: Shel
 
 
 @pytest.mark.thorough
-def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
-    before = names_of(zitadel)
+def test_teardown_shows_asks_and_removes(desk: Shell, own: Emulator) -> None:
+    before = names_of(own)
     desk(*YES)
-    names_after, state = names_of(zitadel), read_state(desk.folder / ".env")
+    names_after, state = names_of(own), read_state(desk.folder / ".env")
     assert desk("setup", "--teardown").code == 2
     dry = desk("setup", "--teardown", "--dry-run")
     assert (dry.code, "zdemo-reader" in dry.out) == (0, True)
-    assert dry.out.startswith(f"{zitadel.url} as zdemo-admin (IAM_OWNER, ORG_OWNER)\n")
+    assert dry.out.startswith(f"{own.url} as zdemo-admin (IAM_OWNER, ORG_OWNER)\n")
     status, screen = at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="n\n")
     assert (status, "nothing was changed" in screen) == (0, True)
-    assert names_of(zitadel) == names_after
+    assert names_of(own) == names_after
     assert at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="y\n")[0] == 0
-    assert (names_of(zitadel), list(desk.folder.iterdir())) == (before, [])
+    assert (names_of(own), list(desk.folder.iterdir())) == (before, [])
     bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
     again = desk(*TEARDOWN, **bare)
     assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
@@ -254,10 +245,10 @@ def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None
 
 
 @pytest.mark.thorough
-def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, zitadel: Emulator) -> None:
+def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, own: Emulator) -> None:
     desk(*YES)
-    world, project_id = zitadel.world, read_state(desk.folder / ".env").project_id
-    names_after, env = names_of(zitadel), (desk.folder / ".env").read_bytes()
+    world, project_id = own.world, read_state(desk.folder / ".env").project_id
+    names_after, env = names_of(own), (desk.folder / ".env").read_bytes()
 
     def late() -> str:
         world.add_role(world.projects[project_id], "editor", "Editor")
@@ -268,21 +259,21 @@ def test_what_others_add_while_the_question_is_open_stops_teardown(desk: Shell, 
     assert (status, error in " ".join(screen.split())) == (1, True)
     dry = desk("setup", "--teardown", "--dry-run", "--json")
     assert (dry.code, dry.document["added_by_others"]) == (0, [{"what": "role", "name": "editor"}])
-    assert (names_of(zitadel), (desk.folder / ".env").read_bytes()) == (names_after, env)
+    assert (names_of(own), (desk.folder / ".env").read_bytes()) == (names_after, env)
 
 
 @pytest.mark.thorough
-def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, zitadel: Emulator) -> None:
-    home = next(iter(zitadel.world.organizations))
-    zitadel.world.administrators.clear()
-    zitadel.world.add_administrator(ADMIN.id, Resource("organization", home), ["ORG_OWNER"])
+def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, own: Emulator) -> None:
+    home = next(iter(own.world.organizations))
+    own.world.administrators.clear()
+    own.world.add_administrator(ADMIN.id, Resource("organization", home), ["ORG_OWNER"])
     assert desk("setup", "--yes", "--app-name", "own-api").code == 0
     ran = desk(*TEARDOWN)
     assert (ran.code, "IAM_OWNER" in ran.err) == (1, True)
     assert "not everything is removed: application own-api" in ran.err
-    zitadel.world.add_administrator(ADMIN.id, INSTANCE, ["IAM_OWNER"])
+    own.world.add_administrator(ADMIN.id, INSTANCE, ["IAM_OWNER"])
     assert desk(*TEARDOWN).code == 0
-    assert "own-api" not in names_of(zitadel)
+    assert "own-api" not in names_of(own)
 
 
 def test_a_missing_folder_is_said_first(desk: Shell) -> None:
@@ -291,33 +282,33 @@ def test_a_missing_folder_is_said_first(desk: Shell) -> None:
 
 
 @pytest.mark.thorough
-def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk: Shell, zitadel: Emulator) -> None:
-    path, before = desk.folder / ".env", names_of(zitadel)
+def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk: Shell, own: Emulator) -> None:
+    path, before = desk.folder / ".env", names_of(own)
     path.write_text("A=1\n")
     path.chmod(0o400)
     refusal = ["error: .env is read-only (mode 0400)", "hint:  chmod u+w .env", "         if it may be changed"]
     ran = desk(*YES)
     assert (ran.code, ran.lines[-3:]) == (3, refusal)
-    assert (names_of(zitadel), files_of(desk.folder)) == (before, [".env"])
+    assert (names_of(own), files_of(desk.folder)) == (before, [".env"])
     path.chmod(0o600)
     assert desk(*YES).code == 0
     path.chmod(0o400)
     ran = desk(*TEARDOWN)
-    assert (ran.code, ran.lines[-3:], "own" in names_of(zitadel)) == (3, refusal, True)
+    assert (ran.code, ran.lines[-3:], "own" in names_of(own)) == (3, refusal, True)
 
 
 @pytest.mark.thorough
-def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(zitadel: Emulator, tmp_path: Path) -> None:
+def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(own: Emulator, tmp_path: Path) -> None:
     """A copied folder could make setup change a file elsewhere."""
-    target, folder, before = tmp_path / "real.env", tmp_path / "copied", names_of(zitadel)
+    target, folder, before = tmp_path / "real.env", tmp_path / "copied", names_of(own)
     target.write_text("A=1\n")
     target.chmod(0o640)
     folder.mkdir()
     (folder / ".env").symlink_to(target)
-    desk, refused = desk_of(folder, zitadel.url), f"hint:  name that file: --env-file {target}"
+    desk, refused = desk_of(folder, own.url), f"hint:  name that file: --env-file {target}"
     ran = desk(*YES)
     assert ran.lines[-2:] == [f"error: .env is a link to {target}, which would be changed", refused]
-    assert (ran.code, target.read_text(), names_of(zitadel)) == (2, "A=1\n", before)
+    assert (ran.code, target.read_text(), names_of(own)) == (2, "A=1\n", before)
     status, screen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
     text = " ".join(screen.split())
     assert (status, f".env is a link to {target}, which would be changed. Make these changes?" in text) == (0, True)
@@ -325,7 +316,7 @@ def test_a_link_is_followed_only_by_a_person_who_sees_where_it_leads(zitadel: Em
     assert "CLIENT_ID=" in target.read_text()
     assert desk(*TEARDOWN).code == 2
     assert desk(*TEARDOWN, "--env-file", str(target)).code == 0
-    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode), names_of(zitadel)) == ("A=1\n", 0o640, before)
+    assert (target.read_text(), stat.S_IMODE(target.stat().st_mode), names_of(own)) == ("A=1\n", 0o640, before)
 
 
 def test_a_variable_in_the_environment_that_hides_what_is_written_is_named(desk: Shell) -> None:

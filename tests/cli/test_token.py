@@ -152,12 +152,12 @@ def test_a_person_logs_in_in_the_browser(shell: Shell) -> None:
     code, screen = at_terminal(shell, "token", "--login", **browser, **APP)
     whose = re.search(r"note: a token of ada \(user (\d+)\), which expires in 12 hours\n", screen)
     ran = forker().run(["token", "--login"], shell.folder, {**BASE, **shell.env, **browser, **APP}, b"")
-    assert (ran.code, ran.out.count(b"\n")) == (0, 1)
-    assert re.search(rb"(?m)^http://127\.0\.0\.1:\d+/$", ran.err), "others can read what a browser is started with"
-    introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.out).document
+    assert (ran.returncode, ran.stdout.count(b"\n")) == (0, 1)
+    assert re.search(rb"(?m)^http://127\.0\.0\.1:\d+/$", ran.stderr), "others can read what a browser is started with"
+    introspection = shell("introspect", "--json", "--pat", "-", stdin=ran.stdout).document
     assert (introspection["username"], introspection["client_id"]) == ("ada", APP_CLIENT_ID)
     assert (code, whose and whose[1]) == (0, introspection["sub"]), screen
-    assert shell("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
+    assert shell("call", "scoped", "--pat", "-", stdin=ran.stdout).code == 0
 
 
 def test_without_a_browser_the_terminal_shows_another_way_and_ctrl_c_ends_it(shell: Shell) -> None:

@@ -118,18 +118,12 @@ def explained(what: Call, token: str | None, settings: Settings | None = None, a
     return finding
 
 
-@pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    with as_real() as running:
-        yield Settings(issuer=running.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=2)
-
-
 def test_what_the_answer_alone_explains_is_not_asked_of_zitadel() -> None:
     with upstream(connection_faults.ACTIVE) as zitadel:
         finding = explained(call(404), "token", Settings(issuer=zitadel.url, client_id="1", client_secret="2"))
         assert (finding.id, zitadel.connections) == ("call.no_such_route", 0)
 
 
-def test_the_next_step_asks_for_the_same_token(settings: Settings) -> None:
-    finding = explained(call(401, INVALID), "A" * 71, settings, again="--pat")
+def test_the_next_step_asks_for_the_same_token(planter: Planter) -> None:
+    finding = explained(call(401, INVALID), "A" * 71, planter.settings, again="--pat")
     assert "zdemo introspect --pat" in map(in_words, finding.steps)

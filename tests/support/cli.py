@@ -80,8 +80,8 @@ def unbroken(text: str) -> str:
     return "".join(f"{line}\n" for line in joined)
 
 
-def _ran(code: int, out: bytes, err: bytes) -> Ran:
-    ran = Ran(code=code, out=out.decode(), err=unbroken(err.decode()))
+def _ran(done: subprocess.CompletedProcess[bytes]) -> Ran:
+    ran = Ran(code=done.returncode, out=done.stdout.decode(), err=unbroken(done.stderr.decode()))
     assert "Traceback" not in ran.all, ran.all
     return ran
 
@@ -101,8 +101,7 @@ class Shell:
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
         texts = [os.fsdecode(argument) for argument in arguments]
-        done = process_of(texts).run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
-        return _ran(done.code, done.out, done.err)
+        return _ran(process_of(texts).run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin)))
 
     def in_new_process(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
@@ -115,7 +114,7 @@ class Shell:
             timeout=LONGEST_SECONDS,
             check=False,
         )
-        return _ran(done.returncode, done.stdout, done.stderr)
+        return _ran(done)
 
     def dotenv(self, **values: str) -> None:
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))

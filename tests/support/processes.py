@@ -21,12 +21,6 @@ LONGEST_INSTALLATION_SECONDS = 300
 OFFLINE = r"(?i)failed to fetch|could not find a version|connection|timed out|dns|name resolution"
 
 
-class Ended(NamedTuple):
-    code: int
-    out: bytes
-    err: bytes
-
-
 RESIDENT = {"call", "commands", "doctor", "init", "introspect", "role", "setup", "token"}  # they leave nothing behind
 
 
@@ -46,11 +40,13 @@ class Forker:
         )
         atexit.register(self.close)
 
-    def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ended:
+    def run(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes
+    ) -> subprocess.CompletedProcess[bytes]:
         for path, content in zip(self._files, (stdin, b"", b""), strict=True):
             path.write_bytes(content)
         code = self.run_at(self._files, arguments, folder, env)
-        return Ended(code=code, out=self._files[1].read_bytes(), err=self._files[2].read_bytes())
+        return subprocess.CompletedProcess(arguments, code, self._files[1].read_bytes(), self._files[2].read_bytes())
 
     def run_at(
         self,
