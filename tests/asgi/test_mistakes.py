@@ -111,8 +111,8 @@ def mounts() -> Any:
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
 
 
-def with_role(app: Any) -> Any:
-    app.get("/x", dependencies=[requires_reader])(view)
+def with_role(app: Any, *, without_list: bool = False) -> Any:
+    app.get("/x", dependencies=requires_reader if without_list else [requires_reader])(view)
     return app
 
 
@@ -170,6 +170,7 @@ ROWS = {
     "a protected app in one that is not": Mistake(
         lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",), role=True
     ),
+    "a role in place of a list": Mistake(lambda: with_role(guarded(), without_list=True), role=True),
     "middleware that is put outermost": Mistake(
         lambda: with_middleware(lambda app: app.user_middleware.insert(0, Middleware(Answering)))
     ),
@@ -218,6 +219,7 @@ def _protected(name: str, value: Any) -> None:
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a decorator": (lambda: needs(view), "Depends(requires_token("),
     "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
+    "a guard that is called again": (lambda: Depends(requires_reader()), "Depends(requires_token("),
     "a role by position": (lambda: needs("read:messages"), "Depends(requires_token("),
     "what could be a token by position": (lambda: needs(READER.pat), "Depends(requires_token("),
     "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
@@ -243,10 +245,8 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
         "write from zdemo.asgi import requires_token",
     ),
     "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
-    "a setting as an argument": (
-        lambda: protect(FastAPI(), client_id="1"),  # type: ignore[arg-type]  # the mistake
-        'protect(app, {"ZITADEL_DOMAIN": "…"})',
-    ),
+    "the class of an app": (lambda: guarded(FastAPI), "write protect(FastAPI(...))"),
+    "a router": (lambda: guarded(APIRouter()), "APIRouter(dependencies=[requires_token("),
     **{
         f"the argument {name}": (partial(_protected, name, value), hint)
         for name, value, hint in (
@@ -255,6 +255,8 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
             ("any_of", ["a"], "write requires_token(any_of="),
             ("role", ["a"], "write requires_token(any_of="),
             ("threads", "128", "write threads=128"),
+            ("cache_ttl", 5, "set ZDEMO_CACHE_TTL in the environment or .env"),
+            ("env_file", ".env", "protect(app, dotenv_values(FILE))"),
         )
     },
     "a second protect": (lambda: guarded(guarded()), "call protect(app) once"),

@@ -177,12 +177,12 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a view that is open too late": (lambda: (requires_token(view := _view()), open_route(view)), "remove one of them"),
     "a blueprint": (lambda: protect(Blueprint("a", "a")), "blueprint.before_request(requires_token("),  # type: ignore[arg-type]  # the mistake
     "the application inside an app": (lambda: protect(Flask("own").wsgi_app), "write protect(app) with the app itself"),  # type: ignore[arg-type]  # the mistake
-    "a setting as an argument": (lambda: protect(Flask("own"), domain="x"), 'protect(app, {"ZITADEL_DOMAIN": "…"})'),  # type: ignore[arg-type]  # the mistake
+    "a setting as an argument": (lambda: protect(Flask("own"), domain="x"), "set ZITADEL_DOMAIN in"),  # type: ignore[arg-type]  # the mistake
     "the address of an introspector": (
         lambda: protect(Flask("own"), settings_for("http://127.0.0.1:9"), "http://127.0.0.1:9"),  # type: ignore[arg-type]  # the mistake
         "leave it out",
     ),
-    "the class of an app": (lambda: protect(Flask), "write protect(Flask(__name__))"),  # type: ignore[arg-type]  # as people write
+    "the class of an app": (lambda: protect(Flask), "write protect(Flask(...))"),  # type: ignore[arg-type]  # as people write
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
 }
 

@@ -90,8 +90,6 @@ def protect(
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
     Raises SettingsError if settings are missing or wrong, GuardError for wrong arguments, or for a second call.
     """
-    if isclass(app):
-        raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(__name__))")
     Guard.check_arguments(app, Flask, f"write protect(app) with the app itself; {BLUEPRINT}", unknown)
     if EXTENSION in app.extensions:
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")

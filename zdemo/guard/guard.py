@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from inspect import isclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -192,9 +193,13 @@ class Guard:
         """Raise GuardError unless ``protect`` got an app of this kind, and no other arguments."""
         for name in others:
             meant = next((f"did you mean {known}?" for known in ARGUMENTS if known.startswith(name[:4])), "")
-            is_setting = any(name.upper() in known for known in (*BY_NAME, *OTHER_NAMES))
-            why = WRITE_LISTS if name in ("any_of", "all_of") else GIVE_SETTINGS if is_setting else meant
+            setting = next((known for known in BY_NAME if f"_{name.upper()}_" in f"_{known}_"), "")
+            some = GIVE_SETTINGS if "env" in name or name.upper() in OTHER_NAMES else meant
+            settings = f"set {setting} in the environment or .env, or {GIVE_SETTINGS}" if setting else some
+            why = WRITE_LISTS if name in ("any_of", "all_of") else settings
             raise GuardError(f"protect has no argument {name}", hint=why or f"it takes {', '.join(ARGUMENTS)}")
+        if isclass(app):
+            raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(...))")
         if not isinstance(app, kind):
             own, *packages = (it.__module__.partition(".")[0] for it in (kind, *type(app).__mro__))
             other = next((FACES[package] for package in packages if package in FACES and package != own), "")

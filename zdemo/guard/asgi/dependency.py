@@ -1,8 +1,8 @@
 """The guard as a dependency: in FastAPI by itself or in ``Depends``; in Starlette ``await requires_token(request)``."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
 from inspect import Parameter, Signature
-from typing import Any, NoReturn, overload
+from typing import Any, NoReturn, Self, overload
 
 from starlette.requests import HTTPConnection
 
@@ -67,7 +67,8 @@ class TokenDependency(Depends, SecurityBase):
             hint = f"write requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
         if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
-            raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
+            where = "inside a request" if in_request.get() else "a second time, without a request"
+            raise GuardError(f"requires_token(...) is called {where}", hint=WRITE_IT)
         if connection is UNSET:
             return TokenDependency(required_roles(**roles))
         if roles:
@@ -85,6 +86,9 @@ class TokenDependency(Depends, SecurityBase):
             authorize(call.introspection, call.guard.policy, now=call.guard.now(), roles=self._roles)
             return _as_awaitable(call.introspection)
         return call.ask(connection.scope, self._roles)  # on an open route
+
+    def __iter__(self) -> Iterator[Self]:
+        yield self  # for dependencies=requires_token(...), without a list
 
     __call__.__wrapped__ = GuardedCall.ask  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 
