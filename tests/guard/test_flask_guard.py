@@ -172,6 +172,8 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
     "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
     "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]  # the mistake
+    "an open view with parentheses": (open_route, "above a view, without parentheses"),
+    "a guard that is called again": (requires_token(role="a"), "write @requires_token("),
     "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
     "a view that is open too late": (lambda: (requires_token(view := _view()), open_route(view)), "remove one of them"),

@@ -62,6 +62,7 @@ class Things(MethodView):
         return TEXT
 
 
+GUARD = needs(role="a")
 OPEN = open_route(lambda: "open")
 VIEWS: dict[str, Callable[..., Any]] = {
     "nothing": view(),
@@ -119,16 +120,12 @@ class Answering(Flask):
         return TEXT
 
 
-def ignored(attribute: Any, *open_routes: str) -> Mistake:
-    """Write guards into an attribute of a class of views that Flask does not read."""
-
-    class Ignored(MethodView):
-        decorator = attribute
-
-        def get(self) -> str:
-            return TEXT
-
-    return Mistake(lambda: with_view(guarded(None, *open_routes), function=Ignored.as_view("view")), shows=False)
+def view_class(*open_routes: str, shows: bool = False, **attributes: Any) -> Mistake:
+    """Write guards into an attribute of a class of views."""
+    views: Any = type("Views", (MethodView,), {"get": lambda _self: TEXT, **attributes})
+    return Mistake(
+        lambda: with_view(guarded(None, *open_routes), function=views.as_view("view")), ("/x",), shows, shows
+    )
 
 
 def below(route: Callable[[Any], Any], *, is_shown: bool = False) -> Mistake:
@@ -221,8 +218,16 @@ ROWS = {
     "a called guard before a request of an open route": before_request(needs(), "/x"),
     "a role before a request": before_request(needs(role="a"), role=True),
     "a role before a request of an open route": before_request(needs(role="a"), "/x", role=True),
-    "a guard that Flask ignores": ignored([needs(role="a")]),
-    "a guard that Flask ignores, at an open route": ignored(needs(role="a"), "/x"),
+    "a guard that Flask ignores": view_class(decorator=[needs(role="a")]),
+    "a guard that Flask ignores, at an open route": view_class("/x", decorator=needs(role="a")),
+    "a guard that Flask-RESTful alone reads": view_class(method_decorators=[needs(role="a")]),
+    "a guard as a default, as in FastAPI": Mistake(
+        lambda: with_view(guarded(), function=lambda _reader=GUARD: TEXT), shows=False
+    ),
+    "a guard in place of a list": view_class(shows=True, decorators=GUARD),
+    "a cache around the guard": Mistake(
+        lambda: with_view(guarded(), function=functools.cache(needs(role="a")(lambda: TEXT))), ("/x", "/x"), role=True
+    ),
     "functions before a request that are replaced": changed(
         lambda app: setattr(app, "before_request_funcs", {None: [lambda: None]})
     ),

@@ -1,18 +1,19 @@
 """The guard of a Flask app: each request needs a token, unless its route is open, and is refused as RFC 6750 says."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, wraps
-from inspect import isclass, iscoroutinefunction
+from inspect import isclass, iscoroutinefunction, unwrap
 from io import BytesIO
 from traceback import walk_stack
-from typing import Any, Never, ParamSpec, TypeVar, overload
+from typing import Any, Never, ParamSpec, Self, TypeVar, overload
 
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
 from flask.ctx import AppContext
 from flask.globals import app_ctx
+from flask.views import MethodView
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
@@ -46,8 +47,7 @@ logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "zdemo"
-# Attributes of an admitted request: to which view, by which guard, and what ZITADEL says about its token
-ADMITTED_VIEW, ADMITTED_BY, ADMITTED_TOKEN = "zdemo_view", "zdemo_guard", "zdemo_introspection"
+ADMITTED = "zdemo_admitted"  # the attribute of a request: to which view, by which guard, and ZITADEL's answer
 MARK = "__zdemo_mark__"  # the attribute of a function
 BLUEPRINT = 'for a blueprint, blueprint.before_request(requires_token(role="a"))'
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
@@ -149,14 +149,14 @@ def _name_layers() -> None:
             logger.info("no token needed for requests that the layers around the app answer: %s", ", ".join(names))
 
 
-def open_route(view: View) -> View:
+def open_route(view: View = UNSET) -> View:
     """Let everybody use a view. Raises GuardError if the view has a guard, or is not a function."""
     mark = _mark_of(view) or _Mark(view)
     if mark.is_guard or mark.is_guarded:
         raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")
     mark.is_open = True
     if isclass(view) or not _put(mark):
-        hint = "write @open_route above a view, or name its path in open_routes"
+        hint = "write @open_route above a view, without parentheses, or name its path in open_routes"
         raise GuardError("open_route marks a function", hint=hint)
     return view
 
@@ -176,6 +176,9 @@ class _RolesGuard:
             return _guarded(view, self.roles)
         _require(request._get_current_object(), self.roles)  # type: ignore[attr-defined]  # as below
         return None
+
+    def __iter__(self) -> Iterator[Self]:
+        yield self  # for decorators = requires_token(...), without a list
 
 
 @overload
@@ -204,11 +207,10 @@ def requires_token(view: Any = UNSET, /, **required: Any) -> Any:
 
 def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     if isclass(view) or not callable(view):
-        kind = "a class" if isclass(view) else type(view).__name__
-        if kind == "object" or type(view).__module__ == "starlette.requests":  # what FastAPI and Starlette call it with
-            raise GuardError("this requires_token is for Flask", hint="write from zdemo.asgi import requires_token")
+        kind = "a class" if isclass(view) else "nothing" if view is UNSET else type(view).__name__
         hint = 'write @requires_token(role="read:messages") above a view, decorators = [requires_token()] in a class'
-        raise GuardError(f"requires_token guards a function, not {kind}", hint=f"{hint}; {BLUEPRINT}")
+        hint += f"; {BLUEPRINT}; in FastAPI and Starlette, write from zdemo.asgi import requires_token"
+        raise GuardError(f"requires_token guards a function, not {kind}", hint=hint)
     mark = _mark_of(view) or _Mark(view)
     if mark.is_open:
         raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")
@@ -219,7 +221,7 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
-        if getattr(this, ADMITTED_VIEW, None) is not guarded:
+        if getattr(this, ADMITTED, (None,))[0] is not guarded:
             _require(this, roles)
         return current_app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
 
@@ -238,12 +240,24 @@ class _Mark:
     roles: RequiredRoles = NO_ROLE
 
 
-PLAIN = _Mark(None)
-
-
 def _mark_of(view: Any) -> _Mark | None:
     mark: _Mark | None = getattr(view, MARK, None)
     return mark if mark is not None and mark.view is view else None
+
+
+def _examined(view: Any) -> _Mark:
+    """Mark a view with the roles of a guard inside its other decorators. Raises GuardError if Flask ignores a guard."""
+    kind, ignored = getattr(view, "view_class", None), [*(getattr(view, "__defaults__", None) or ())]
+    ignored.append(getattr(kind, "decorator", None))
+    if getattr(kind, "dispatch_request", None) is MethodView.dispatch_request:  # that of Flask-RESTful reads them
+        ignored.append(getattr(kind, "method_decorators", None))
+    if any(_RolesGuard in map(type, it if isinstance(it, list | tuple) else [it]) for it in ignored):
+        hint = "write @requires_token(...) above a function, decorators = [requires_token(...)] in a class"
+        raise GuardError(f"Flask ignores the guard in {view.__name__}", hint=hint)
+    # Another decorator may be a cache, which must not answer before the role is checked
+    inside = _mark_of(unwrap(view, stop=lambda it: getattr(_mark_of(it), "is_guard", False)))
+    _put(mark := _Mark(view, roles=inside.roles if inside else NO_ROLE))
+    return mark
 
 
 def _put(mark: _Mark) -> bool:
@@ -264,14 +278,10 @@ def _guard_request() -> Response | None:
     if rule is None:
         return _answer_unrouted(app, this.routing_exception)
     view: Any = app.view_functions[rule.endpoint]
-    mark = _mark_of(view) or PLAIN
+    mark = _mark_of(view) or _examined(view)
     if mark.is_guarded:
         hint = "write the route above @requires_token; a route without the guard needs a function of its own"
         raise GuardError(f"the app serves {rule.endpoint} without the guard that is written for it", hint=hint)
-    ignored = getattr(getattr(view, "view_class", None), "decorator", None)
-    if ignored and _RolesGuard in map(type, ignored if isinstance(ignored, list | tuple) else [ignored]):
-        where = f"the attribute decorator of {view.view_class.__qualname__}"
-        raise GuardError(f"Flask ignores the guard in {where}", hint="write decorators = [requires_token(...)]")
     guard: Guard = app.extensions[EXTENSION]
     if mark.is_open or (guard.open_routes and _is_open(this, rule.rule, guard, guard.open_routes)):
         return None
@@ -294,10 +304,7 @@ def _is_open(this: Request, rule: str, guard: Guard, routes: OpenRoutes) -> bool
 
 def _answer_unrouted(app: Flask, error: Any) -> Response:
     """Raise why no route was found, or answer it if the app has no handler for that."""
-    handlers = app.error_handler_spec[None]
-    if error.code in (404, 405) and not any(
-        kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__
-    ):
+    if error.code in (404, 405) and app._find_error_handler(error, []) is None:
         return refusal(refusal_of_http(error))
     raise error
 
@@ -315,9 +322,7 @@ def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: R
     authorize(introspection, guard.policy, now=guard.now(), roles=roles)
     context.g.introspection = introspection
     # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
-    setattr(this, ADMITTED_VIEW, view)
-    setattr(this, ADMITTED_BY, guard)
-    setattr(this, ADMITTED_TOKEN, introspection)
+    setattr(this, ADMITTED, (view, guard, introspection))
 
 
 def _require(this: Request, roles: RequiredRoles) -> None:
@@ -326,11 +331,12 @@ def _require(this: Request, roles: RequiredRoles) -> None:
     guard: Guard | None = context.app.extensions.get(EXTENSION)
     if guard is None:
         raise GuardError("protect(app) was not called for this app", hint="call protect(app) once")
-    if getattr(this, ADMITTED_BY, UNSET) is not guard:
+    _, admitted_by, introspection = getattr(this, ADMITTED, (UNSET,) * 3)
+    if admitted_by is not guard:
         _admit(context, this, guard, None, roles)
         return
     try:
-        authorize(getattr(this, ADMITTED_TOKEN), guard.policy, now=guard.now(), roles=roles)
+        authorize(introspection, guard.policy, now=guard.now(), roles=roles)
     except Refused:
         context.g.pop("introspection", None)
         raise

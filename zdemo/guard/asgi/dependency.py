@@ -67,8 +67,7 @@ class TokenDependency(Depends, SecurityBase):
             hint = f"write requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
         if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
-            where = "inside a request" if in_request.get() else "a second time, without a request"
-            raise GuardError(f"requires_token(...) is called {where}", hint=WRITE_IT)
+            raise GuardError("requires_token(...) is called inside a request, or a second time", hint=WRITE_IT)
         if connection is UNSET:
             return TokenDependency(required_roles(**roles))
         if roles:
