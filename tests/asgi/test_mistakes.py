@@ -170,6 +170,9 @@ ROWS = {
     "a protected app in one that is not": Mistake(
         lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",), role=True
     ),
+    "a guard of an open path that nobody awaits": Mistake(
+        lambda: with_route(guarded(Starlette(), "/x"), _forgets_await), shows=False
+    ),
     "a role in place of a list": Mistake(lambda: with_role(guarded(), without_list=True), role=True),
     "middleware that is put outermost": Mistake(
         lambda: with_middleware(lambda app: app.user_middleware.insert(0, Middleware(Answering)))
@@ -304,6 +307,15 @@ def test_a_role_counts_where_nobody_awaits_it(endpoint: Any, api: Endpoint) -> N
     STAGE.app = with_route(guarded(Starlette()), endpoint)
     assert shows(api.get("/x"))
     assert not shows(api.get("/x", "visitor"))
+
+
+def test_a_role_counts_in_middleware(api: Endpoint) -> None:
+    async def asking(asked: Request, go: Any) -> Any:
+        await requires_reader(asked)
+        return await go(asked)
+
+    STAGE.app = with_middleware(lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=asking))
+    assert [api.get("/x", token).status for token in (None, "visitor", READER.pat)] == [401, 401, 200]
 
 
 WEBSOCKETS = ("/fast", "/plain", "/class", "/router", "/in/plain")

@@ -111,6 +111,9 @@ class GuardMiddleware:
         call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, credentials, form)
 
         def send_private(message: Message) -> Awaitable[None]:  # another coroutine would cost time per message
+            if not call.is_awaited:
+                hint = "write await requires_reader(request) in an async function"
+                raise GuardError("requires_token(request) is called, but not awaited", hint=hint)
             if call.looked and message["type"].endswith("http.response.start"):
                 # What depends on the caller stays out of shared caches. A comprehension would be one more call.
                 headers = []
@@ -134,6 +137,8 @@ class GuardMiddleware:
         before = in_request.set(True)
         try:
             await self.app(scope, form.receive if form else receive, send_private)
+        except (Refused, IntrospectionError) as error:  # of a guard that other middleware awaits
+            await self._refuse(error, scope, receive, send_private)
         finally:
             in_request.reset(before)
 
