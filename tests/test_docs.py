@@ -21,8 +21,8 @@ from zdemo.diagnosis.checks import CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
 from zdemo.guard.instruments import Counters
-from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.server.metrics import Metrics
+from zdemo.testing import ZitadelEmulator
 from zdemo.verify.cases import CASES
 from zdemo.verify.conformance import API_CHECKS
 

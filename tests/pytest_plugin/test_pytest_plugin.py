@@ -10,7 +10,7 @@ from tests.support.processes import run_script
 from tests.support.zitadel_api import Api
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
-from zdemo.pytest_plugin import ZitadelEmulator
+from zdemo.testing import ZitadelEmulator
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient
 

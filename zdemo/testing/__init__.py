@@ -3,18 +3,20 @@
 It is a context manager, so it works with unittest and everything else, and needs nothing but zdemo.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
+from typing import Any, Never, NoReturn, Self
 
-if TYPE_CHECKING:
-    from zdemo.emulator import Emulator, User, World
-    from zdemo.emulator.entities import Authorization, Project
-    from zdemo.emulator.incoming.request_records import RequestRecord
+from zdemo.emulator import NEVER, Emulator, User, World, emulate, new_fault
+from zdemo.emulator.entities import Authorization, Project, Resource
+from zdemo.emulator.incoming.request_records import RequestRecord
+from zdemo.emulator.oidc.issuing import known_scopes, login_token, new_token, token_answer
+from zdemo.emulator.rights import ROLES, kind_of
+from zdemo.emulator.seed import add_app, known_start
+from zdemo.emulator.sessions import add_person, add_session, person_of
+from zdemo.emulator.signing_keys import rotate
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
 
@@ -38,9 +40,6 @@ class ZitadelEmulator:
     _world: World
 
     def __enter__(self) -> Self:
-        from zdemo.emulator import emulate  # here, since pytest loads this in every project with zdemo
-        from zdemo.emulator.seed import known_start
-
         self._stack, start = ExitStack(), known_start()
         self._world, self.project_id, self.admin_pat = start.world, start.project_id, start.admin_pat
         self.client_id, self.client_secret = start.client_id, start.client_secret
@@ -71,10 +70,6 @@ class ZitadelEmulator:
         ``organization`` is the ID of another one. ``administrator`` is a role such as ``ORG_OWNER`` in it, or
         ``PROJECT_OWNER`` of the project. Raises ValueError if the username is taken, and for what is unknown.
         """
-        from zdemo.emulator import NEVER
-        from zdemo.emulator.entities import Resource
-        from zdemo.emulator.rights import ROLES, kind_of
-
         if administrator and not kind_of(administrator):
             raise ValueError(f"unknown role of an administrator: {administrator} (known: {', '.join(ROLES)})")
         user = self._new_user(username, roles, machine=True, organization_id=organization)
@@ -105,8 +100,6 @@ class ZitadelEmulator:
 
         Raises ValueError for an address without a host, unless its scheme is a native application's own (RFC 8252).
         """
-        from zdemo.emulator.seed import add_app
-
         with self._world.lock:
             project, name = self._world.projects[self.project_id], f"app-{self._world.new_id()}"
             return add_app(self._world, project, name, [redirect_uri]).client_id
@@ -119,9 +112,6 @@ class ZitadelEmulator:
         The application is that of ``app_client_id`` if there is no other ``client_id``. ``offline_access`` among the
         scopes gives a ``refresh_token``. Raises ValueError for an unknown or inactive person, or application.
         """
-        from zdemo.emulator.oidc.issuing import known_scopes, login_token, token_answer
-        from zdemo.emulator.sessions import add_session, person_of
-
         world, scope = self._world, scopes if isinstance(scopes, str) else " ".join(scopes)
         with world.lock:
             person, application = person_of(world, username), world.application_of(client_id or self.app_client_id)
@@ -144,8 +134,6 @@ class ZitadelEmulator:
 
     def jwt(self, username: str) -> str:
         """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
-        from zdemo.emulator.oidc.issuing import new_token, token_answer
-
         world, scopes = self._world, ["openid", "profile", f"urn:zitadel:iam:org:project:id:{self.project_id}:aud"]
         scopes.append("urn:zitadel:iam:org:projects:roles")
         with world.lock:
@@ -190,8 +178,6 @@ class ZitadelEmulator:
 
     def rotate_keys(self, *, remove_old: bool = False) -> None:
         """Sign JWTs with a new key from now on; the old ones stay published, and their JWTs valid, or are removed."""
-        from zdemo.emulator.signing_keys import rotate
-
         rotate(self._world, remove_old=remove_old)
 
     # --- trouble, time, and what was asked ---
@@ -201,8 +187,6 @@ class ZitadelEmulator:
 
         ``path`` limits it, for example to ``introspection``. Raises ValueError for an unknown kind or path.
         """
-        from zdemo.emulator import new_fault
-
         self._emulator.faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
 
     def clear(self) -> None:
@@ -238,8 +222,6 @@ class ZitadelEmulator:
         raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
 
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
-        from zdemo.emulator.sessions import add_person
-
         with self._world.lock:
             if not username or self._world.user_named(username):
                 raise ValueError(f"the username is {f'taken: {username}' if username else 'empty'}")
