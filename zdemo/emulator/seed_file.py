@@ -19,12 +19,14 @@ from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, 
 from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
+from zdemo.text.masking import without_tokens
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
 EXAMPLES = {  # of fields, by their names
     "expires": "write the time with its zone, for example 2030-01-01T00:00:00Z",
     "expires_in": "write seconds from the start, for example 3600",
+    "administrator": f"known: {', '.join(ROLES)}",
 }
 LONGEST = 10**11  # seconds
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
@@ -136,13 +138,24 @@ def _text(kind: type[T], value: object) -> T:
     return kind(value)  # type: ignore[call-arg]  # all kinds are subclasses of str
 
 
-def _known_at(path: str) -> str:
-    """Return what is known at a place such as ``users[0].state``: the values of a field, or the fields of a table."""
-    kind: Any = msgspec.inspect.type_info(_Seed)
-    for name in re.findall("[a-z_]+", path):
-        kind = next(getattr(field.type, "item_type", field.type) for field in kind.fields if field.name == name)
-    known = getattr(kind, "values", ()) or [field.name for field in getattr(kind, "fields", ())]
-    return f"known: {', '.join(known)}" if known else ""
+def _known(kind: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yield what is known at each place such as ``users.state``: the values of a field, or the fields of a table."""
+    fields = getattr(kind, "fields", ())
+    yield path, getattr(kind, "values", None) or [field.name for field in fields]
+    for field in fields:
+        yield from _known(getattr(field.type, "item_type", field.type), f"{path}.{field.name}".lstrip("."))
+
+
+def _hint(place: str, what: str) -> str:
+    """Return what to write at a place such as ``users.state``, where something is wrong."""
+    places = dict(_known(msgspec.inspect.type_info(_Seed)))
+    known = f"known: {', '.join(places[place])}" if places[place] else ""
+    if "expected array, got" in what:
+        return f"write [[{place}]], or a list" if known else 'write a list: ["…"]'
+    fields, unknown = (other.rpartition(".") for other in places), what.rpartition("unknown field ")[2]
+    if homes := [f"[[{table}]]" for table, _, field in fields if table and field == unknown]:
+        return f"it is a field of {', '.join(homes)}; {known}"
+    return EXAMPLES.get(place.rpartition(".")[2]) or known
 
 
 def seeded_start(text: str, name: str) -> Start:
@@ -168,10 +181,7 @@ class _Seeding:
         except msgspec.ValidationError as error:
             what, _, path = str(error).partition(" - at ")
             path, what = path.strip("`").lstrip("$."), what[0].lower() + what[1:].replace("`", "")
-            hint = EXAMPLES.get(path.rpartition(".")[2]) or _known_at(path)
-            if "expected array, got" in what:
-                hint = f"write [[{path}]], or a list" if "got object" in what else 'write a list: ["…"]'
-            raise self.error(path, what, hint) from None
+            raise self.error(path, what, _hint(re.sub(r"\[\d+\]", "", path), what)) from None
         except UnicodeError:
             raise SeedError(f"{name}: has a character that is not Unicode") from None
 
@@ -189,7 +199,7 @@ class _Seeding:
         """Return the error about a field, with its place."""
         text = f"{path}: {what}" if path else what
         visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-        return SeedError(f"{self._name}: {visible}", hint)
+        return SeedError(f"{self._name}: {without_tokens(visible)}", hint)
 
     def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:
