@@ -51,6 +51,7 @@ OPTION_OF = (  # by the form of a value
     (r".*\.env", "--env-file"),
     ("https?://.*", "--api"),
     ("https?://.*", "--domain"),
+    (r"/\S*", "--path"),
 )
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
@@ -130,18 +131,35 @@ class HelpedCommand(_Helped, TyperCommand):
         left = super().parse_args(ctx, [*own])
         if args[-1:] == ["--"] and not behind_dashes:
             raise UsageError("the command after -- is missing", hint="is a variable there empty?")
-        if ((extra := ctx.params[program]) and "://" not in extra[0]) or misplaced:  # an address, the command refuses
-            message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {extra[0]}"
-            hint = "put -- in front of the command to run"
-            if "--" in args and not misplaced:
-                is_path = extra[0].startswith("/") and any("--path" in param.opts for param in self.params)
-                raise UsageError(message, hint=f"write --path {extra[0]}" if is_path else hint)
-            ours = shlex.join([*ctx.command_path.split()[1:], *own[: len(own) - len(extra)]])
-            if extra and extra[0] in STARTS and all(word.startswith("-") for word in extra[1:2]):
-                raise UsageError(message, hint=Command(f"{ours} {shlex.join(extra[1:])}".rstrip()))
-            raise UsageError(f"{message}; {hint}", hint=Command(f"{ours} -- {as_typed(extra)}" if extra else ours))
+        extra = list(ctx.params[program])
+        if misplaced or (extra and "://" not in extra[0]):  # an address, the command refuses
+            raise _wrong_dashes(ctx, own[: len(own) - len(extra)], extra, behind_dashes, misplaced)
         ctx.params[program] = behind_dashes or extra
         return left
+
+
+def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str], misplaced: str) -> UsageError:
+    """Return the error for words that no option takes, or for an option after ``--``, with the right command line."""
+    first, rest = "".join(extra[:1]), extra[1:]
+    message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {first}"
+    is_own = bool(behind) or all(word.startswith("-") for word in rest[:1])
+    if option := _option_for(first, [name for param in ctx.command.params for name in param.opts], own):
+        own = [*own, option, first]
+    elif own[-2:-1] == ["--env"] and "=" not in own[-1]:
+        own = [*own[:-1], f"{own[-1]}={first}"]
+    elif behind or first.isdigit():
+        return UsageError(message, hint="leave it out, or put it after --")
+    elif not (first in STARTS and is_own):
+        message, rest, is_own = f"{message}; put -- in front of the command to run", extra, False
+    own, command = ([*own, *rest], behind) if is_own else (own, rest)
+    line = shlex.join([*ctx.command_path.split()[1:], *own])
+    return UsageError(message, hint=Command(f"{line} -- {as_typed(command)}" if command else line))
+
+
+def _option_for(word: str, options: Collection[str], given: Collection[str]) -> str:
+    """Return the option, not given yet, whose value a word is by its form; empty if there is none."""
+    fits = (option for form, option in OPTION_OF if option in options and re.fullmatch(form, word))
+    return next((option for option in fits if option not in given), "")
 
 
 def is_quoted(words: Sequence[str]) -> bool:
@@ -313,11 +331,11 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
         message, hint = f"unexpected argument: {extra[1]}", _words_of(ctx)
         meant = did_you_mean(f"--{extra[1]}", options)
-        for form, option in OPTION_OF:
-            for word in arguments if option in options else ():
+        for word in arguments:
+            if option := _option_for(word, options, arguments):
                 better = [*(other for other in arguments if other != word), option, word]
                 _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
-                if re.fullmatch(form, word) and not left and len({*order}) == len(order):
+                if not left and len({*order}) == len(order):
                     meant = f"{ctx.command_path} {shlex.join(better)}"
         if "--pat" in options and holds_token(extra[1]):
             meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"
