@@ -41,7 +41,7 @@ def test_a_proxy_that_changes_it(bare: Shell, zitadel: Emulator, api: str, value
 
 
 def test_a_path_that_is_nearly_one_of_the_api(bare: Shell, zitadel: Emulator, api: str) -> None:
-    output = call(bare, settings(zitadel.url, ZDEMO_API_URL=api), "/api/private_scoped")
+    output = call(bare, settings(zitadel.url, ZDEMO_API_URL=api), "/api/scoped")
     output.names("did you mean /api/private-scoped.* fix zdemo call /api/private-scoped")
     with upstream(answer(json_body({"detail": "Not Found"}), 404)) as other:
         output = call(bare, settings(zitadel.url), f"{other.url}/messages/", "-X", "POST")

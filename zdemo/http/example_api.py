@@ -3,6 +3,7 @@
 ``server/`` serves it, everything else calls it. It stands in ``http/``, below both.
 """
 
+import re
 from enum import StrEnum
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
@@ -32,3 +33,9 @@ class Route(StrEnum):
     def role(self) -> str | None:
         """The role that the route requires, if any."""
         return ROLE if self is Route.SCOPED else None
+
+
+def named_route(text: str) -> Route | None:
+    """Return the route that a text names with no other words, such as ``api/private_scoped``."""
+    is_route = re.fullmatch(rf"(?i)(api|routes?|{'|'.join(Route)}|[\W_])+", text)
+    return next((route for route in reversed(Route) if is_route and route in text.lower()), None)

@@ -29,7 +29,7 @@ from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command, SetVariable
 from zdemo.http.api_call import Call, Endpoint, Method, OtherRoute, call_api, curl_command, other_route, send_once
 from zdemo.http.api_call import as_json as call_document
-from zdemo.http.example_api import Route
+from zdemo.http.example_api import Route, named_route
 from zdemo.text.masking import could_be_secret, masked, without_secret_query
 from zdemo.text.printable import printable
 from zdemo.text.spelling import did_you_mean
@@ -51,7 +51,7 @@ def _target(text: str, url: str | None) -> tuple[Endpoint, str | None, str]:
     if text.startswith("/"):
         return other_route(text, typed=text), url, "--url"
     if "://" not in text:
-        meant = next((r for r in Route if r.path.endswith(f"/{text}")), "") or did_you_mean(text, Route)
+        meant = named_route(text) or did_you_mean(text, Route)
         raise UsageError(f"unknown route: {text}{'' if meant else f' ({KNOWN})'}", hint=meant_or(meant, _meant(text)))
     if url is not None:
         raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")

@@ -18,7 +18,7 @@ from zdemo.diagnosis.wording import described, expects_https, redirected_to, url
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
-from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, PROXIES_ONLY, Route
+from zdemo.http.example_api import PAGE_PATH, PAGE_TITLE, PROXIES_ONLY, Route, named_route
 from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import instance_not_found
@@ -261,7 +261,8 @@ def _not_found(case: ApiCase) -> Finding:
         cause = f"{case.host} is zdemo serve --forward-auth, which has no {parts.path}: its routes are for proxies"
         return Finding(id="call.no_such_route", cause=cause, fix=(ask,), otherwise=("start it without --forward-auth",))
     if isinstance(call.route, OtherRoute) and not (case.from_zdemo and call.path in examples):
-        near = did_you_mean(call.path, {*(examples if case.from_zdemo else [call.path.rstrip("/")])} - {call.path})
+        route, paths = named_route(call.path), examples if case.from_zdemo else [call.path.rstrip("/")]
+        near = route.path if route and case.from_zdemo else did_you_mean(call.path, {*paths} - {call.path})
         meant = replace(call, route=replace(call.route, typed=call.route.typed.replace(call.path, near)))
         cause = f"the API has nothing there for {call.method} (404)"
         if near:
@@ -269,7 +270,7 @@ def _not_found(case: ApiCase) -> Finding:
         metrics = (Command("serve --open-metrics"),) if call.path == "/metrics" and case.from_zdemo else ()
         hides = () if case.from_zdemo else ("the API hides it from this caller",)
         cause += ": the path is misspelled, or lacks a prefix such as /api"
-        fix = (*metrics, "correct the path", f"correct {call.setting}, if another API is meant")
+        fix = (*metrics, f"correct the path, or {call.setting} if another API is meant")
         return Finding(id="call.not_found", cause=cause, likely=bool(hides), candidates=hides, fix=fix)
     there = assignment(call.setting, f"{parts.scheme}://{case.host}")
     here: Step = there if call.below else f"correct {call.setting}: where zdemo serve runs"
