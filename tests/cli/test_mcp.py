@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from tests.support.cli import BASE, Shell
+from tests.support.cli import BASE, Shell, unbroken
 from tests.support.processes import LONGEST_SECONDS, processes
 from tests.support.upstream import answer, hang, upstream
-from zdemo.cli.commands.mcp import answer_to
+from zdemo.cli.commands.mcp import FOR_CLIENTS, answer_to
 from zdemo.config.parsers import installing
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.errors.steps import in_words
@@ -147,8 +147,8 @@ def test_two_commands_run_at_once(shell: Shell) -> None:
 
 
 @pytest.mark.thorough
-def test_lines_that_are_no_protocol_are_not_repeated(shell: Shell) -> None:
-    from mcp.types import INVALID_PARAMS
+def test_lines_that_are_no_protocol_are_refused_and_not_repeated(shell: Shell) -> None:
+    from mcp.types import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "introspect", "arguments": [DEAD]}}
     lines = [DEAD, f'["{DEAD}"]', f'{{"method": 5, "params": "{DEAD}"}}', "\0", json.dumps(call)]
@@ -157,10 +157,11 @@ def test_lines_that_are_no_protocol_are_not_repeated(shell: Shell) -> None:
     with subprocess.Popen(command, cwd=shell.folder, env=env, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
         process.stdin.write("\n".join([*lines, ""]))
         process.stdin.flush()
-        answer = process.stdout.readline()
-        rest = process.communicate(timeout=LONGEST_SECONDS)
-    assert json.loads(answer)["error"]["code"] == INVALID_PARAMS
-    assert (process.returncode, rest, DEAD in answer) == (0, ("", ""), False)
+        answers = [process.stdout.readline() for _ in lines]
+        rest, note = process.communicate(timeout=LONGEST_SECONDS)
+    codes = [PARSE_ERROR, INVALID_REQUEST, INVALID_REQUEST, PARSE_ERROR, INVALID_PARAMS]
+    assert [json.loads(answer)["error"]["code"] for answer in answers] == codes
+    assert (process.returncode, rest, unbroken(note), DEAD in str(answers)) == (0, "", f"note: {FOR_CLIENTS}\n", False)
 
 
 @pytest.mark.thorough

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -34,6 +35,7 @@ ARGUMENTS = {  # the option that each gives, and its meaning
     "check": ("--explain", "The ID of the check, for example token.active."),
 }
 PROCESSES = asyncio.Semaphore(2)  # at once: a client may send any number of calls
+FOR_CLIENTS = "an MCP client starts this command and sends it JSON-RPC on standard input: press Ctrl-C to end it"
 LONGEST = 200  # characters of an argument that is not a token; no role of ZITADEL's is longer
 
 
@@ -55,22 +57,25 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> None:
     """
     screen: Screen = ctx.obj
     if at_terminal():
-        screen.note("an MCP client starts this command and speaks to it on standard input: press Ctrl-C to end it")
+        screen.note(FOR_CLIENTS)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python waits for the thread that reads standard input
     try:
         if sys.stdin is not None:  # it was not closed
-            asyncio.run(_serve([] if env_file is None else [f"--env-file={env_file}"]))
+            asyncio.run(_serve(screen, [] if env_file is None else [f"--env-file={env_file}"]))
     except* OSError:
         pass  # the client no longer reads
 
 
-async def _serve(options: list[str]) -> None:
+async def _serve(screen: Screen, options: list[str]) -> None:
     """Answer the client until it closes standard input; every command gets ``options``."""
     try:  # few people install it
+        from anyio import BrokenResourceError, create_memory_object_stream, create_task_group
+        from mcp import types
         from mcp.server import Server
         from mcp.server.stdio import stdio_server
         from mcp.shared.exceptions import MCPError
-        from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
+        from mcp.shared.message import SessionMessage
+        from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
     except ImportError:
         hint = installing("'zdemo[mcp]'")
         raise ZdemoError("zdemo mcp needs the package mcp, version 2, which is not installed", hint=hint) from None
@@ -87,15 +92,32 @@ async def _serve(options: list[str]) -> None:
 
     async def call(_: object, asked: Any) -> CallToolResult:
         if asked.name not in TOOLS:
-            raise MCPError(INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
+            raise MCPError(types.INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
         async with PROCESSES:
             document = await answer_to(asked.name, asked.arguments or {}, options)
         text = TextContent(type="text", text=json.dumps(document, ensure_ascii=False))
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
+    async def pass_on(lines: Any, messages: Any, outgoing: Any) -> None:
+        """Pass messages on, and answer what is none (JSON-RPC 2.0 §5.1), which the package drops; name it once."""
+        async with lines, messages:
+            async for line in lines:
+                if not isinstance(line, Exception):
+                    await messages.send(line)
+                    continue
+                while notes:
+                    screen.note(notes.pop())
+                code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
+                error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0")
+                with suppress(BrokenResourceError):  # the client no longer reads
+                    await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
+
+    notes = [] if at_terminal() else [FOR_CLIENTS]
     server = Server("zdemo", version=__version__, on_list_tools=tools, on_call_tool=call)
-    async with stdio_server() as (incoming, outgoing):
-        await server.run(incoming, outgoing, server.create_initialization_options())
+    sender, messages = create_memory_object_stream[Any](0)
+    async with stdio_server() as (lines, outgoing), create_task_group() as tasks:
+        tasks.start_soon(pass_on, lines, sender, outgoing)
+        await server.run(messages, outgoing, server.create_initialization_options())
 
 
 async def answer_to(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:
