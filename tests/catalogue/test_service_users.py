@@ -49,6 +49,7 @@ def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) 
     env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
     assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
     assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out
+    assert "leave out --pat: then PAT in the environment" in flat(bare("introspect", "--pat", ADMIN.pat, **env).out)
     assert "hint:  set ZITADEL_PROJECT_ID, or use" in bare("role", "list", *key.split(), **env).err
 
 

@@ -237,6 +237,8 @@ def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
     finding = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, with_administrator=True)), asker)
     assert (finding.id, asker.rounds, finding.repair) == ("role.administrators_token", [], None)
     assert "(ZITADEL_ADMIN_PAT)" in finding.cause
+    option = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, other_pat=".env")), asker)
+    assert option.fix == ("leave out --pat: then PAT in .env is sent",)
 
 
 def test_a_near_miss_is_one_edit_or_the_case() -> None:

@@ -147,6 +147,7 @@ class Evidence:
     assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
     own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
+    other_pat: str = ""  # where PAT is set to another token than --pat gave
     admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user
     with_administrator: bool = False  # whether there is an administrator's PAT
     unusable_admin_pat: Step = ""  # what to do before ZITADEL_ADMIN_PAT can be used

@@ -93,6 +93,7 @@ class Facts:
             unusable_admin_pat=unusable,
             admin_option=admin_option(environment),
             is_admin_pat=bool(self.admin_pat) and self.admin_pat == self.token.strip(),
+            other_pat=environment.shadowed.get("PAT", "") if environment.setting("PAT") == "--pat" else "",
             ids=ids,
             is_setups_client=known_state(environment.file).wrote("CLIENT_ID", settings.client_id),
         )

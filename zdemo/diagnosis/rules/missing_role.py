@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from zdemo.config.names import MANAGER_ROLES, could_be_new_role, near_role
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Probe, TokenCase
+from zdemo.diagnosis.evidence import Evidence, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import Lines
@@ -16,9 +16,14 @@ from zdemo.errors.steps import Command, GrantRole, SetVariable, Step
 from zdemo.zitadel.records import RoleAssignment
 
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
-OF_SERVICE_ACCOUNT = "use the token of a service account that has the role, in PAT or with --pat"
 MOST_SHOWN = 8  # role assignments in the evidence
 ALL_ROLES = "request the token without scopes for roles and organizations: it then has all roles in this project"
+
+
+def with_other_token(evidence: Evidence) -> str:
+    """Return what to do about an administrator's token, which is never to be granted the role."""
+    other = "use the token of a service account that has the role, in PAT or with --pat"
+    return f"leave out --pat: then PAT in {evidence.other_pat} is sent" if evidence.other_pat else other
 
 
 def other_application(settings: Settings) -> str:
@@ -67,11 +72,11 @@ def _rights(case: TokenCase) -> str:
 
 
 def _administrators(case: TokenCase) -> Finding:
-    return Finding(  # the fix is never to grant it the role
+    return Finding(
         id="role.administrators_token",
         cause=f"the token is an administrator's ({_rights(case)}), and does not have the role {case.role}; an "
         "administrator's token should not be sent to APIs",
-        fix=(OF_SERVICE_ACCOUNT,),
+        fix=(with_other_token(case.evidence),),
         otherwise=(Command("setup", does="creates such a user and its token, if there is none"),),
     )
 

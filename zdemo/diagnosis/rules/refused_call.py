@@ -13,7 +13,7 @@ from zdemo.diagnosis.rules.api_response import (
     ApiCase,
     code_of,
 )
-from zdemo.diagnosis.rules.missing_role import OF_SERVICE_ACCOUNT, pat_at_resource
+from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import span
 from zdemo.errors.steps import Command
@@ -121,7 +121,7 @@ def _lacks_role(case: ApiCase) -> Finding:
     has = f"only {', '.join(quoted(role, 60) for role in keys)}" if keys else "no role"
     cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
     seen = (("required", scope),) if scope else ()
-    fix = (OF_SERVICE_ACCOUNT if is_administrators else grant,)
+    fix = (with_other_token(case.evidence) if is_administrators else grant,)
     otherwise = ("or, if the API requires a scope and not a role: request the token with that scope",)
     return Finding(id="call.no_role", cause=cause, seen=seen, fix=fix, otherwise=otherwise)
 
