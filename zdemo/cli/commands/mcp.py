@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -69,13 +70,10 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> None:
 async def _serve(screen: Screen, options: list[str]) -> None:
     """Answer the client until it closes standard input; every command gets ``options``."""
     try:  # few people install it
-        from anyio import BrokenResourceError, create_memory_object_stream, create_task_group
-        from mcp import types
         from mcp.server import Server
         from mcp.server.stdio import stdio_server
         from mcp.shared.exceptions import MCPError
-        from mcp.shared.message import SessionMessage
-        from mcp.types import CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
+        from mcp.types import INVALID_PARAMS, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
     except ImportError:
         hint = installing("'zdemo[mcp]'")
         raise ZdemoError("zdemo mcp needs the package mcp, version 2, which is not installed", hint=hint) from None
@@ -92,32 +90,36 @@ async def _serve(screen: Screen, options: list[str]) -> None:
 
     async def call(_: object, asked: Any) -> CallToolResult:
         if asked.name not in TOOLS:
-            raise MCPError(types.INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
+            raise MCPError(INVALID_PARAMS, f"unknown tool (known: {', '.join(TOOLS)})")
         async with PROCESSES:
             document = await answer_to(asked.name, asked.arguments or {}, options)
         text = TextContent(type="text", text=json.dumps(document, ensure_ascii=False))
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
-    async def pass_on(lines: Any, messages: Any, outgoing: Any) -> None:
-        """Pass messages on, and answer what is none (JSON-RPC 2.0 §5.1), which the package drops; name it once."""
-        async with lines, messages:
-            async for line in lines:
-                if not isinstance(line, Exception):
-                    await messages.send(line)
-                    continue
-                while notes:
-                    screen.note(notes.pop())
-                code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
-                error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0")
-                with suppress(BrokenResourceError):  # the client no longer reads
-                    await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
-
-    notes = [] if at_terminal() else [FOR_CLIENTS]
     server = Server("zdemo", version=__version__, on_list_tools=tools, on_call_tool=call)
-    sender, messages = create_memory_object_stream[Any](0)
-    async with stdio_server() as (lines, outgoing), create_task_group() as tasks:
-        tasks.start_soon(pass_on, lines, sender, outgoing)
+    is_told = at_terminal()
+    async with stdio_server() as (lines, outgoing):
+        messages: Any = _messages(lines, outgoing, None if is_told else screen)
         await server.run(messages, outgoing, server.create_initialization_options())
+
+
+async def _messages(lines: Any, outgoing: Any, screen: Screen | None) -> AsyncIterator[Any]:
+    """Yield the client's messages, and answer lines that are none (JSON-RPC 2.0 §5.1), which the package drops."""
+    from mcp import types
+    from mcp.shared.message import SessionMessage
+
+    async with lines:
+        async for line in lines:
+            if not isinstance(line, Exception):
+                yield line
+                continue
+            if screen:
+                screen.note(FOR_CLIENTS)
+            screen = None
+            code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
+            error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0")
+            with suppress(Exception):  # the client no longer reads
+                await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
 
 
 async def answer_to(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:
