@@ -86,6 +86,7 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, line: str) -> None:
     [
         ("serve --port {a}", "--port"),
         ("serve --emulator --port {free} --emulator-port {a}", "--emulator-port"),
+        ("serve --emulator --port {a} --emulator-port {zitadel}", "--emulator-port"),
         ("emulator --port {a} -- npm test", "--port"),
         ("emulator --host ::1 --port {zitadel}", "--port"),  # localhost would still lead to the other
     ],
@@ -183,3 +184,10 @@ def test_the_port_that_is_named_instead_is_free(shell: Shell) -> None:
             neighbour.bind(("127.0.0.1", taken + 1))
         hint = " ".join(shell("serve", "--port", f"{taken}").err.split())
     assert ("another port: --port" in hint, f"--port {taken + 1}" in hint) == (True, False)
+
+
+def test_the_emulator_listens_at_the_port_in_its_dotenv(bare: Shell) -> None:
+    with refusing_port() as taken:
+        assert bare("init", "--emulator", "--emulator-port", f"{taken}").code == 0
+        ran = bare("serve", "--emulator", "--port", f"{free_port()}")
+    assert (ran.code, f"cannot listen on port {taken} of localhost" in ran.err) == (1, True)

@@ -43,10 +43,9 @@ EnvFile = Annotated[Path | None, option("FILE", "Use this file instead of .env."
 Json = Annotated[bool, flag("Print one JSON document on standard output.", "--json", panel=OUTPUT_GROUP)]
 JUNIT = "Write a JUnit report for CI; - is standard output."
 Junit = Annotated[str | None, option("FILE", JUNIT, "--junit", panel=OUTPUT_GROUP)]
-_port = partial(option, "PORT", shows_default=True, min=1, max=HIGHEST_PORT)
+port_option = partial(option, "PORT", shows_default=True, min=1, max=HIGHEST_PORT)
 Host = Annotated[str, option("ADDRESS", "The address to listen on.", shows_default=True)]
-Port = Annotated[int, _port("The port to listen on.")]
-EmulatorPort = Annotated[int, _port("With --emulator, the emulator's port.")]
+Port = Annotated[int, port_option("The port to listen on.")]
 Expose = Annotated[bool, flag("Let other machines reach the emulator and its public tokens.", "--expose-emulator")]
 
 
@@ -86,21 +85,32 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.warn(EXPOSED.format(host=host))
 
 
+def _first_free(host: str, port: int) -> int:
+    """Return a port on which nothing listens: this one, or the next."""
+    from zdemo.serving.listening import listen  # here, because help needs no server
+
+    for free in range(port, HIGHEST_PORT + 1):
+        with suppress(OSError), listen(host, free):
+            return free
+    return port - 1
+
+
 @contextmanager
-def port_explained(host: str, port: int, option: str = "--port") -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port."""
+def port_explained(host: str, port: int, option: str = "--port", *, emulator_port: int | None = None) -> Iterator[None]:
+    """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port.
+
+    ``emulator_port`` is taken next: if another program has it too, the hint names both.
+    """
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            from zdemo.serving.listening import listen  # here, because help needs no server
-
-            for free in range(port + 1, HIGHEST_PORT + 1) or (port - 1,):
-                with suppress(OSError), listen(host, free):
-                    break
-            hint = f"stop what runs there, or choose another port: {option} {free}"
+            hint = f"stop what runs there, or choose another port: {option} {(free := _first_free(host, port))}"
+            if emulator_port and (other := _first_free("localhost", emulator_port)) != emulator_port:
+                other = _first_free("localhost", free + 1) if other == free else other
+                hint = f"{hint} --emulator-port {other}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.common_options import SAME_PORT, EmulatorPort, EnvFile, Json, check_address
+from zdemo.cli.common_options import SAME_PORT, EnvFile, Json, check_address, port_option
 from zdemo.cli.emulator_env_file import emulator_env_file, init_emulator, serve_emulator, warn_of_git
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal, typed_line
@@ -30,7 +30,7 @@ QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/em
 def init(
     ctx: typer.Context,
     emulator: Annotated[bool, flag("Write the emulator's settings, which are public.", "--emulator")] = False,
-    emulator_port: EmulatorPort = EMULATOR_PORT,
+    emulator_port: Annotated[int, port_option("With --emulator, the emulator's port.")] = EMULATOR_PORT,
     api_url: Annotated[str, option("URL", "Where the API is, beside the emulator.")] = "",
     as_json: Json = False,
     env_file: EnvFile = None,

@@ -25,7 +25,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import TOKENS, hide_secrets, tell_warnings, with_admin
 from zdemo.cli.usage import check_excludes, check_needs, flag, option
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.new_dotenv import emulator_settings, with_env_file
+from zdemo.config.new_dotenv import emulator_in, emulator_settings, with_env_file
 from zdemo.config.parsers import shown_address
 from zdemo.config.settings import API_URL, Settings
 from zdemo.config.variables import DEFAULT_API_URL, EMULATOR_PORT
@@ -45,6 +45,7 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 ACCEPTED, FAULTY, LATE = "credentials accepted", "see the warning", "no answer yet"
 MOMENT_SECONDS = 0.5  # how long the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
+ITS_PORT = f"With --emulator, the emulator's port. Default: that of an emulator's .env, or {EMULATOR_PORT}."
 PIN = "Keep each worker on one processor (Linux). On with several workers."
 FORWARD_AUTH = "Answer a proxy that asks about each request, instead of the three routes."
 DENIED_AS = "Status for a malformed Authorization: 401 for nginx."
@@ -59,7 +60,7 @@ def serve(
     workers: Annotated[int, option("COUNT", "Worker processes.", shows_default=True, min=1, max=64)] = 1,
     pin: Annotated[bool | None, flag(PIN, "--pin/--no-pin")] = None,
     emulator: Annotated[bool, flag("Run the built-in ZITADEL emulator beside the API.", "--emulator")] = False,
-    emulator_port: common_options.EmulatorPort = EMULATOR_PORT,
+    emulator_port: Annotated[int | None, common_options.port_option(ITS_PORT)] = None,
     expose_emulator: common_options.Expose = False,
     json_logs: Annotated[bool, flag("Log one JSON object per line.", "--json-logs")] = False,
     open_metrics: Annotated[bool, flag("Serve /metrics to everybody who can reach the API.", "--open-metrics")] = False,
@@ -103,16 +104,19 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
+        with suppress(ValueError):  # of a wrong port
+            emulator_port = emulator_port or urlsplit(emulator_in(environment)).port
+        emulator_port = emulator_port or EMULATOR_PORT
         if port == emulator_port:
             raise UsageError(common_options.SAME_PORT.format(port), hint="change --emulator-port")
         environment = _with_emulator(environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
-        with common_options.port_explained(host, port):
+        with common_options.port_explained(host, port, emulator_port=emulator_port):
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key(), forward_auth=forward_auth)
-        if emulator:
+        if emulator_port:
             place = replace(place, emulator_port=emulator_port, emulator_name=_start_emulator(stack, emulator_port))
         hide_secrets(screen, environment)
         if open_metrics:
