@@ -5,6 +5,7 @@ The other files of the catalogue run at an emulator that tells nobody, as a real
 
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,8 +19,8 @@ from tests.catalogue.test_one_brain import refreshed
 from tests.support.cli import Shell, settings
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
-from tests.support.upstream import Received, answer, depending, json_body, upstream
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
+from tests.support.upstream import Received, after, answer, depending, json_body, upstream
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
@@ -111,36 +112,75 @@ def test_a_refused_call_asks_little_and_marks_the_cause_in_its_document(bare: Sh
         assert json.loads(bare("call", "scoped", "--json", **env).out)["certainty"] == "emulator"
 
 
-BASIC = (CLIENT_ID, CLIENT_SECRET)
-INVALID = 401, 'Bearer error="invalid_token"'
-NO_ROLE = 403, 'Bearer error="insufficient_scope", scope="read:messages"'
-OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str], str]] = {  # what it asks, its answer, zdemo's words
-    "asks with JSON": (
-        {"json": {"token": READER.pat}, "auth": BASIC},
-        INVALID,
-        "question .* send a form .* fix in the",
-    ),
-    "passes on the scheme": ({"data": {"token": f"Bearer {READER.pat}"}, "auth": BASIC}, INVALID, "another text than"),
-    "swaps its credentials": ({"data": {"token": READER.pat}, "auth": BASIC[::-1]}, INVALID, "client .* fix compare"),
-    "reads the answer wrongly": ({"data": {"token": READER.pat}, "auth": BASIC}, INVALID, "active: .* reads that"),
-    "looks elsewhere": ({"data": {"token": READER.pat}, "auth": BASIC}, NO_ROLE, "active: .* look for the role among"),
-    "does not ask": (None, INVALID, "did not ask (?!.*the API's CLIENT_ID or).* the API verifies JWTs itself"),
+def asked(path: str = INTROSPECTION_PATH, token: str = READER.pat, **parts: Any) -> dict[str, Any]:
+    return {"path": path, "data": {"token": token}, "auth": (CLIENT_ID, CLIENT_SECRET)} | parts
+
+
+ALIVE = {"Authorization": f"Bearer {READER.pat}"}
+INVALID = 401, 'Bearer error="invalid_token"', "no"
+EXPIRED = 401, 'Bearer error="invalid_token", error_description="token expired"', "no"
+NO_ROLE = 403, 'Bearer error="insufficient_scope", scope="read:messages"', "no"
+UNCLEAR = 403, 'Bearer error="insufficient_scope"', "no"
+OF_ROLE, OF_EMAIL, OF_AUDIENCE = ((403, "", words) for words in ("role missing", "verify your email", "bad aud"))
+ELSEWHERE = "in the API, send a form with the token to http[^ ]*/oauth/v2/introspect,"
+OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {  # what it asks, its answer, our words
+    "asks with JSON": (asked(data=None, json={"token": READER.pat}), INVALID, f"question .* fix {ELSEWHERE}"),
+    "passes on the scheme": (asked(token=f"Bearer {READER.pat}"), INVALID, "about another text than"),
+    "passes on another token": (asked(token=VISITOR.pat), INVALID, "about another text than .* which is active"),
+    "swaps its credentials": (asked(auth=(CLIENT_SECRET, CLIENT_ID)), INVALID, "client .* fix compare"),
+    "asks at another host": (asked(host="127.0.0.1"), INVALID, "no instance .* fix in the API, ask http://localhost"),
+    "asks at another path": (asked("/oauth/introspect"), INVALID, f"likely, .*/oauth/introspect, which .* {ELSEWHERE}"),
+    "asks userinfo": (asked("/oidc/v1/userinfo", headers=ALIVE, auth=None), NO_ROLE, f"userinfo, which .* {ELSEWHERE}"),
+    "asks about another user": (asked("/oidc/v1/userinfo", data={"access_token": VISITOR.pat}), INVALID, "did not ask"),
+    "asks for a token": (asked("/oauth/v2/token"), INVALID, f"/token, which issues tokens fix {ELSEWHERE}"),
+    "asks for keys": (asked("/oauth/v2/keys"), INVALID, f"keys of JWTs, and this token is opaque .* {ELSEWHERE}"),
+    "reads the answer wrongly": (asked(), INVALID, "active: .* reads that"),
+    "misreads the time": (asked(), EXPIRED, "active: .* exp in seconds"),
+    "misreads the audience": (asked(), OF_AUDIENCE, "refuses the token's audience"),
+    "looks elsewhere": (asked(), NO_ROLE, "why the API looks for .*only the emulator .* the role among the keys"),
+    "says no scope": (asked(), UNCLEAR, "why the API looks for .* the role among the keys"),
+    "looks elsewhere, it seems": (asked(), OF_ROLE, "most likely, the API looks for .* fix .* the role among the keys"),
+    "requires more": (asked(), OF_EMAIL, "for a reason of its own"),
+    "does not ask": (None, INVALID, "did not ask (?!.*CLIENT_ID)(?!.*Console).* fix in the API, ask http://localhost"),
+    "reaches no ZITADEL": (None, (503, "", "away"), "why the API did not ask .* asks another ZITADEL, or none"),
     "remembers": (None, NO_ROLE, "why the API did not ask .* fix try again when that time is over"),
 }
 
 
 @pytest.mark.parametrize("api", OWN_APIS)
 def test_what_an_api_of_ones_own_asked_shows_its_fault(bare: Shell, planter: Planter, api: str) -> None:
-    question, (status, challenge), words = OWN_APIS[api]
+    question, (status, challenge, words), named = OWN_APIS[api]
 
     def refuse(_: Received) -> Any:
         if question:
-            requests.post(planter.url + INTROSPECTION_PATH, timeout=5, **question)
-        return answer(json_body({"error": "no"}), status, headers={"WWW-Authenticate": challenge})
+            parts = dict(question)
+            url = planter.url.replace("localhost", parts.pop("host", "localhost")) + parts.pop("path")
+            requests.post(url, timeout=5, **parts)
+        return answer(json_body({"error": words}), status, headers={"WWW-Authenticate": challenge})
 
     with upstream(depending(refuse)) as own:
         ran = bare("call", f"{own.url}/messages", **settings(planter.url))
-        assert re.search(words, flat(ran.out)), ran.all
+        assert re.search(named, flat(ran.out)), ran.all
+
+
+def test_what_others_ask_is_not_taken_for_the_apis_question(bare: Shell, planter: Planter) -> None:
+    env, ended, invalid = settings(planter.url), threading.Event(), {"WWW-Authenticate": INVALID[1]}
+
+    def ask() -> None:
+        while not ended.wait(0.001):
+            requests.post(planter.url + INTROSPECTION_PATH, timeout=5, data={"token": READER.pat}, auth=("1", "x"))
+
+    with upstream(after(0.05, answer(b"", 401, headers=invalid))) as own:
+        commands = (("call", f"{own.url}/m"), ("doctor", "--api", f"{own.url}/m", "--only", "api.accepts"))
+        bare("introspect", **env)
+        alone = [flat(bare(*command, **env).out) for command in commands * 2]
+        others = threading.Thread(target=ask, daemon=True)
+        others.start()
+        beside = [flat(bare(*command, **env).out) for command in commands]
+        ended.set()
+        others.join()
+    assert all("the API did not ask the emulator" in out for out in alone), alone
+    assert not any("the emulator" in out for out in beside), beside
 
 
 def test_a_deleted_key_of_a_service_account_is_named(bare: Shell, planter: Planter) -> None:

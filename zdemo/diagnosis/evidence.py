@@ -84,12 +84,14 @@ class PatRecords(PatIds):
 
 @dataclass(frozen=True, kw_only=True)
 class ApisQuestion:
-    """An introspection request of the API, by the emulator's record; ``reason`` is empty for an active token."""
+    """A request of the API to zdemo's emulator, by its record; ``reason`` is empty for an active token."""
 
+    path: str
     status: int
     token: str  # masked
     reason: str
     about_client: bool  # whether the reason is about the client and not about the form of the request
+    client: str  # the application, if it is another than that of the settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ class Response:
     body: bytes = field(repr=False)
     seconds: float
     url: str
+    received_at: float = 0.0  # epoch seconds; 0 where it is unknown
     proxy: str = ""  # the host of the environment's proxy that it came through, which may have written it
     setting: str = "ZITADEL_DOMAIN"  # the variable or option that gave the address that answered
     issuer: str = ""  # ZITADEL's, if the request went to ``ZITADEL_INTERNAL_URL`` in its place

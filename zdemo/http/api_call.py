@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -96,7 +95,6 @@ class Call:
     answer: Response
     setting: str = API_URL
     method: Method = Method.GET
-    sent_at: float = 0.0  # epoch seconds
 
     @property
     def path(self) -> str:
@@ -164,7 +162,6 @@ def call_api(
     """Send one request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
     sent = {"Accept": "application/json", **(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
     origin, setting, seconds = settings.api_url, settings.setting, settings.timeout_seconds
-    sent_at = time.time()
     try:
         answer = send_once(origin, setting, method, route.path, timeout_seconds=seconds, headers=sent)
     except ConnectionFailed as failure:
@@ -179,7 +176,7 @@ def call_api(
         hint = (start, f"or correct {settings.setting}") if port else failure.steps
         raise ConnectionFailed(what, hint=hint, kind=failure.kind) from failure
     url = settings.api_url + without_secret_query(route.path)
-    return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method, sent_at=sent_at)
+    return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 
 
 def ask_difference(api_url: str, issuer: str, client_id: str | None, project_id: str | None) -> str | None:

@@ -147,6 +147,7 @@ class Transport:
                 body=bytes(body),
                 seconds=time.monotonic() - start,
                 url=str(request.url),
+                received_at=time.time(),
                 proxy=self._proxy_host,
                 setting=self.setting,
                 issuer=self._issuer,

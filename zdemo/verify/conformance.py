@@ -6,7 +6,7 @@ is what ``zdemo verify`` asks too.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -128,7 +128,8 @@ def _garbage(target: Target) -> Finding:
     """A made-up token: 401 invalid_token."""
     if target.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
-        return failed(what, "check the API's log", Command("doctor", does="checks ZITADEL and the settings here"))
+        steps = "check the API's log", Command("doctor", does="checks ZITADEL and the settings here")
+        return failed(what, *steps, severity=Severity.FORM)  # the real token shows more
     return _judged(target, "safe.unknown" if target.refused_garbage.let_in else "correct.invalid_token")
 
 
@@ -156,12 +157,13 @@ def _accepts(target: Target) -> Finding:
     reply = target.api.bearer(context.token)
     if reply.failure:
         return failed_with(reply.failure)
-    if reply.status in (401, 403) and reply.error == "insufficient_scope":
-        return passed(f"{reply.status} insufficient_scope: the token is valid, but the API does not find the role")
-    if reply.status < 300 or 404 <= reply.status < 429:  # the guard let it through, since it refused others before
-        return passed(f"{reply.status}")
     route, unasked = OtherRoute(path=path, typed=target.origin + path), "; ".join(map(str, context.problems))
     call = Call(route=route, url=f"{target.origin}{_shown(path)}", answer=reply, setting=OPTION)
+    if reply.status in (401, 403) and reply.error == "insufficient_scope":
+        what = f"{reply.status} insufficient_scope: the token is valid, but the API does not find the role"
+        return warned(what, replace(call.command, does="names the cause"))
+    if reply.status < 300 or 404 <= reply.status < 429:  # the guard let it through, since it refused others before
+        return passed(f"{reply.status}")
     finding, _ = explain(call, context.token, context.settings, context.environment, now=time.time(), unasked=unasked)
     return finding
 

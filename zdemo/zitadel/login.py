@@ -16,11 +16,11 @@ from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, Step
 from zdemo.http.transport import Transport
-from zdemo.zitadel.introspection_answer import TOKEN_PATH
+from zdemo.zitadel.introspection_answer import TOKEN_PATH, USERINFO_PATH
 from zdemo.zitadel.introspection_client import IssuedToken, issued_token
 from zdemo.zitadel.introspection_response import answer_error, introspection_error
 from zdemo.zitadel.records import NewDevice, read
-from zdemo.zitadel.resources import REDIRECT_URI, USERINFO
+from zdemo.zitadel.resources import REDIRECT_URI
 
 AUTHORIZE_PATH, DEVICE_PATH = "/oauth/v2/authorize", "/oauth/v2/device_authorization"
 CALLBACK = urlsplit(REDIRECT_URI).path
@@ -108,7 +108,7 @@ class Login:
     def person(self, token: IssuedToken) -> str:
         """Return who logged in, by name and ID as userinfo gives them; empty when it does not."""
         with suppress(ZdemoError):
-            claims = self.send("GET", USERINFO, token.text).json_object()
+            claims = self.send("GET", USERINFO_PATH, token.text).json_object()
             name, user = claims.get("preferred_username"), f"user {claims['sub']}" if claims.get("sub") else ""
             return f"{name} ({user})" if name and user else user
         return ""

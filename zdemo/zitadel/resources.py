@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from zdemo.errors import NO_MEMBERSHIP, ManagementError, UnusableAnswer, ZdemoError
 from zdemo.zitadel import records
+from zdemo.zitadel.introspection_answer import USERINFO_PATH
 from zdemo.zitadel.management import ManagementClient, answered, is_missing, management_error
 from zdemo.zitadel.records import Auth, RoleAssignment, User, read
 
@@ -322,14 +323,13 @@ def list_assignments(client: ManagementClient, *, project_id: str = "", user_id:
 
 # --- the user of the client's own token, by userinfo and ZITADEL's v1 API
 
-USERINFO = "/oidc/v1/userinfo"
 WHOAMI = "/auth/v1/users/me"
 INSTANCE = "/management/v1/iam"
 
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
     """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is inactive."""
-    answer = client.request("GET", USERINFO, token=token)
+    answer = client.request("GET", USERINFO_PATH, token=token)
     if answer.status == 401 and answer.json_object():
         return None
     user_id = answer.json_object().get("sub")

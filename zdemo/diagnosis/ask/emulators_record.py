@@ -14,11 +14,11 @@ from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed
 from zdemo.errors.response import Response
 from zdemo.http.api_call import Call
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
 
 if TYPE_CHECKING:
     from zdemo.http.transport import Transport
 
+QUIET_SECONDS = 0.3  # less than zdemo takes from its start to a call, or between two calls
 NOT_ITS_OWN = ConnectionFailed, LookupError, TypeError, ValueError, OverflowError  # errors
 
 
@@ -34,21 +34,34 @@ def emulators_reason(transport: "Transport", refusal: Response, seconds: float) 
 def apis_questions(
     transport: "Transport", answer: Response, call: Call, seconds: float
 ) -> tuple[ApisQuestion, ...] | None:
-    """Return what an API asked zdemo's emulator between a call and a later ``answer``; ``None`` if another server's."""
-    if not call.sent_at:  # unknown: an older question, of another program, would look like the API's
-        return None
+    """Return what an API asked zdemo's emulator before it answered a call, by the record up to a later ``answer``.
+
+    Return ``None`` if that is another server's, or where others ask the same at that time.
+    """
+    until, since = call.answer.received_at, call.answer.received_at - call.answer.seconds
     with suppress(*NOT_ITS_OWN):
+        *records, own = _records(transport, answer, seconds)
+        during = [record for record in records if since <= record["at"] <= until]
+        # before the call, requests with its token are those of others; without, they can be about an earlier call
+        around = [r for r in records if r["at"] > until or (r["token"] and since - QUIET_SECONDS < r["at"] < since)]
+        if not until or {*map(_what, during)} & {*map(_what, around)}:
+            return None
         return tuple(
             ApisQuestion(
+                path=quoted(record["path"], 60),
                 status=record["status"],
                 token=quoted(record["token"]),
                 reason=quoted(record["reason"]),
                 about_client=record["status"] != 200 and record["why"] != "",
+                client=quoted(record["client"], 60) if record["client"] != own["client"] else "",
             )
-            for record in _records(transport, answer, seconds)[:-1]
-            if record["path"] == INTROSPECTION_PATH and record["at"] >= call.sent_at
+            for record in during
         )
     return None
+
+
+def _what(record: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(record[name]) for name in ("path", "client", "token"))
 
 
 def _records(transport: "Transport", answer: Response, seconds: float) -> list[Mapping[str, Any]]:

@@ -25,7 +25,7 @@ from zdemo.errors.steps import Step
 from zdemo.http.api_call import Call
 from zdemo.setup.state_file import issued_pat, known_state
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import TOKEN_PATH, Introspection
+from zdemo.zitadel.introspection_answer import KEYS_PATH, TOKEN_PATH, USERINFO_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
 
@@ -37,9 +37,9 @@ PATHS = {  # of the probes that need no credentials, and of those that send the 
     Probe.DISCOVERY: "/.well-known/openid-configuration",
     Probe.READY: "/debug/ready",
     Probe.HEALTH: "/debug/healthz",
-    Probe.KEYS: "/oauth/v2/keys",
+    Probe.KEYS: KEYS_PATH,
 }
-WITH_TOKEN = {Probe.USERINFO: resources.USERINFO, Probe.WHOAMI: resources.WHOAMI}
+WITH_TOKEN = {Probe.USERINFO: USERINFO_PATH, Probe.WHOAMI: resources.WHOAMI}
 MADE_UP = str(secrets.randbelow(10**18)).zfill(18), secrets.token_hex(32)  # of an application that was never created
 USER_BY_HAND = "ZDEMO_PAT_USER_ID"
 BY_HAND = (USER_BY_HAND, "ZDEMO_PAT_ID")  # in these a person may say whose PAT it is, and which one
@@ -118,7 +118,7 @@ class Facts:
             if can_be_sent:
                 requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
             if token_form(self.admin_pat).may_be_of(settings.issuer):
-                requests[Probe.ADMINISTRATOR_USERINFO] = partial(get, resources.USERINFO, self.admin_pat)
+                requests[Probe.ADMINISTRATOR_USERINFO] = partial(get, USERINFO_PATH, self.admin_pat)
             if ids:
                 requests[Probe.PAT_RECORDS] = lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         self.requests = requests

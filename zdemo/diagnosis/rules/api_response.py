@@ -101,6 +101,12 @@ class ApiCase:
             failed=answer.status in GATEWAY_STATUSES,
         )
 
+    @property
+    def words(self) -> str:
+        """What the API says about its refusal, the beginning."""
+        challenge = self.call.challenge
+        return f"{challenge.description if challenge else ''} {self.answer.text[:LONGEST_QUOTE]}"
+
     @cached_property
     def form(self) -> TokenForm:
         """The form of the token."""
@@ -185,10 +191,8 @@ def _is_zitadel(case: ApiCase) -> Finding:
 
 
 def _verifies_jwts(case: ApiCase) -> Finding | None:
-    challenge = case.call.challenge
-    words = f"{challenge.description if challenge else ''} {case.answer.text[:LONGEST_QUOTE]}"
     is_refusal = 400 <= case.status < 500 and not case.from_zdemo
-    if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, words):
+    if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, case.words):
         return None
     both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
     return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=GET_JWT, otherwise=(both,))
@@ -299,7 +303,7 @@ def _other(case: ApiCase) -> Finding:
     return Finding(id=name, cause=cause, candidates=candidates, fix=fix)
 
 
-@rule(when=lambda case: case.failed and not case.from_zdemo)
+@rule(when=lambda case: case.failed and not case.from_zdemo and not (case.is_other and case.answer.json_object()))
 def _gateway(case: ApiCase) -> Finding:
     """Find a 502, 503 or 504 that a zdemo API did not write; an API has no web page for it."""
     cause = f"a proxy or gateway at {case.host} gets no answer from the API behind it ({described(case.answer)})"

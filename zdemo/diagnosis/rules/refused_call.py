@@ -1,9 +1,10 @@
 """Why an API refused a token, or could not judge it: by what it says, and compared with what ZITADEL says here."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
-from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, ApisQuestion, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
     CHANGED,
@@ -15,25 +16,40 @@ from zdemo.diagnosis.rules.api_response import (
 )
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
-from zdemo.diagnosis.wording import span
+from zdemo.diagnosis.wording import shown_list, span
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.text.masking import masked
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, ROLES_CLAIM, TOKEN_PATH, USERINFO_PATH
 from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
 REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL"
+OTHER_ZITADEL = "the API asks another ZITADEL, or none"
 OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
 UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
 CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
 RESTART = "restart zdemo serve, if its settings were changed since then"
 COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
 COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
-SEND_FORM = "in the API, send a form with the token, and CLIENT_ID and CLIENT_SECRET as Basic credentials"  # RFC 7662
+SEND_FORM = "in the API, send a form with the token to {}, with CLIENT_ID and CLIENT_SECRET as Basic credentials"
+ASK = "in the API, ask {} (ZITADEL_DOMAIN)"
+NO_INSTANCE = "no instance for host"  # how the emulator's reason begins where a request names another host
+OTHER_ENDPOINTS = {  # that an API may ask about a token, and what each of them does instead
+    USERINFO_PATH: "which knows neither the roles of a PAT nor whether a token is for this API",
+    TOKEN_PATH: "which issues tokens",
+    KEYS_PATH: "for the keys of JWTs, and this token is opaque (not a JWT)",
+}
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
-LOOK_THERE = "in the API, look for the role among the keys of the claim urn:zitadel:iam:org:project:roles"
+LOOK_THERE = f"in the API, look for the role among the keys of the claim {ROLES_CLAIM}"
+READ_RIGHTLY = (
+    "correct how the API reads that answer: active is true, aud a list, exp in seconds, a PAT has no client_id, "
+    f"and the roles are the keys of {ROLES_CLAIM}"
+)
+NOT_THERE = "which does not exist"
+ABOUT_ROLES = r"(?i)\brole|scope|permission|forbidden|denied|allowed|authori[sz]|^\s*$"  # of an API's own words
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
@@ -41,6 +57,7 @@ LOG_NAMES_IT = f"{API_LOG}: it names the cause"
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
 LACKS_ROLE = "the user lacks a role or a permission that the API requires"
+NO_ANSWER = "a proxy or gateway in front of the API gets no answer from it"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
@@ -81,6 +98,14 @@ def by_its_code(case: ApiCase) -> Finding:
 # --- the API's answer, compared with the investigation's finding
 
 
+def _send_form(case: ApiCase) -> str:
+    return SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
+
+
+def _roles(case: ApiCase) -> str:
+    return ", ".join(quoted(role, 60) for role in (case.introspection or NOT_ASKED).roles())
+
+
 def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not say that the token is invalid
     return case.is_other and case.code != "invalid_token"
 
@@ -93,7 +118,7 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
         first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    others = (*first, STARTED_BEFORE, OTHER_SETTINGS)
+    others = (*first, STARTED_BEFORE, OTHER_SETTINGS, *(() if case.from_zdemo else [NO_ANSWER]))
     return Finding(id="call.api_cannot_ask", cause=cause, candidates=others, fix=(AGAIN, *fix))
 
 
@@ -105,20 +130,23 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
+def _required(case: ApiCase) -> str:
+    return case.call.role or (case.call.challenge.scope if case.call.challenge else "")
+
+
 def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    required = case.call.role or (case.call.challenge and case.call.challenge.scope)
-    return is_own and case.introspection is not None and required not in case.introspection.roles()
+    return is_own and case.introspection is not None and _required(case) not in case.introspection.roles()
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
 def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
-    token, keys = case.introspection or NOT_ASKED, (case.introspection or NOT_ASKED).roles()
+    token, roles = case.introspection or NOT_ASKED, _roles(case)
     required = quoted(scope if scope and " " not in scope else "ROLE", 60)
     grant = Command("role grant", (active_token(token, NO_SETTINGS).user, required))
     is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
-    has = f"only {', '.join(quoted(role, 60) for role in keys)}" if keys else "no role"
+    has = f"only {roles}" if roles else "no role"
     cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
     seen = (("required", scope),) if scope else ()
     fix = (with_other_token(case.evidence) if is_administrators else grant,)
@@ -129,8 +157,7 @@ def _lacks_role(case: ApiCase) -> Finding:
 def _own_rules(case: ApiCase) -> Finding | None:
     if not case.introspection or case.here or case.code == "insufficient_scope" or not _is_own_refusal(case):
         return None  # a role that the token has is one that the API does not see
-    roles = ", ".join(quoted(role, 60) for role in case.introspection.roles())
-    candidates = [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
+    roles, candidates = _roles(case), [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
     if case.status == 401 or case.answer.media_type == "text/html":
         verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
         candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
@@ -155,13 +182,18 @@ def _actor(case: ApiCase) -> Finding | None:
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
-def _audience(case: ApiCase) -> Finding | None:
-    challenge, token = case.call.challenge, case.introspection
-    if case.here or not challenge or not token or not re.search(r"(?i)audience|\baud\b", challenge.description):
+def _audience_or_issuer(case: ApiCase) -> Finding | None:
+    token, words = case.introspection, case.words
+    if case.here or case.from_zdemo or not token:
         return None
-    audience = ", ".join(quoted(name, 60) for name in token.audience)
-    cause = f"the API refuses the token's audience, which is a list: {audience}"
-    fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
+    if re.search(r"(?i)audience|\baud\b", words):
+        cause = f"the API refuses the token's audience, which is a list: {shown_list([*token.audience])}"
+        fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
+    elif re.search(r"(?i)issuer|\biss\b", words):
+        issuer = quoted(token.text("iss"), 60)
+        cause, fix = f"the API refuses the token's issuer, {issuer}", "in the API, require exactly this issuer"
+    else:
+        return None
     return Finding(id="call.own_rules", cause=cause, fix=(fix,))
 
 
@@ -175,30 +207,68 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     questions, emulator = case.evidence.apis_questions, f"the emulator at {case.issuer}"
     if questions is None:
         return None
-    if not questions:
-        return _not_asked(case, emulator)
-    question = questions[-1]
-    if not question.reason:
-        cause = f"{emulator} told the API that the token is active: the API refuses it for a reason of its own"
-        fix = LOOK_THERE if case.code == "insufficient_scope" else f"correct how the API reads that answer ({API_LOG})"
-    elif question.status != 200:
+    sent, asked = masked(case.token or ""), [each for each in questions if each.path == INTROSPECTION_PATH]
+    if not asked:
+        return _asked_elsewhere(case, questions) or _not_asked(case, emulator)
+    question = next((each for each in reversed(asked) if each.token == sent), asked[-1])
+    if question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
-        fix = COMPARE_CLIENT if question.about_client else COMPARE if question.status == 404 else SEND_FORM
-    elif question.token != masked(case.token or ""):
-        cause = f"the API asks {emulator} about another text than the token: {question.token}, {question.reason}"
-        fix = "in the API, pass on the token alone, without Bearer and blanks"
-    else:
+        fix = COMPARE_CLIENT if question.about_client else _send_form(case)
+        if question.reason.startswith(NO_INSTANCE):
+            fix = ASK.format(case.issuer)
+    elif question.token != sent:
+        reason = question.reason or "which is active"
+        cause = f"the API asks {emulator} about another text than the token: {question.token}, {reason}"
+        fix = "in the API, pass on what follows Bearer in the Authorization header: whole, without quotes and blanks"
+    elif question.reason:
         cause, fix = f"{emulator} calls the token inactive when this API asks: {question.reason}", COMPARE
+    else:
+        return _refused_although_active(case, emulator, question)
     return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(fix,))
+
+
+def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestion) -> Finding | None:
+    roles, says_so = _roles(case), case.code == "insufficient_scope"
+    cause = f"{emulator} told the API that the token is active: the API refuses it for a reason of its own"
+    if not says_so and not (case.status == 403 and re.search(ABOUT_ROLES, case.answer.text)):
+        return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(READ_RIGHTLY, API_LOG))
+    if not roles:
+        return (finding := _lacks_role.judge(case)) and replace(finding, likely=True)
+    cause, fix = f"{LOOKS_ELSEWHERE}: {emulator} told it that the token is active, with {roles}", LOOK_THERE
+    if question.client:
+        cause = f"the API asks as the application {question.client}, and sees the roles of that one's project"
+        fix = COMPARE_CLIENT
+    return Finding(id="call.own_rules", cause=cause, likely=not says_so, only_emulator=says_so, fix=(fix,))
+
+
+def _asked_elsewhere(case: ApiCase, questions: Iterable[ApisQuestion]) -> Finding | None:
+    """Return what the API asked in place of the introspection: most likely, since a request may be of another."""
+    for question in questions:
+        what = NOT_THERE if question.status in (404, 405) else OTHER_ENDPOINTS.get(question.path)
+        is_others = question.token not in ("", masked(case.token or ""))
+        if not what or is_others or (question.path == KEYS_PATH and not case.form.is_opaque):
+            continue
+        cause, fix = f"the API asks {case.issuer}{question.path}, {what}", _send_form(case)
+        if question.reason.startswith(NO_INSTANCE):
+            cause, fix = f"the API asks the emulator at {question.path}: {question.reason}", ASK.format(case.issuer)
+        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))
+    return None
 
 
 def _not_asked(case: ApiCase, emulator: str) -> Finding:
     """Return that the API did not ask: a refused role then comes from an earlier answer."""
     verifies = VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE
-    others = (CHANGED,) if case.from_zdemo else (verifies, A_GATEWAY)
-    reuses = (REUSES,) if case.code == "insufficient_scope" else ()
-    cause, fix = f"the API did not ask {emulator} about this token", WAIT if reuses else COMPARE
-    return Finding(id="call.disagrees", cause=cause, candidates=(*reuses, OTHER_SETTINGS, *others), fix=(fix,))
+    others = (CHANGED,) if case.from_zdemo else (UNREACHED, NO_ANSWER) if case.failed else (verifies, A_GATEWAY)
+    cause, candidates = f"the API did not ask {emulator} about this token", (OTHER_ZITADEL, *others, REUSES)
+    if case.code == "insufficient_scope":
+        candidates = (REUSES, *candidates[:-1])
+    fix = WAIT if candidates[0] == REUSES else ASK.format(case.issuer)
+    return Finding(id="call.disagrees", cause=cause, candidates=candidates, fix=(fix,))
+
+
+def _says_expired(case: ApiCase) -> bool:
+    description = case.call.challenge.description if case.call.challenge else ""
+    return not case.from_zdemo and bool(re.search(r"(?i)expired(?!.*\bor\b)", description))  # not RFC 6750's sentence
 
 
 def _apis_clock(case: ApiCase) -> Finding | None:
@@ -209,16 +279,20 @@ def _apis_clock(case: ApiCase) -> Finding | None:
     here, there = case.evidence.answer(Probe.TOKEN).date or 0, case.answer.date or 0  # 0: unknown
     late = token.expires_at is not None and there >= token.expires_at > here > 0
     early = token.not_before is not None and 0 < there < token.not_before <= here
-    is_dated = late or early
-    if not is_dated and (case.from_zdemo or "expired" not in challenge.description):
+    is_dated, ends = late or early, (token.expires_at or NEVER) < NEVER
+    if not is_dated and not (ends and _says_expired(case)):
         return None
-    if not is_dated and (token.expires_at or NEVER) >= NEVER:
-        cause = f"the API receives another token than this one, which never expires: {CHANGED}"
-        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(LET_THROUGH, API_LOG))
     by = f"{span(abs(there - here))} {'ahead of' if late else 'behind'} ZITADEL's" if is_dated else "ahead"
     cause = f"the API's clock is {by}, so the token {'is not valid yet' if early else 'has expired'} for the API"
     fix = "synchronise the clock of the API's machine (NTP)"
     return Finding(id="call.clock_skewed", cause=cause, likely=True, fix=(fix,))
+
+
+def _expired_though_it_never_does(case: ApiCase) -> Finding | None:
+    if case.here or not case.introspection or not _says_expired(case):
+        return None
+    cause = f"the API receives another token than this one, which never expires: {CHANGED}"
+    return Finding(id="call.own_rules", cause=cause, likely=True, fix=(LET_THROUGH, API_LOG))
 
 
 def _compared(case: ApiCase) -> Finding:
@@ -230,8 +304,8 @@ def _compared(case: ApiCase) -> Finding:
             return case.here
     finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
     if case.code == "insufficient_scope" and _is_own_refusal(case) and not (case.here or case.from_zdemo):
-        roles = ", ".join(quoted(role, 60) for role in (case.introspection or NOT_ASKED).roles())
-        return replace(finding, cause=f"{LOOKS_ELSEWHERE}: the user has {roles}", likely=True, fix=(LOOK_THERE,))
+        cause = f"{LOOKS_ELSEWHERE}: the user has {_roles(case)}"
+        return replace(finding, cause=cause, likely=True, fix=(LOOK_THERE,))
     if case.here or case.from_zdemo or case.status == 403:
         return finding
     verifies, fix = ELSEWHERE, finding.fix
@@ -248,7 +322,7 @@ def other_api(difference: str, setting: str) -> Finding:
 
 def same_settings(finding: Finding) -> Finding:
     """Return the finding about an API that said that it has these settings, which are then not the cause."""
-    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS
+    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS, OTHER_ZITADEL
     first, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
     steps = (WAIT if first == REUSES else LET_THROUGH,) if finding.id != "call.api_cannot_ask" else finding.steps
     cause = f"{first} ({finding.cause})"
@@ -276,12 +350,14 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
 
 
 COMPARED = table(
-    _lacks_role,
+    replace(_lacks_role, when=(_lacks_a_role, lambda case: bool(_required(case) or not _roles(case)))),
     _is_pat,
     _actor,
-    _audience,
+    _audience_or_issuer,
     _apis_clock,
     _by_the_emulators_record,
+    _lacks_role,
+    _expired_though_it_never_does,
     _api_cannot_ask,
     _by_the_api_alone,
     _own_rules,
