@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response, request
 
 from tests.support.cli import Shell, Stack, administered, is_two_lines, unbroken
-from tests.support.upstream import answer, upstream
+from tests.support.upstream import Behaviour, Received, answer, depending, upstream
 from zdemo.cli.commands.doctor import EVERY_CHECK, show_explanation
 from zdemo.cli.screen import Screen
 from zdemo.diagnosis.checks import CHECKS
@@ -233,8 +233,30 @@ def test_a_zdemo_api_is_as_it_should_be_and_the_path_that_is_examined_is_named(s
 
 
 def test_the_address_of_zitadel_is_no_api(shell: Shell) -> None:
-    ran = shell("doctor", "--api", shell.env["ZITADEL_DOMAIN"])
-    assert (ran.code, "is ZITADEL itself, not an API" in unbroken(ran.out)) == (1, True)
+    for path in ("", "/oidc/v1/userinfo"):
+        ran = shell("doctor", "--api", shell.env["ZITADEL_DOMAIN"] + path)
+        assert (ran.code, "is ZITADEL itself, not an API" in unbroken(ran.out)) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "steps"),
+    [
+        (answer(b"", 302, headers={"Location": "/login"}), ["in the API, answer 401", "answer 401 with error="]),
+        (answer(b"{}", 422), ["answer 401 with WWW-Authenticate", "answer 401 with error="]),
+        (answer(b'{"error":"no"}'), ["answer 401 with WWW-Authenticate", ""]),
+        (answer(b"{}", 404), ["give --api a URL that requires a token", ""]),
+        (answer(b"<title>502", 502, headers={"Content-Type": "text/html"}), ["start the API, or correct", ""]),
+    ],
+)
+def test_each_wrong_refusal_has_its_own_step(bare: Shell, refusal: Behaviour, steps: list[str]) -> None:
+    def reply(request: Received) -> Behaviour:
+        return answer(b"{}") if request.headers.get("authorization") == f"Bearer {READER.pat}" else refusal
+
+    with upstream(depending(reply)) as up:
+        ran = bare("doctor", "--api", f"{up.url}/m", "--json", PAT=READER.pat)
+    fixes = {check["id"]: check["fix"] for check in ran.document["checks"]}
+    assert list(map(str.startswith, (fixes["api.no_token"], fixes["api.garbage"]), steps)) == [True, True], fixes
+    assert outcomes(ran.document)["api.accepts"] == ("pass" if steps[1] else "skip")
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "http://[x/"])

@@ -41,6 +41,11 @@ ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is awa
 NO_INSTANCE = b"unable to set instance using origin &{127.0.0.1:8080  http} (ExternalDomain is localhost)"
 MESSAGES = other_route("/messages", typed="/messages")
 IN_QUERY = other_route("/messages?a=b&access_token=abc&c", typed="https://x/messages?a=b&access_token=abc&c")
+CREDENTIAL, OTHERS = (
+    "call.other_credential",
+    (b"X-Api-Key missing", b"Missing API key", b"no cookie", b"session required"),
+)
+CSRF_PAGE, ROOT = b"<style>...</style>CSRF verification failed", other_route("/", typed="/")
 API, ISSUER = "http://127.0.0.1:5000", "http://127.0.0.1:8080"
 
 
@@ -61,7 +66,13 @@ def call(
 @pytest.mark.parametrize(
     ("what", "token", "name"),
     [
-        (replace(call(401, INVALID), url=f"{ISSUER}/x"), "token", "call.is_zitadel"),
+        (replace(call(401), url=f"{ISSUER}/x"), "token", "call.is_zitadel"),
+        (replace(call(401, INVALID), url=f"{ISSUER}/behind-the-same-proxy"), "token", None),
+        *((call(401, kind="text/plain", body=said, route=MESSAGES), "token", CREDENTIAL) for said in OTHERS),
+        (call(403, kind="text/html", body=CSRF_PAGE, route=MESSAGES), "token", CREDENTIAL),
+        (call(403, kind="text/html", body=b"<p>enable cookies", route=MESSAGES), "token", None),
+        (call(401, body=b"your session has expired", route=MESSAGES), "token", None),
+        (call(401, INVALID, body=b"no cookie", route=MESSAGES), "token", None),
         (call(401, "Bearer"), None, "call.no_token"),
         (call(401, INVALID, body=b""), None, "call.no_token"),
         (
@@ -111,6 +122,23 @@ def test_an_answer_alone_explains_what_is_not_about_the_token(what: Call, token:
     finding = decide(BY_ANSWER, ApiCase(call=what, token=token, issuer=ISSUER))
     assert (finding and finding.id) == name
     assert not finding or finding.fix
+
+
+@pytest.mark.parametrize(
+    ("what", "step"),
+    [
+        (call(302, location="/login", route=MESSAGES), "in the API, answer 401 with WWW-Authenticate: Bearer"),
+        (call(302, location="https://id.example/oauth2/auth", route=MESSAGES), "in the API, answer 401"),
+        (call(302, location="/login"), "let requests with a token pass without that login"),
+        (call(308, location="/messages/", route=MESSAGES), "use the path /messages/"),
+        (call(302, location="/auth/messages", route=MESSAGES), "use the path /auth/messages"),
+        (replace(call(303, location="/-/", body=b"", route=ROOT), setting="--api"), "zdemo doctor --api http"),
+        (replace(call(404, body=b"AUTHZ-cdgFk", route=MESSAGES), url=f"{ISSUER}/x"), "zdemo call /messages --pat"),
+        (call(403, body=b"CSRF failed", route=MESSAGES), "in the API, exempt the route from CSRF"),
+    ],
+)
+def test_the_first_step_is_for_this_answer(what: Call, step: str) -> None:
+    assert in_words(diagnose(BY_ANSWER, ApiCase(call=what, token="token", issuer=ISSUER)).fix[0]).startswith(step)
 
 
 @pytest.mark.parametrize(

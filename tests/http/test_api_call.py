@@ -10,6 +10,7 @@ from zdemo.http.api_call import Call, Challenge, Method, as_json, other_route, p
 from zdemo.http.example_api import Route
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
+KNOWN = other_route("/api/private", typed="/api/private")
 OWN = other_route("/m", typed="/m")
 
 
@@ -48,8 +49,9 @@ def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, ki
     assert called(status, content_type=kind).accepted is accepted
     if status == 200 and kind == "text/html":  # OPTIONS has often a type without a body
         assert replace(called(200, b"", content_type=kind), method=Method.OPTIONS).accepted
-        for body in (b"ok", b"\n<p>ok</p>"):
-            assert replace(called(200, body, content_type=kind), route=OWN).accepted is (body == b"ok")
+        for body in (b"ok", b"\n<p>ok</p>", b"<input type='password'>"):
+            assert replace(called(200, body, content_type=kind), route=OWN).accepted is (b"password" not in body)
+        assert not replace(called(200, b"<p>ok", content_type=kind), route=KNOWN).accepted
 
 
 def test_a_challenge_has_its_error_code() -> None:

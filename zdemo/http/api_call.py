@@ -21,6 +21,7 @@ from zdemo.text.masking import without_secret_query
 from zdemo.text.printable import one_line
 
 LONGEST_IDENTITY = 120  # characters that are shown of what an API says it is
+LOGIN_FORM = r"""(?i)type\s*=\s*["']?password"""  # the field of a login page
 LOCAL_SECONDS = 2.0  # for what an API on this machine answers without asking ZITADEL
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
@@ -136,11 +137,17 @@ class Call:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer is a web page although JSON was requested; other APIs may refuse with one."""
-        is_text = self.answer.body.lstrip()[:1] != b"<"  # Flask calls each text HTML
-        is_others = isinstance(self.route, OtherRoute) and (self.answer.status >= 300 or is_text)
+        """Whether the answer is a web page although JSON was requested; another API may send one, but a login."""
+        if isinstance(self.route, OtherRoute) and (self.answer.status >= 300 or not self.is_markup):
+            return False
         is_flasks = self.method is Method.OPTIONS and not self.answer.body  # Flask calls an empty answer text/html
-        return self.answer.media_type == "text/html" and not is_others and not is_flasks
+        is_own = self.path not in [route.path for route in Route] and not re.search(LOGIN_FORM, self.answer.text)
+        return self.answer.media_type == "text/html" and not is_own and not is_flasks
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether the answer is HTML: Flask calls each text so."""
+        return self.answer.media_type == "text/html" and self.answer.body.lstrip()[:1] == b"<"
 
 
 def send_once(origin: str, setting: str, method: str, path: str, **parts: Any) -> Response:

@@ -16,7 +16,7 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS, DoctorContext
 from zdemo.diagnosis.finding import Finding, Severity
-from zdemo.diagnosis.rules.api_response import BEFORE_THE_API, ApiCase
+from zdemo.diagnosis.rules.api_response import BEHIND_NOTHING, ApiCase, is_at_zitadel
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
@@ -62,6 +62,14 @@ class Target(VerifyRun):
                 return second
         return first
 
+    def severity(self, reply: ApiReply) -> Severity:
+        """Return how bad a wrong answer is to a request that must be refused, as a redirect without a token does."""
+        bare, location = self.bare, reply.headers.get("location")
+        refuses = reply.status == bare.status >= 300 and location == bare.headers.get("location")
+        if reply.let_in and not refuses:
+            return Severity.HOLE
+        return Severity.FORM if reply.status < 500 else Severity.CRASH
+
     def close(self) -> None:
         """Close the connections."""
         self.api.close()
@@ -76,12 +84,8 @@ def _judged(target: Target, name: str) -> Finding:
     what, fix = f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})"
     if case.group is Group.POLITE:
         return warned(what, fix)
-    severity = min(map(_severity, asked if isinstance(asked, list) else [asked]))
+    severity = min(map(target.severity, asked if isinstance(asked, list) else [asked]))
     return failed(what, fix, *[MUST_REFUSE] * (severity is Severity.CRASH), severity=severity)
-
-
-def _severity(reply: ApiReply) -> Severity:  # of a wrong answer to a request that must be refused
-    return Severity.HOLE if reply.let_in else Severity.FORM if 400 <= reply.status < 500 else Severity.CRASH
 
 
 @check("api.reachable", verdict="does not answer")
@@ -104,33 +108,37 @@ def _shown(path: str) -> str:
 @check("api.no_token", "api.reachable", verdict="a request without a token", group=REFUSALS)
 def _no_token(target: Target) -> Finding:
     """A request without a token: 401, and a challenge without an error code."""
-    reply = target.bare
-    if reply.status == 401:
+    # without a route, the whole path belongs to the address, and to one that is proposed
+    reply, path = target.bare, _shown(target.api.path)
+    call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
+    case = ApiCase(call=call, issuer=target.issuer_url)
+    if reply.status == 401 and not is_at_zitadel(case):
         return _judged(target, "correct.no_token")
     if reply.status < 300:
-        what = f"{_shown(target.api.path)} answers {reply.status} without a token: it is open to anyone"
+        what = f"{path} answers {reply.status} without a token: it is open to anyone"
+        if reply.json_object().get("error"):
+            return failed(
+                f"{path} answers {reply.status} without a token, and an error", CHALLENGE, severity=Severity.HOLE
+            )
         return failed(what, f"guard it, or {ANOTHER_URL}", severity=Severity.HOLE)
-    return _neither(reply, target.issuer_url)
-
-
-def _neither(reply: ApiReply, issuer_url: str) -> Finding:
-    # without a route, the whole path belongs to the address, and to one that is proposed
-    call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
-    if before := decide(BEFORE_THE_API, ApiCase(call=call, issuer=issuer_url)):
+    if before := decide(BEHIND_NOTHING, case):
         return before
-    fix = {403: CHALLENGE, 404: ANOTHER_URL, 405: f"{ANOTHER_URL} and allows GET"}.get(reply.status, MUST_REFUSE)
-    severity = Severity.FORM if reply.status == 403 else Severity.FAILURE
-    return failed(f"{reply.status} for a request without a token, not 401", fix, severity=severity)
+    is_refusal = 400 <= reply.status < 500 and reply.status not in (404, 405)
+    fix = {404: (ANOTHER_URL, f"or, if the route is there: {CHALLENGE}"), 405: (f"{ANOTHER_URL} and allows GET",)}
+    steps = fix.get(reply.status, (CHALLENGE if is_refusal else MUST_REFUSE,))
+    severity = Severity.FORM if is_refusal else Severity.FAILURE
+    return failed(f"{reply.status} for a request without a token, not 401", *steps, severity=severity)
 
 
 @check("api.garbage", "api.no_token", verdict="a made-up token", group=REFUSALS)
 def _garbage(target: Target) -> Finding:
     """A made-up token: 401 invalid_token."""
+    is_hole = target.severity(target.refused_garbage) is Severity.HOLE
     if target.refused_garbage.status in GATEWAY_STATUSES:
         what = f"{target.refused_garbage.status}: the API cannot have tokens checked"
         steps = "check the API's log", Command("doctor", does="checks ZITADEL and the settings here")
         return failed(what, *steps, severity=Severity.FORM)  # the real token shows more
-    return _judged(target, "safe.unknown" if target.refused_garbage.let_in else "correct.invalid_token")
+    return _judged(target, "safe.unknown" if is_hole else "correct.invalid_token")
 
 
 @check("api.query", "api.no_token", verdict="a token in the query is read", group=QUERY)

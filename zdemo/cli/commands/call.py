@@ -194,6 +194,8 @@ class _Outcome:
         screen.pairs([*rows, *_refusal(result)], indent=2, label_width=10)
         if result.accepted and not self.verbose:  # the exchange has the body
             screen.behind("  ", _message(result))
+        if result.accepted and result.is_markup:
+            screen.note("the answer is a web page: if the API sends none, another server answers there")
         if finding:
             finding = finding if self.verbose else brief(finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))

@@ -11,10 +11,11 @@ from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.new_dotenv import completion
 from zdemo.diagnosis.evidence import NOTHING, Evidence
-from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, quoted
+from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, Severity, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenForm, token_form
 from zdemo.diagnosis.wording import described, expects_https, redirected_to, url, wait
+from zdemo.errors import NO_MEMBERSHIP
 from zdemo.errors.response import GATEWAY_STATUSES, Response
 from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, Method, OtherRoute, is_from_zdemo, parse_challenge
@@ -23,6 +24,7 @@ from zdemo.text.spelling import did_you_mean
 from zdemo.zitadel.introspection_answer import Introspection
 from zdemo.zitadel.introspection_response import instance_not_found
 
+MOST_READ = 5000  # characters of a body: Django's page about CSRF says it after a style sheet
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 IN_QUERY = r"(?<=[?&])access_token=[^&]*&?"  # RFC 6750 §2.3
 CHALLENGE = "WWW-Authenticate"
@@ -44,6 +46,8 @@ PASS_ON = (
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
 )
 UNCHANGED = "let the proxy in front of the API pass {} unchanged"
+TO_LOGIN = r"(?i)\b(log|sign)[-_]?(in|on)\b|\bauth\b|\bauthorize\b|\bsso\b|\boauth2?\b|[?&](next|return\w*|rd)="
+OTHER_CREDENTIAL = r"(?i)\b(x-)?api[-_ ]?key\b|\bcookies?\b|\bsession\b(?!.{0,5}expired)|\b[cx]srf\b"
 LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
 NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
     "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
@@ -146,7 +150,20 @@ def _zdemos_page(case: ApiCase) -> Finding | None:
         return None
     cause = f"{case.host}{path} is the page of zdemo serve, for a browser: the API's routes have other paths"
     route = f"{url(case.answer).scheme}://{case.host}{Route.PRIVATE.path}"
-    return Finding(id="call.is_zdemos_page", cause=cause, fix=(Command("call", (route,)),))
+    command = Command("doctor --api" if case.call.setting == "--api" else "call", (route,))
+    return Finding(id="call.is_zdemos_page", cause=cause, fix=(command,))
+
+
+@rule(when=lambda case: 300 <= case.status < 400)
+def _redirects_to_login(case: ApiCase) -> Finding | None:
+    target, location = redirected_to(case.answer, "")[0], case.answer.headers.get("location", "")
+    own = url(case.answer).path.rstrip("/")
+    if not re.search(TO_LOGIN, location) or (own and location.partition("?")[0].rstrip("/").endswith(own)):
+        return None
+    cause = f"{case.host} redirects requests to a login page at {target} ({case.status})"
+    answer, login = "in the API, answer 401 with WWW-Authenticate: Bearer instead", NO_ROUTES["login"][1]
+    fix = (answer, f"or, if a proxy redirects: {login}") if case.is_other else (login,)
+    return Finding(id="call.redirects", cause=cause, fix=fix, severity=Severity.FORM)
 
 
 @rule(when=lambda case: 300 <= case.status < 400)
@@ -159,7 +176,7 @@ def _redirects(case: ApiCase) -> Finding:
         fix = f"set {case.call.setting} to the address at which the API itself answers"
     if moved:
         return Finding(id="call.redirects", cause=cause, fix=moved)
-    return Finding(id="call.redirects", cause=cause, fix=(fix,), otherwise=("or exempt the API from the login",))
+    return Finding(id="call.redirects", cause=cause, fix=(fix,))
 
 
 def _login(case: ApiCase) -> Finding | None:
@@ -181,12 +198,21 @@ def _rate_limited(case: ApiCase) -> Finding:
     return Finding(id="call.rate_limited", cause=cause, fix=(wait(case.answer), "ask the operator of the API"))
 
 
+def is_at_zitadel(case: ApiCase) -> bool:
+    """Return whether the URL is at ZITADEL's address, unless an API behind the same proxy answers (RFC 6750 §3)."""
+    return case.call.url.startswith(f"{case.issuer}/") and CHALLENGE.lower() not in case.answer.headers
+
+
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@rule(when=lambda case: case.call.url.startswith(f"{case.issuer}/") or instance_not_found(case.answer) is not None)
+@rule(when=lambda case: is_at_zitadel(case) or instance_not_found(case.answer) is not None)
 def _is_zitadel(case: ApiCase) -> Finding:
     cause = f"{case.host} is ZITADEL itself, not an API"
+    if NO_MEMBERSHIP in case.answer.text:
+        cause = f"{case.host} is ZITADEL itself, and the token's user is not an administrator there ({case.status})"
+        pat = replace(case.call.command, option=f"{case.call.command.option} --pat".strip())
+        return Finding(id="call.is_zitadel", cause=cause, fix=(replace(pat, does="asks for an administrator's PAT"),))
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
 
 
@@ -196,6 +222,19 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
         return None
     both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
     return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=GET_JWT, otherwise=(both,))
+
+
+@rule(when=lambda case: case.status in (401, 403) and not (case.call.challenge or case.from_zdemo))
+def _other_credential(case: ApiCase) -> Finding | None:
+    match = re.search(OTHER_CREDENTIAL, case.answer.text[:MOST_READ])
+    is_csrf = bool(match and match[0].lower().endswith("csrf"))
+    if not match or (case.answer.media_type == "text/html" and not is_csrf):  # a page can name cookies by the way
+        return None
+    cause = f"the API requires another credential than a bearer token, as its answer says: {match[0]}"
+    header = "in the API, take the token from the header field Authorization: Bearer"
+    fix = "in the API, exempt the route from CSRF protection, which cookies need" if is_csrf else header
+    curl = replace(case.call.command, option=f"{case.call.command.option} --curl".strip(), does="to add it by hand")
+    return Finding(id="call.other_credential", cause=cause, likely=True, fix=(fix,), otherwise=(curl,))
 
 
 @rule(when=lambda case: case.status in (400, 401) and case.code in ("", "invalid_request"))
@@ -312,15 +351,18 @@ def _gateway(case: ApiCase) -> Finding:
     return Finding(id="call.gateway", cause=cause, likely=True, candidates=others, fix=(fix,))
 
 
-BEFORE_THE_API = table(_airplay, _expects_tls, _zdemos_page, _redirects, _login, _rate_limited, _is_zitadel)
+BEFORE_THE_API = table(
+    _airplay, _expects_tls, _is_zitadel, _zdemos_page, _redirects_to_login, _redirects, _login, _rate_limited
+)
+BEHIND_NOTHING = (*BEFORE_THE_API, *table(_gateway))
 BY_ANSWER = (
     *BEFORE_THE_API,
-    *table(_verifies_jwts, _token_in_query, _gateway),
+    *table(_verifies_jwts, _other_credential, _token_in_query, _gateway),
     *table(_no_token, _refused_elsewhere, _token_not_seen, when=_saw_no_token),
     *table(_invalid_request, _method_not_allowed, _not_found, _other, when=lambda case: not _is_about_the_token(case)),
 )
 ANOTHER_API = (  # than the example's, by the answer of its public route
-    *BEFORE_THE_API,
-    *table(_gateway, _not_found),
+    *BEHIND_NOTHING,
+    *table(_not_found),
     *table(_refused_elsewhere, when=lambda case: case.status in (401, 403)),
 )
