@@ -120,7 +120,6 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
             "it is a field of [[people]]; kn",
         ),
         (f"{USER}administrator = true", "users[0].administrator: must be a string", "IAM_OWNER"),
-        (f"{USER}organization = '{SECRET}abcdefgh'", "organization: unknown organization: s3cr…efgh", "ZITADEL"),
         (f'auto_login = "ada"\n{USER}', "seed.toml: auto_login: unknown person: ada", "known: none"),
         ("auto_login = 'ada'\n[[people]]\nusername='eve'", "auto_login: unknown person: ada", "known: eve"),
         ("[[users]]\nusername = ada", "seed.toml, line 2, column 12: not valid TOML", 'write a text in quotes: "…"'),

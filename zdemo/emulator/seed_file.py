@@ -19,7 +19,6 @@ from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, 
 from zdemo.emulator.sessions import add_person, set_auto_login
 from zdemo.emulator.token_texts import canonical, new_secret
 from zdemo.emulator.world import World
-from zdemo.text.masking import without_tokens
 
 T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
@@ -199,7 +198,7 @@ class _Seeding:
         """Return the error about a field, with its place."""
         text = f"{path}: {what}" if path else what
         visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-        return SeedError(f"{self._name}: {without_tokens(visible)}", hint)
+        return SeedError(f"{self._name}: {visible}", hint)
 
     def _named(self, known: Mapping[str, T], name: str, place: str, what: str) -> T:
         if name not in known:
