@@ -111,8 +111,8 @@ def mounts() -> Any:
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
 
 
-def with_role(app: Any, *, without_list: bool = False) -> Any:
-    app.get("/x", dependencies=requires_reader if without_list else [requires_reader])(view)
+def with_role(app: Any) -> Any:
+    app.get("/x", dependencies=[requires_reader])(view)
     return app
 
 
@@ -173,7 +173,6 @@ ROWS = {
     "a guard of an open path that nobody awaits": Mistake(
         lambda: with_route(guarded(Starlette(), "/x"), _forgets_await), shows=False
     ),
-    "a role in place of a list": Mistake(lambda: with_role(guarded(), without_list=True), role=True),
     "middleware that is put outermost": Mistake(
         lambda: with_middleware(lambda app: app.user_middleware.insert(0, Middleware(Answering)))
     ),
@@ -249,7 +248,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
     "the class of an app": (lambda: guarded(FastAPI), "write protect(FastAPI(...))"),
-    "a router": (lambda: guarded(APIRouter()), "APIRouter(dependencies=[requires_token("),
+    "a router": (lambda: guarded(APIRouter()), "write protect(app) with the app itself, not a router"),
     **{
         f"the argument {name}": (partial(_protected, name, value), hint)
         for name, value, hint in (

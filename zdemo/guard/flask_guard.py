@@ -1,14 +1,14 @@
 """The guard of a Flask app: each request needs a token, unless its route is open, and is refused as RFC 6750 says."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from inspect import isclass, iscoroutinefunction, unwrap
 from io import BytesIO
 from traceback import walk_stack
-from typing import Any, Never, ParamSpec, Self, TypeVar, overload
+from typing import Any, Never, ParamSpec, TypeVar, overload
 
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
 from flask.ctx import AppContext
@@ -176,9 +176,6 @@ class _RolesGuard:
             return _guarded(view, self.roles)
         _require(request._get_current_object(), self.roles)  # type: ignore[attr-defined]  # as below
         return None
-
-    def __iter__(self) -> Iterator[Self]:
-        yield self  # for decorators = requires_token(...), without a list
 
 
 @overload

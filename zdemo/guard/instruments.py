@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from zdemo.serving.forks import renewed_after_fork
@@ -13,12 +14,10 @@ REPEAT_SECONDS = 60
 
 def _running_clock() -> Callable[[], float]:
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):  # the first is Linux's; the second runs on while macOS sleeps
-        try:
+        with suppress(AttributeError, OSError):  # a system or a sandbox may lack it
             clock = partial(time.clock_gettime, getattr(time, name))
             clock()
-        except (AttributeError, OSError):  # a system or a sandbox may lack it
-            continue
-        return clock
+            return clock
     return time.monotonic
 
 

@@ -1,8 +1,8 @@
 """The guard as a dependency: in FastAPI by itself or in ``Depends``; in Starlette ``await requires_token(request)``."""
 
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Collection
 from inspect import Parameter, Signature
-from typing import Any, NoReturn, Self, overload
+from typing import Any, NoReturn, overload
 
 from starlette.requests import HTTPConnection
 
@@ -86,9 +86,6 @@ class TokenDependency(Depends, SecurityBase):
             return _as_awaitable(call.introspection)
         call.looked, call.is_awaited = True, False
         return call.ask(connection.scope, self._roles)  # on an open route
-
-    def __iter__(self) -> Iterator[Self]:
-        yield self  # for dependencies=requires_token(...), without a list
 
     __call__.__wrapped__ = GuardedCall.ask  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 

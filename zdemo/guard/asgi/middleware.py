@@ -28,8 +28,6 @@ FORM_TYPE = FORM.encode()
 NO_STORE, VARY = (b"cache-control", b"no-store"), (b"vary", b"Authorization")
 PREFLIGHT = {b"origin", b"access-control-request-method"}
 DENIAL = "websocket.http.response"  # the extension of servers that answer a refused handshake with a response
-WITH_APP = """write protect(app) with the app itself, before something wraps it; \
-for a router, APIRouter(dependencies=[requires_token(role="a")])"""
 POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
@@ -56,7 +54,9 @@ def protect(
     Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError
     for wrong arguments, or if the app is protected already, or has started.
     """
-    Guard.check_arguments(app, Starlette, WITH_APP, unknown)
+    Guard.check_arguments(
+        app, Starlette, "write protect(app) with the app itself, not a router or what wraps it", unknown
+    )
     if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
