@@ -108,7 +108,9 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         (lambda: zitadel_emulator.login("reader"), "reader: it is a service account; use person"),
         (lambda: zitadel_emulator.login("ada", client_id=zitadel_emulator.client_id), "unknown application"),
         (lambda: zitadel_emulator.user("Reader"), "the username is taken: Reader"),
-        (lambda: zitadel_emulator.grant("bob", ROLE), "unknown user: bob"),
+        (lambda: zitadel_emulator.grant("bob", ROLE), r'unknown user: bob .known: reader, .*; user\("bob"\) adds'),
+        (lambda: zitadel_emulator.login("bob"), r'unknown user: bob .*; .* person\("bob"\) '),
+        (lambda: zitadel_emulator.revoke(zitadel_emulator.admin_pat, ROLE), "unknown user: zdem…0000 "),
         (lambda: zitadel_emulator.person("Ada"), "the username is taken: Ada"),
         (lambda: zitadel_emulator.user("", ROLE), "the username is empty"),
         (lambda: zitadel_emulator.revoke("reader", "read:mesages"), "reader does not have read:mesages; has read:mess"),
@@ -127,7 +129,11 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         with pytest.raises(TypeError, match=r"such as advance\(hours=13\)"):
             zitadel_emulator.advance(*duration)
     with pytest.raises(AttributeError, match=r"unknown attribute of the emulator: settings \(known: .*, env, "):
-        zitadel_emulator.settings  # noqa: B018  # as people write it
+        zitadel_emulator.settings  # type: ignore[attr-defined]  # noqa: B018  # as people write it
+    with pytest.raises(TypeError, match=r"not a function: write zitadel_emulator.user\("):
+        zitadel_emulator()  # type: ignore[operator]  # as above
+    with pytest.raises(RuntimeError, match="runs already: use it without with"):
+        zitadel_emulator.__enter__()
     for create in (zitadel_emulator.user, zitadel_emulator.person, zitadel_emulator.organization):
         for roles in (["read:messages"], "read:messages,admin"):
             with pytest.raises(TypeError, match=r"each role is an argument, .*, not .*read:messages"):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Never, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Never, NoReturn, Self
 
 from zdemo.emulator import NEVER, Emulator, User, World, emulate, new_fault
 from zdemo.emulator.entities import Authorization, Project, Resource
@@ -17,6 +17,7 @@ from zdemo.emulator.rights import ROLES, kind_of
 from zdemo.emulator.seed import add_app, known_start
 from zdemo.emulator.sessions import add_person, add_session, person_of
 from zdemo.emulator.signing_keys import rotate
+from zdemo.text.masking import without_tokens
 
 EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
 
@@ -40,6 +41,8 @@ class ZitadelEmulator:
     _world: World
 
     def __enter__(self) -> Self:
+        if vars(self):
+            raise RuntimeError("the emulator runs already: use it without with")
         self._stack, start = ExitStack(), known_start()
         self._world, self.project_id, self.admin_pat = start.world, start.project_id, start.admin_pat
         self.client_id, self.client_secret = start.client_id, start.client_secret
@@ -116,9 +119,9 @@ class ZitadelEmulator:
         with world.lock:
             person, application = person_of(world, username), world.application_of(client_id or self.app_client_id)
             if person is None:
-                user = world.user_named(username)
-                why = "a service account; use person() and login(), or user()" if user and user.machine else ""
-                raise ValueError(f"nobody can log in as {username}: it is {why or (user and user.state) or 'unknown'}")
+                user = self._user(username)
+                why = "a service account; use person() and login(), or user()" if user.machine else user.state
+                raise ValueError(f"nobody can log in as {username}: it is {why}")
             if application is None or application.kind != "oidc":
                 raise ValueError(f"unknown application for people: {client_id}")
             token = login_token(world, application, add_session(world, person), known_scopes(scope))
@@ -215,11 +218,17 @@ class ZitadelEmulator:
 
     # --- inside ---
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in type(self).__annotations__:
-            raise RuntimeError("the emulator is not running: use it in a with block")
-        known = [known for known in vars(type(self)) | type(self).__annotations__ if known[0] != "_"]
-        raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
+    if not TYPE_CHECKING:  # type checkers find these mistakes by themselves
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in type(self).__annotations__:
+                raise RuntimeError("the emulator is not running: use it in a with block")
+            known = [known for known in vars(type(self)) | type(self).__annotations__ if known[0] != "_"]
+            raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
+
+        def __call__(self) -> NoReturn:
+            """Raise TypeError, as for anything that is no function."""
+            raise TypeError('the emulator is not a function: write zitadel_emulator.user("bob"), for example')
 
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
         with self._world.lock:
@@ -252,6 +261,8 @@ class ZitadelEmulator:
         return [a for a in self._world.authorizations.values() if (a.user_id, a.project_id) == place]
 
     def _user(self, username: str) -> User:
-        if user := self._world.user_named(username):
+        if user := self._world.user_named(str(username)):
             return user
-        raise ValueError(f"unknown user: {username}")
+        known = ", ".join(user.username for user in self._world.users.values())
+        more = 'user("bob") adds a service account, person("bob") somebody who can log in'
+        raise ValueError(f"unknown user: {without_tokens(str(username))} (known: {known}; {more})")
