@@ -14,8 +14,9 @@ from tests.support.processes import ROOT, run_program
 from zdemo.cli.app import COMMANDS, load
 from zdemo.cli.app import program as PROGRAM
 from zdemo.cli.common_options import ASK
-from zdemo.cli.usage import OTHER_WORDS, SECRET_OPTIONS
+from zdemo.cli.usage import NAMED, OTHER_WORDS, SECRET_OPTIONS
 from zdemo.config.new_dotenv import with_env_file
+from zdemo.config.variables import BY_NAME
 from zdemo.errors.steps import Command, Shell, in_words, usable
 from zdemo.text.spelling import did_you_mean
 
@@ -122,7 +123,7 @@ def test_another_word_means_what_exists_and_no_word_of_zdemo_is_a_misspelling() 
             if meant.startswith("zdemo "):
                 assert is_of_a_command(meant), meant
             else:
-                assert own.issuperset(re.findall(r"--[\w-]+", meant)), f"{command}: {meant}"
+                assert {*own, *BY_NAME}.issuperset(re.findall(NAMED, meant)), f"{command}: {meant}"
     for command, own in by_command.items():
         named = " ".join(table.get(command, {}).values()).split()
         near = {word: did_you_mean(word, own) for word in everything.difference(own, named)}

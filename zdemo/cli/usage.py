@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import EnumType
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -23,7 +23,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zdemo.config.names import BEFORE_NAME
-from zdemo.config.variables import BY_NAME, is_public, variables_of
+from zdemo.config.variables import BY_NAME, OTHER_NAMES, is_public, variables_of
 from zdemo.errors import UsageError
 from zdemo.errors.steps import Command, Step
 from zdemo.text.columns import columns_of, shows_colour
@@ -44,14 +44,25 @@ CommandLineError: Any = typer.BadParameter.__mro__[1]
 INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 OTHER_WORDS = Path(__file__).with_name("other_words.toml")
+NAMED = r"^[A-Z_]+$|(?<!zdemo )--[\w-]+"  # a setting, or options
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
-OPTION_OF = (  # by the form of a value
+OPTION_OF = (  # by the form of a value; the first that is not given yet
     (r"\d+", "--port"),
+    (r"\d+", "--emulator-port"),
     ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"),
     (r".*\.env", "--env-file"),
     ("https?://.*", "--api"),
     ("https?://.*", "--domain"),
     (r"/\S*", "--path"),
+    (r".*\.(toml|json)", "--seed"),
+    (r".*\.json", "--key-file"),
+    (r".*\.json", "--admin-key"),
+    (r"[\d.]+\.[\d.]+|localhost", "--host"),
+    ("reader|visitor", "--as"),
+    ("[a-z]+:[a-z]+", "--require"),
+    (r"[a-z]+\.(?!py)[a-z_]+", "--only"),
+    ("urn:.*|openid", "--scope"),
+    (r"(?!login|device)[a-z][\w.@-]{0,40}", "--client-id"),
 )
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
@@ -142,8 +153,11 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
     """Return the error for words that no option takes, or for an option after ``--``, with the right command line."""
     first, rest = "".join(extra[:1]), extra[1:]
     message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {first}"
+    options = [name for param in ctx.command.params for name in param.opts]
+    if _other_word(first, path := ctx.command_path.partition(" ")[2], options):
+        return UsageError(message, hint=_meant_by(first, path, options))
     is_own = bool(behind) or all(word.startswith("-") for word in rest[:1])
-    if option := _option_for(first, [name for param in ctx.command.params for name in param.opts], own):
+    if option := _option_for(first, options, own):
         own = [*own, option, first]
     elif own[-2:-1] == ["--env"] and "=" not in own[-1]:
         own = [*own[:-1], f"{own[-1]}={first}"]
@@ -158,7 +172,8 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
 
 def _option_for(word: str, options: Collection[str], given: Collection[str]) -> str:
     """Return the option, not given yet, whose value a word is by its form; empty if there is none."""
-    fits = (option for form, option in OPTION_OF if option in options and re.fullmatch(form, word))
+    forms = () if holds_token(word) else OPTION_OF
+    fits = (option for form, option in forms if option in options and re.fullmatch(form, word))
     return next((option for option in fits if option not in given), "")
 
 
@@ -191,14 +206,30 @@ def meant_or(meant: str, otherwise: Step) -> Step:
     return f"did you mean {meant}?" if meant else otherwise
 
 
-def _meant_by(word: str, command: str, known: Collection[str]) -> str:
-    """Return the hint for an option or a command that does not exist; empty where nothing says what is meant."""
+def settings_of(path: str, command: Any) -> Collection[str]:
+    """Return the names of the settings that a command reads."""
+    return BY_NAME if "\nVariables: all" in (command.help or "") else variables_of(path.partition(" ")[0])
+
+
+def _other_word(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str | None:
+    """Return what zdemo calls a word of another program; ``None`` if the table does not have it."""
     import tomllib  # here, because only mistakes need it
 
     table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
-    rows = [*table.get(command, {}).items(), *(row for row in table["*"].items() if row[0] in known)]
-    meant = next((meant for meant, words in rows if word in words.split()), None)
-    meant = did_you_mean(word, known) if meant is None else meant
+    usable = {*known, *settings}
+    shared = (row for row in table["*"].items() if usable.issuperset(re.findall(NAMED, row[0])))
+    return next((meant for meant, words in (*table.get(command, {}).items(), *shared) if word in words.split()), None)
+
+
+def _meant_by(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str:
+    """Return the hint for an option or a command that does not exist; empty where nothing says what is meant."""
+    meant = _other_word(word, command, known, settings)
+    if meant is None:
+        name = word.lstrip("-").upper().replace("-", "_")
+        by_name = (n for n in settings if name in (n, re.sub(BEFORE_NAME, "", n)) or OTHER_NAMES.get(name) == n)
+        meant = did_you_mean(word, known) or did_you_mean(f"--{word}", known) or next(by_name, "")
+    if meant in BY_NAME:
+        return f"set {meant} in the environment or in .env"
     return f"did you mean {meant}?" if meant in known or meant.startswith(("--", "zdemo ")) else meant
 
 
@@ -246,7 +277,10 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     elif info.min is None:
         is_secret = is_public(word) or (re.fullmatch(TOKEN_LIKE, word) and looks_random(word))
         if is_secret and not {*param.opts} & {*SECRET_OPTIONS}:
-            raise UsageError(f"{_typed(param)} took a token or a secret", hint=_words_of(ctx))
+            users = Command("role list", does="shows the users' names")
+            raise UsageError(
+                f"{_typed(param)} took a token or a secret", hint=users if param.name == "user" else _words_of(ctx)
+            )
         return kind(word)  # a text or a path, which every word is
     else:
         takes = f"{info.min} to {info.max}"
@@ -322,36 +356,35 @@ def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, st
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
-    message, meant, hint = str(error.message).removesuffix("."), "", _help_of(ctx)
+    message, path = str(error.message).removesuffix("."), ctx.command_path.partition(" ")[2]
     if dash := next(filter(LONG_DASH.match, arguments), ""):
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
         bare = (word.partition("=")[0] for word in arguments)  # of -pat, Click names -p
-        return _no_such_option(next((w for w in bare if f"-{w}" in options), error.option_name), ctx, options)
+        typed = next((word for word in bare if f"-{word}" in options), error.option_name)
+        meant = _meant_by(typed, path, options, settings_of(path, ctx.command))
+        return UsageError(f"no such option: {typed}", hint=meant or _words_of(ctx))
     if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
-        message, hint = f"unexpected argument: {extra[1]}", _words_of(ctx)
-        meant = did_you_mean(f"--{extra[1]}", options)
-        for word in arguments:
-            if option := _option_for(word, options, arguments):
-                better = [*(other for other in arguments if other != word), option, word]
-                _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
-                if not left and len({*order}) == len(order):
-                    meant = f"{ctx.command_path} {shlex.join(better)}"
-        if "--pat" in options and holds_token(extra[1]):
-            meant = "to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat"
-    else:
-        for pattern, words_for_it in WORDS:
-            message = re.sub(pattern, words_for_it, message)
-        message = message[:1].lower() + message[1:]
-    return UsageError(message, hint=meant_or(meant, hint))
+        return UsageError(f"unexpected argument: {extra[1]}", hint=_instead_of(extra[1], ctx, options, arguments))
+    for pattern, words_for_it in WORDS:
+        message = re.sub(pattern, words_for_it, message)
+    return UsageError(message[:1].lower() + message[1:], hint=_help_of(ctx))
 
 
-def _no_such_option(typed: str, ctx: Any, options: Sequence[str]) -> UsageError:
-    path, name = ctx.command_path.partition(" ")[2], typed.lstrip("-").upper().replace("-", "_")
-    meant, known = _meant_by(typed, path, options), variables_of(path) or BY_NAME
-    if path and not meant and (setting := next((n for n in known if name in (n, re.sub(BEFORE_NAME, "", n))), "")):
-        meant = f"set {setting} in the environment or in .env"
-    return UsageError(f"no such option: {typed}", hint=meant or _words_of(ctx))
+def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequence[str]) -> Step:
+    """Return what was probably meant by an argument that a command does not take."""
+    if "--pat" in options and holds_token(extra):
+        return meant_or("to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat", "")
+    path = ctx.command_path.partition(" ")[2]
+    for word in arguments if _other_word(extra, path, options) is None else ():
+        if option := _option_for(word, options, arguments):
+            better = [*(other for other in arguments if other != word), option, word]
+            _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
+            if not left and len({*order}) == len(order):
+                return f"did you mean {ctx.command_path} {shlex.join(better)}?"
+    flags = {name for param in ctx.command.params if getattr(param, "is_flag", False) for name in param.opts}
+    flag = next((word for word, value in pairwise(arguments) if value == extra and word in flags), "")
+    return _meant_by(extra, path, options) or (f"leave it out: {flag} takes no value" if flag else _words_of(ctx))
 
 
 def _words_of(ctx: Any) -> Command:

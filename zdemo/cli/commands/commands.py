@@ -9,8 +9,7 @@ import typer
 from zdemo.cli.app import COMMANDS, load
 from zdemo.cli.common_options import Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.usage import described, flag
-from zdemo.config.variables import BY_NAME, variables_of
+from zdemo.cli.usage import described, flag, settings_of
 
 SKILL = "Print the skill for coding agents: a SKILL.md on how to find out why a token is refused."
 
@@ -54,7 +53,7 @@ def _row(name: str, command: Any) -> dict[str, Any]:
         "summary": command.help.partition("\n")[0],
         "arguments": [facts for kind, facts in params if kind == "argument"],
         "options": [facts for kind, facts in params if kind == "option"],
-        "settings": [*BY_NAME] if "\nVariables: all" in command.help else variables_of(name.partition(" ")[0]),
+        "settings": [*settings_of(name, command)],
         "exit_codes": _exit_codes(command.help),
     }
 
