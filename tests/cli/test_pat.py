@@ -55,7 +55,7 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("call public", {"PAT": '"broken token"'}, 0, ""),
         ("call private", {"PAT": ""}, 1, "--pat"),
         ("introspect", {"PAT": ""}, 3, "--pat"),
-        (f"introspect --pat {__file__}", {}, 3, f"hint:  write --pat - < {__file__}"),
+        (f"introspect --pat @{__file__}", {}, 3, f"hint:  write --pat - < {__file__}"),
         ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
         (
             "role list --admin-pat $X",

@@ -105,6 +105,9 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
     [
         (("--env", "A={domian}", *START), 2, "unknown placeholder: {domian}", "did you mean {domain}?"),
         (("--env", "A={Domain}", *START), 2, "unknown placeholder: {Domain}", "did you mean {domain}?"),
+        (("--env", "A={ZITADEL_DOMAIN}", *START), 2, "placeholder: {ZITADEL_DOMAIN}", "did you mean {domain}?"),
+        ((*START, "{PORT}"), 2, "the command: unknown placeholder: {PORT}", "did you mean {port}?"),
+        ((*START, "--port"), 2, "the command ends with --port", "write --port {port}, without $"),
         (("--env", "A=${domain}", *START), 2, "${domain} is a shell's variable", "write {domain}"),
         (("--env", "A={issuer}/x", *START), 2, "unknown placeholder: {issuer}", "known: domain, client_id"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),

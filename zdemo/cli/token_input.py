@@ -70,8 +70,8 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
             token = utf8_text(sys.stdin.buffer.read(LONGEST_INPUT_BYTES)) if sys.stdin else ""
         except ValueError as error:
             raise MissingTokenError(f"the {what} {error}", hint="give it as UTF-8") from None
-    elif value and os.path.isfile(value):
-        instead = f"--env-file {shlex.quote(value)}" if ".env" in value else f"{option} - < {shlex.quote(value)}"
+    elif value and os.path.isfile(file := value.removeprefix("@")):  # curl's sign of a file
+        instead = f"--env-file {shlex.quote(file)}" if ".env" in file else f"{option} - < {shlex.quote(file)}"
         raise MissingTokenError(f"{option} names a file instead of the {what}: {value}", hint=f"write {instead}")
     if token is not None and not token.strip():
         raise MissingTokenError(f"the {what} is empty", hint=f"give the text of the {what}")

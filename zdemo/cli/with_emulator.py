@@ -171,10 +171,25 @@ def check_command(words: Sequence[str], texts: Iterable[str], *, instead: Comman
     variables(texts, dict.fromkeys(NAMES, ""))
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it like this: -- {as_typed(words)}")
+    for word in words:
+        check_placeholders(
+            "the command", word if word == "".join(word.split()) else ""
+        )  # a script's braces are its own
+    if words[-1] == "--port":
+        raise UsageError("the command ends with --port, without a value", hint="write --port {port}, without $")
     for name in SECRETS:
         if any(f"{{{name}}}" in word for word in words):
             hint = f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}"
             raise UsageError(f"{{{name}}} would show a secret in the list of processes", hint=hint)
+
+
+def check_placeholders(what: str, text: str, *, misspelled: bool = False) -> None:
+    """Raise UsageError for a placeholder in capitals, for a setting's name in its place and for a misspelled one."""
+    for word in re.findall(r"(?<![${]){(\w+)}", text):  # ${NAME} is a shell's
+        bare = re.sub("^(ZITADEL|ZDEMO)_", "", word).lower()
+        meant = bare if bare in NAMES else did_you_mean(word, NAMES) if misspelled else ""
+        if meant and word not in NAMES:
+            raise UsageError(f"{what}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
 
 
 def command_environment(screen: Screen, whose: str, given: Mapping[str, str]) -> dict[str, str]:
@@ -201,9 +216,7 @@ def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(f"invalid value for --env: {text} (NAME=TEXT)", hint=hint)
         if shells := re.search(rf"\$({PLACEHOLDER.pattern})", template):
             raise UsageError(f"--env {name}: {shells[0]} is a shell's variable", hint=f"write {shells[1]}")
-        for word in re.findall(r"(?<!\$){(\w+)}", template):  # ${NAME} is a shell's
-            if word not in NAMES and (meant := did_you_mean(word, NAMES)):
-                raise UsageError(f"--env {name}: unknown placeholder: {{{word}}}", hint=f"did you mean {{{meant}}}?")
+        check_placeholders(f"--env {name}", template, misspelled=True)
         if (alone := re.fullmatch(r"{([a-z_]+)}([/:]\S*)?", template)) and alone[1] not in NAMES:
             raise UsageError(f"--env {name}: unknown placeholder: {{{alone[1]}}}", hint=f"known: {', '.join(NAMES)}")
         given[name] = expanded([template], known)[0]
