@@ -140,8 +140,12 @@ OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {
     "looks elsewhere": (asked(), NO_ROLE, "why the API looks for .*only the emulator .* the role among the keys"),
     "says no scope": (asked(), UNCLEAR, "why the API looks for .* the role among the keys"),
     "looks elsewhere, it seems": (asked(), OF_ROLE, "most likely, the API looks for .* fix .* the role among the keys"),
+    "asks as another": (asked(is_another=True), NO_ROLE, "asks as the application another, and sees the roles of that"),
     "requires more": (asked(), OF_EMAIL, "for a reason of its own"),
     "does not ask": (None, INVALID, "did not ask (?!.*CLIENT_ID)(?!.*Console).* fix in the API, ask http://localhost"),
+    "sees no token": (None, (401, "Bearer", "no"), "did not ask .* fix in the API, take the token from the header"),
+    "says so": (None, (403, "", "Not authenticated"), "did not ask .* fix in the API, take the token from the header"),
+    "filters": (None, (403, "", "origin not allowed"), "did not ask .* fix check the API's log"),
     "reaches no ZITADEL": (None, (503, "", "away"), "why the API did not ask .* asks another ZITADEL, or none"),
     "remembers": (None, NO_ROLE, "why the API did not ask .* fix try again when that time is over"),
 }
@@ -154,6 +158,9 @@ def test_what_an_api_of_ones_own_asked_shows_its_fault(bare: Shell, planter: Pla
     def refuse(_: Received) -> Any:
         if question:
             parts = dict(question)
+            if parts.pop("is_another", False):
+                app = planter.app(planter.project())
+                parts["auth"] = app.client_id, app.client_secret
             url = planter.url.replace("localhost", parts.pop("host", "localhost")) + parts.pop("path")
             requests.post(url, timeout=5, **parts)
         return answer(json_body({"error": words}), status, headers={"WWW-Authenticate": challenge})

@@ -68,7 +68,7 @@ def call(
     [
         (replace(call(401), url=f"{ISSUER}/x"), "token", "call.is_zitadel"),
         (replace(call(401, INVALID), url=f"{ISSUER}/behind-the-same-proxy"), "token", None),
-        *((call(401, kind="text/plain", body=said, route=MESSAGES), "token", CREDENTIAL) for said in OTHERS),
+        *((call(401, kind="text/plain", body=body, route=MESSAGES), "token", CREDENTIAL) for body in OTHERS),
         (call(403, kind="text/html", body=CSRF_PAGE, route=MESSAGES), "token", CREDENTIAL),
         (call(403, kind="text/html", body=b"<p>enable cookies", route=MESSAGES), "token", None),
         (call(401, body=b"your session has expired", route=MESSAGES), "token", None),

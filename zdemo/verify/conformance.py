@@ -31,6 +31,7 @@ ZDEMO_ROUTE = "/api/private"
 ANOTHER_URL = "give --api a URL that requires a token"
 MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
 CHALLENGE = "answer 401 with WWW-Authenticate: Bearer (RFC 6750 section 3)"
+NOT_200 = "answer the refusal with 401 and WWW-Authenticate: Bearer, not with 200 and an error (RFC 6750 section 3)"
 ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
 REFUSALS, QUERY = "refusals", "query"  # groups of checks
 BY_ID = {case.id: case for case in CASES}
@@ -81,11 +82,17 @@ def _judged(target: Target, name: str) -> Finding:
     verdict = case.judge(asked := case.ask(target))
     if verdict.mark is Mark.PASS:
         return passed(verdict.seen)
-    what, fix = f"{verdict.seen}; expected: {case.must}", f"{case.fix} ({case.source})"
+    replies = asked if isinstance(asked, list) else [asked]
+    fix = NOT_200 if any(map(_says_error, replies)) else f"{case.fix} ({case.source})"
+    what = f"{verdict.seen}; expected: {case.must}"
     if case.group is Group.POLITE:
         return warned(what, fix)
-    severity = min(map(target.severity, asked if isinstance(asked, list) else [asked]))
+    severity = min(map(target.severity, replies))
     return failed(what, fix, *[MUST_REFUSE] * (severity is Severity.CRASH), severity=severity)
+
+
+def _says_error(reply: ApiReply) -> bool:
+    return reply.status < 300 and "error" in reply.json_object()
 
 
 @check("api.reachable", verdict="does not answer")
@@ -112,14 +119,10 @@ def _no_token(target: Target) -> Finding:
     reply, path = target.bare, _shown(target.api.path)
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     case = ApiCase(call=call, issuer=target.issuer_url)
-    if reply.status == 401 and not is_at_zitadel(case):
+    if (reply.status == 401 and not is_at_zitadel(case)) or _says_error(reply):
         return _judged(target, "correct.no_token")
     if reply.status < 300:
         what = f"{path} answers {reply.status} without a token: it is open to anyone"
-        if reply.json_object().get("error"):
-            return failed(
-                f"{path} answers {reply.status} without a token, and an error", CHALLENGE, severity=Severity.HOLE
-            )
         return failed(what, f"guard it, or {ANOTHER_URL}", severity=Severity.HOLE)
     if before := decide(BEHIND_NOTHING, case):
         return before

@@ -47,7 +47,9 @@ PASS_ON = (
 )
 UNCHANGED = "let the proxy in front of the API pass {} unchanged"
 TO_LOGIN = r"(?i)\b(log|sign)[-_]?(in|on)\b|\bauth\b|\bauthorize\b|\bsso\b|\boauth2?\b|[?&](next|return\w*|rd)="
-OTHER_CREDENTIAL = r"(?i)\b(x-)?api[-_ ]?key\b|\bcookies?\b|\bsession\b(?!.{0,5}expired)|\b[cx]srf\b"
+TAKE_FROM_HEADER = "in the API, take the token from the header field Authorization: Bearer"
+CSRF = r"(?i:\b[cx]srf\b)"
+OTHER_CREDENTIAL = r"(?i)\b(x-)?api[-_ ]?key\b|\bcookies?\b|\bsession\b(?!.{0,5}expired)|\b(log|sign)[- ]?in\b|" + CSRF
 LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
 NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
     "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
@@ -156,7 +158,7 @@ def _zdemos_page(case: ApiCase) -> Finding | None:
 
 @rule(when=lambda case: 300 <= case.status < 400)
 def _redirects_to_login(case: ApiCase) -> Finding | None:
-    target, location = redirected_to(case.answer, "")[0], case.answer.headers.get("location", "")
+    (target, _), location = redirected_to(case.answer, ""), case.answer.headers.get("location", "")
     own = url(case.answer).path.rstrip("/")
     if not re.search(TO_LOGIN, location) or (own and location.partition("?")[0].rstrip("/").endswith(own)):
         return None
@@ -189,6 +191,8 @@ def _login(case: ApiCase) -> Finding | None:
     cause = f"something at {case.host} asks for {asks} (401, {quoted(challenge, 60)}), not for a bearer token"
     candidates = ("a proxy in front of the API requires a login of its own", "the API takes no bearer tokens")
     fix = (proxy, f"correct {case.call.setting}, if it is another")
+    if case.is_other and scheme.lower() != "basic":
+        candidates, fix = candidates[::-1], (TAKE_FROM_HEADER, proxy)
     return Finding(id="call.login", cause=cause, candidates=candidates, fix=fix)
 
 
@@ -226,13 +230,13 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
 
 @rule(when=lambda case: case.status in (401, 403) and not (case.call.challenge or case.from_zdemo))
 def _other_credential(case: ApiCase) -> Finding | None:
-    match = re.search(OTHER_CREDENTIAL, case.answer.text[:MOST_READ])
-    is_csrf = bool(match and match[0].lower().endswith("csrf"))
-    if not match or (case.answer.media_type == "text/html" and not is_csrf):  # a page can name cookies by the way
+    names = CSRF if case.answer.media_type == "text/html" else OTHER_CREDENTIAL  # a page can name others by the way
+    match = re.search(names, case.answer.text[:MOST_READ])
+    if not match:
         return None
+    is_csrf = re.fullmatch(CSRF, match[0])
     cause = f"the API requires another credential than a bearer token, as its answer says: {match[0]}"
-    header = "in the API, take the token from the header field Authorization: Bearer"
-    fix = "in the API, exempt the route from CSRF protection, which cookies need" if is_csrf else header
+    fix = "in the API, exempt the route from CSRF protection, which cookies need" if is_csrf else TAKE_FROM_HEADER
     curl = replace(case.call.command, option=f"{case.call.command.option} --curl".strip(), does="to add it by hand")
     return Finding(id="call.other_credential", cause=cause, likely=True, fix=(fix,), otherwise=(curl,))
 

@@ -10,6 +10,7 @@ from zdemo.diagnosis.rules.api_response import (
     CHANGED,
     GET_JWT,
     NGINX,
+    TAKE_FROM_HEADER,
     VERIFIES_JWTS,
     ApiCase,
     code_of,
@@ -47,6 +48,10 @@ LOOK_THERE = f"in the API, look for the role among the keys of the claim {ROLES_
 READ_RIGHTLY = (
     "correct how the API reads that answer: active is true, aud a list, exp in seconds, a PAT has no client_id, "
     f"and the roles are the keys of {ROLES_CLAIM}"
+)
+NOTHING_SEEN = (  # in the words of Django REST framework, FastAPI and others
+    r"(?i)not authenticated|not provided|\b(missing|no) \w* ?(token|header|credentials)"
+    r"|(token|header|credentials)\W+(is |are )?(missing|required)"
 )
 NOT_THERE = "which does not exist"
 ABOUT_ROLES = r"(?i)\brole|scope|permission|forbidden|denied|allowed|authori[sz]|^\s*$"  # of an API's own words
@@ -257,12 +262,16 @@ def _asked_elsewhere(case: ApiCase, questions: Iterable[ApisQuestion]) -> Findin
 
 def _not_asked(case: ApiCase, emulator: str) -> Finding:
     """Return that the API did not ask: a refused role then comes from an earlier answer."""
-    verifies = VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE
-    others = (CHANGED,) if case.from_zdemo else (UNREACHED, NO_ANSWER) if case.failed else (verifies, A_GATEWAY)
-    cause, candidates = f"the API did not ask {emulator} about this token", (OTHER_ZITADEL, *others, REUSES)
+    first, fix, verifies = OTHER_ZITADEL, ASK.format(case.issuer), VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE
+    others = (CHANGED,) if case.from_zdemo else (UNREACHED, NO_ANSWER) if case.failed else (verifies, A_GATEWAY, REUSES)
     if case.code == "insufficient_scope":
-        candidates = (REUSES, *candidates[:-1])
-    fix = WAIT if candidates[0] == REUSES else ASK.format(case.issuer)
+        first, fix = REUSES, WAIT
+    elif not case.code and (case.call.challenge or re.search(NOTHING_SEEN, case.words)):  # RFC 6750 §3.1
+        first, fix = "the API does not see the token: a proxy removes it, or the API looks elsewhere", TAKE_FROM_HEADER
+    elif case.status == 403:
+        first, fix = A_GATEWAY, LOG_NAMES_IT
+    candidates = tuple(dict.fromkeys((first, OTHER_ZITADEL, *others)))
+    cause = f"the API did not ask {emulator} about this token"
     return Finding(id="call.disagrees", cause=cause, candidates=candidates, fix=(fix,))
 
 
