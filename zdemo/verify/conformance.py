@@ -66,10 +66,10 @@ class Target(VerifyRun):
     def severity(self, reply: ApiReply) -> Severity:
         """Return how bad a wrong answer is to a request that must be refused, as a redirect without a token does."""
         bare, location = self.bare, reply.headers.get("location")
+        if 400 <= reply.status < 500:
+            return Severity.FORM
         refuses = reply.status == bare.status >= 300 and location == bare.headers.get("location")
-        if reply.let_in and not refuses:
-            return Severity.HOLE
-        return Severity.FORM if reply.status < 500 else Severity.CRASH
+        return Severity.CRASH if not reply.let_in else Severity.FORM if refuses else Severity.HOLE
 
     def close(self) -> None:
         """Close the connections."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.new_dotenv import completion
-from zdemo.diagnosis.evidence import NOTHING, Evidence
+from zdemo.diagnosis.evidence import NOT_ASKED, NOTHING, Evidence
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, Severity, quoted
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.token_form import TokenForm, token_form
@@ -106,6 +106,11 @@ class ApiCase:
             is_page=self.call.is_page and not code and not is_other,
             failed=answer.status in GATEWAY_STATUSES,
         )
+
+    @property
+    def told(self) -> Introspection:
+        """What ZITADEL says about the token, nothing where it was not asked."""
+        return self.introspection or NOT_ASKED
 
     @property
     def words(self) -> str:

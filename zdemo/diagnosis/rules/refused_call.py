@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, ApisQuestion, Probe, active_token
+from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
     CHANGED,
@@ -36,11 +36,7 @@ COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN 
 SEND_FORM = "in the API, send a form with the token to {}, with CLIENT_ID and CLIENT_SECRET as Basic credentials"
 ASK = "in the API, ask {} (ZITADEL_DOMAIN)"
 NO_INSTANCE = "no instance for host"  # how the emulator's reason begins where a request names another host
-OTHER_ENDPOINTS = {  # that an API may ask about a token, and what each of them does instead
-    USERINFO_PATH: "which knows neither the roles of a PAT nor whether a token is for this API",
-    TOKEN_PATH: "which issues tokens",
-    KEYS_PATH: "for the keys of JWTs, and this token is opaque (not a JWT)",
-}
+NOT_TOLD = "which does not tell whether a token is for this API, and has no roles of a PAT"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
@@ -103,12 +99,8 @@ def by_its_code(case: ApiCase) -> Finding:
 # --- the API's answer, compared with the investigation's finding
 
 
-def _send_form(case: ApiCase) -> str:
-    return SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
-
-
 def _roles(case: ApiCase) -> str:
-    return ", ".join(quoted(role, 60) for role in (case.introspection or NOT_ASKED).roles())
+    return ", ".join(quoted(role, 60) for role in case.told.roles())
 
 
 def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not say that the token is invalid
@@ -141,15 +133,14 @@ def _required(case: ApiCase) -> str:
 
 def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection is not None and _required(case) not in case.introspection.roles()
+    return is_own and case.introspection is not None and _required(case) not in case.told.roles()
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
 def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
-    token, roles = case.introspection or NOT_ASKED, _roles(case)
-    required = quoted(scope if scope and " " not in scope else "ROLE", 60)
-    grant = Command("role grant", (active_token(token, NO_SETTINGS).user, required))
+    required, roles = quoted(scope if scope and " " not in scope else "ROLE", 60), _roles(case)
+    grant = Command("role grant", (active_token(case.told, NO_SETTINGS).user, required))
     is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
     has = f"only {roles}" if roles else "no role"
     cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
@@ -160,7 +151,7 @@ def _lacks_role(case: ApiCase) -> Finding:
 
 
 def _own_rules(case: ApiCase) -> Finding | None:
-    if not case.introspection or case.here or case.code == "insufficient_scope" or not _is_own_refusal(case):
+    if case.code == "insufficient_scope" or not _is_own_refusal(case):
         return None  # a role that the token has is one that the API does not see
     roles, candidates = _roles(case), [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
     if case.status == 401 or case.answer.media_type == "text/html":
@@ -175,52 +166,46 @@ def _own_rules(case: ApiCase) -> Finding | None:
 
 def _is_pat(case: ApiCase) -> Finding | None:
     is_resource = "resource_metadata=" in (case.call.challenge.text if case.call.challenge else "")
-    if case.here or case.code != "invalid_token" or not is_resource or not case.introspection:
-        return None
-    return None if "client_id" in case.introspection.claims else pat_at_resource(likely=True)
+    is_pat = "client_id" not in case.told.claims
+    return pat_at_resource(likely=True) if is_resource and is_pat and case.code == "invalid_token" else None
 
 
 def _actor(case: ApiCase) -> Finding | None:
-    if case.here or case.code != "invalid_token" or not (case.introspection and case.introspection.actor):
+    if case.code != "invalid_token" or not case.told.actor:
         return None
-    cause = f"the API does not allow user {quoted(case.introspection.actor, 60)} to impersonate the token's user"
+    cause = f"the API does not allow user {quoted(case.told.actor, 60)} to impersonate the token's user"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
 def _audience_or_issuer(case: ApiCase) -> Finding | None:
-    token, words = case.introspection, case.words
-    if case.here or case.from_zdemo or not token:
-        return None
+    words = "" if case.from_zdemo else case.words
     if re.search(r"(?i)audience|\baud\b", words):
-        cause = f"the API refuses the token's audience, which is a list: {shown_list([*token.audience])}"
+        cause = f"the API refuses the token's audience, which is a list: {shown_list([*case.told.audience])}"
         fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
     elif re.search(r"(?i)issuer|\biss\b", words):
-        issuer = quoted(token.text("iss"), 60)
-        cause, fix = f"the API refuses the token's issuer, {issuer}", "in the API, require exactly this issuer"
+        cause = f"the API refuses the token's issuer, {quoted(case.told.text('iss'), 60)}"
+        fix = "in the API, require exactly this issuer"
     else:
         return None
     return Finding(id="call.own_rules", cause=cause, fix=(fix,))
 
 
-def _is_accepted_here(case: ApiCase) -> bool:
-    return case.is_other and case.introspection is not None and case.here is None
-
-
-@rule(Probe.APIS_QUESTION, when=_is_accepted_here)
+@rule(Probe.APIS_QUESTION, when=lambda case: case.is_other)
 def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     """Judge by what the API asked zdemo's emulator: its question is wrong, or what it does with the answer."""
     questions, emulator = case.evidence.apis_questions, f"the emulator at {case.issuer}"
     if questions is None:
         return None
     sent, asked = masked(case.token or ""), [each for each in questions if each.path == INTROSPECTION_PATH]
+    if lost := next((each for each in questions if each.reason.startswith(NO_INSTANCE)), None):
+        cause = f"{emulator} refuses the API's question at {lost.path}: {lost.reason}"
+        return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(ASK.format(case.issuer),))
     if not asked:
         return _asked_elsewhere(case, questions) or _not_asked(case, emulator)
     question = next((each for each in reversed(asked) if each.token == sent), asked[-1])
     if question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
-        fix = COMPARE_CLIENT if question.about_client else _send_form(case)
-        if question.reason.startswith(NO_INSTANCE):
-            fix = ASK.format(case.issuer)
+        fix = COMPARE_CLIENT if question.about_client else SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
     elif question.token != sent:
         reason = question.reason or "which is active"
         cause = f"the API asks {emulator} about another text than the token: {question.token}, {reason}"
@@ -248,15 +233,13 @@ def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestio
 
 def _asked_elsewhere(case: ApiCase, questions: Iterable[ApisQuestion]) -> Finding | None:
     """Return what the API asked in place of the introspection: most likely, since a request may be of another."""
+    others = USERINFO_PATH, TOKEN_PATH, *((KEYS_PATH,) if case.form.is_opaque else ())
     for question in questions:
-        what = NOT_THERE if question.status in (404, 405) else OTHER_ENDPOINTS.get(question.path)
-        is_others = question.token not in ("", masked(case.token or ""))
-        if not what or is_others or (question.path == KEYS_PATH and not case.form.is_opaque):
-            continue
-        cause, fix = f"the API asks {case.issuer}{question.path}, {what}", _send_form(case)
-        if question.reason.startswith(NO_INSTANCE):
-            cause, fix = f"the API asks the emulator at {question.path}: {question.reason}", ASK.format(case.issuer)
-        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))
+        is_there, is_others = question.status not in (404, 405), question.token not in ("", masked(case.token or ""))
+        if (question.path in others or not is_there) and not is_others:
+            cause = f"the API asks {case.issuer}{question.path}, {NOT_TOLD if is_there else NOT_THERE}"
+            fix = SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
+            return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))
     return None
 
 
@@ -282,8 +265,8 @@ def _says_expired(case: ApiCase) -> bool:
 
 def _apis_clock(case: ApiCase) -> Finding | None:
     """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
-    token, challenge = case.introspection, case.call.challenge
-    if case.here or case.code != "invalid_token" or token is None or challenge is None:
+    token = case.told
+    if case.code != "invalid_token":
         return None
     here, there = case.evidence.answer(Probe.TOKEN).date or 0, case.answer.date or 0  # 0: unknown
     late = token.expires_at is not None and there >= token.expires_at > here > 0
@@ -298,7 +281,7 @@ def _apis_clock(case: ApiCase) -> Finding | None:
 
 
 def _expired_though_it_never_does(case: ApiCase) -> Finding | None:
-    if case.here or not case.introspection or not _says_expired(case):
+    if not _says_expired(case):
         return None
     cause = f"the API receives another token than this one, which never expires: {CHANGED}"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=(LET_THROUGH, API_LOG))
@@ -358,17 +341,15 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     )
 
 
-COMPARED = table(
+ACCEPTED_HERE = table(
     replace(_lacks_role, when=(_lacks_a_role, lambda case: bool(_required(case) or not _roles(case)))),
-    _is_pat,
-    _actor,
-    _audience_or_issuer,
-    _apis_clock,
-    _by_the_emulators_record,
-    _lacks_role,
+    *(_is_pat, _actor, _audience_or_issuer, _apis_clock, _by_the_emulators_record, _lacks_role),
     _expired_though_it_never_does,
-    _api_cannot_ask,
-    _by_the_api_alone,
-    _own_rules,
-    _compared,
+    when=lambda case: case.introspection is not None and case.here is None,
+)
+COMPARED = (
+    *ACCEPTED_HERE,
+    *table(_api_cannot_ask, _by_the_api_alone),
+    *table(_own_rules, when=lambda case: case.here is None),
+    *table(_compared),
 )
