@@ -1,4 +1,4 @@
-"""The catalogue of faults: the token, and the role that it lacks."""
+"""The catalogue of faults: the token, the role that it lacks, and a PAT at a protected resource."""
 
 import datetime
 import re
@@ -13,7 +13,10 @@ from tests.support.secret_forms import jwe
 from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
+from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 from zdemo.setup.state_file import read_state
 
 CANDIDATES = ("deleted", "expired", "deactivated or locked", "reactivated since", "another ZITADEL")
@@ -212,6 +215,28 @@ def test_a_call_that_is_refused_for_its_role_asks_zitadel_little(bare: Shell, pl
         call(bare, administered(planter.url, ZDEMO_API_URL=api) | {"PAT": token}, "scoped")
         by_the_api = 1
         assert len(planter.emulator.requests) - by_the_api <= MOST_REQUESTS_OF_A_REFUSED_CALL
+
+
+def test_a_pat_is_named_by_all_commands_and_call_sends_an_issued_token(bare: Shell, planter: Planter) -> None:
+    resource = {"ZITADEL_PROJECT_ID": PROJECT_ID, "ZDEMO_RESOURCE": "https://api.example.com"}
+    env = settings(planter.url, **resource)
+    for output in both(bare, env, "token.active"):
+        output.names("is a PAT", "protected resource", "zdemo token").never("most likely")
+    introspect(bare, env | {"ZITADEL_PROJECT_ID": "3" * 18}).names("ZITADEL_PROJECT_ID is another").never("is a PAT")
+    with serving(create_app(Settings.from_env(env))) as port:
+        env["ZDEMO_API_URL"] = f"http://127.0.0.1:{port}"
+        account = {"ZDEMO_USER_CLIENT_ID": READER.username, "ZDEMO_USER_CLIENT_SECRET": READER.secret}
+        sent = bare("call", "scoped", **env, **account)
+        assert (sent.code, "from the service account" in sent.out) == (0, True), sent.all
+        for more in ({}, {"ZDEMO_RESOURCE": ""}):  # also if only the API is known to be one
+            output = call(bare, env | more, "scoped").names("401", "is a PAT", "zdemo token")
+            assert ("most likely" in output.blamed) is bool(more)
+            examined = bare("doctor", "--api", f"{env['ZDEMO_API_URL']}/api/private", "--json", **env | more)
+            assert [check["finding"] for check in examined.document["checks"] if check["finding"]] == ["token.is_pat"]
+        url, wrong = f"{env['ZDEMO_API_URL']}/api/private", {"ZDEMO_USER_CLIENT_SECRET": "x"}
+        assert [bare("doctor", "--api", url, **env, **account | more).code for more in ({}, wrong)] == [0, 1]
+        visitor = {"ZDEMO_VISITOR_PAT": VISITOR.pat}
+        call(bare, env | account | visitor, "scoped", "--as", "visitor").names("ZDEMO_VISITOR_PAT", "is a PAT")
 
 
 # Not faults

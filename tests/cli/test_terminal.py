@@ -1,15 +1,21 @@
-"""What a person at a terminal sees: colours where they are welcome, a spinner that leaves nothing behind."""
+"""What a person at a terminal sees: colours where they are welcome, whole words and commands, a spinner."""
 
+import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+from tests.server.test_logs import Terminal
 from tests.support.cli import COMMAND, Shell, at_terminal
 from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.upstream import after, answer, json_body, upstream
+from zdemo.cli.layout import GLUE, behind, wrapped
 from zdemo.emulator import VISITOR
-from zdemo.text.columns import cells
+from zdemo.errors.steps import Command, Step, in_lines, in_words
+from zdemo.errors.steps import Shell as ShellLine
+from zdemo.text.columns import cells, shows_colour
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -78,3 +84,47 @@ def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> 
 
 def test_words_stand_for_signs_where_the_encoding_has_none(shell: Shell) -> None:
     assert shell.in_new_process("doctor", "--only", "settings", PYTHONIOENCODING="ascii").out[:3] == "ok "
+
+
+COMMANDS: tuple[Step, ...] = (
+    Command("role grant", ("reader", "read:messages")),
+    Command("role revoke", ("Ada L", "read:messages")),
+    Command("call scoped", env_file=Path("sub folder/my.env")),
+    ShellLine("export REQUESTS_CA_BUNDLE=FILE"),
+    ShellLine("unset ZITADEL_DOMAIN"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=in_words)
+def test_a_command_is_never_cut(command: Step) -> None:
+    words = in_words(command)
+    for before in range(12):
+        lines = wrapped(f"{'so ' * before}do {in_lines(command, GLUE)} and then look at it again", 49)
+        assert any(words in line for line in lines)
+        assert max(map(len, lines)) <= max(49, len(words))
+    lines = behind("  fix         ", f"run {in_lines(command, GLUE)} now", 20)
+    assert words in lines or cells(words) <= 20, "what is longer than the line stands alone, at the left"
+
+
+def test_a_remark_stands_below_what_is_pasted() -> None:
+    lines = behind("next  ", in_lines(Command("introspect", does="what ZITADEL says"), GLUE), 80)
+    assert lines == ["next  zdemo introspect", "        what ZITADEL says"]
+
+
+ROWS: list[tuple[dict[str, str], bool, bool]] = [  # at a terminal, and elsewhere
+    ({}, True, False),
+    ({"NO_COLOR": "0"}, False, False),
+    ({"NO_COLOR": ""}, True, False),
+    ({"FORCE_COLOR": "1"}, True, True),
+    ({"FORCE_COLOR": "0"}, True, False),
+    ({"CLICOLOR_FORCE": "1"}, True, True),
+    ({"CLICOLOR": "0"}, False, False),
+    ({"TERM": "dumb"}, False, False),
+    ({"NO_COLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1"}, False, False),
+    ({"CLICOLOR": "0", "TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
+]
+
+
+@pytest.mark.parametrize(("variables", "terminal", "elsewhere"), ROWS)
+def test_the_first_rule_that_applies_decides(variables: dict[str, str], terminal: bool, elsewhere: bool) -> None:
+    assert (shows_colour(Terminal(), variables), shows_colour(io.StringIO(), variables)) == (terminal, elsewhere)
