@@ -213,27 +213,21 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "used", "problem"),
+    ("url", "used", "problem"),
     [
-        ("/v1/", "/v1", ""),
-        ("/api", "/api", ""),
-        ("/v1/api/private-scoped/", "/v1", "has the path of a route"),
-        ("/a;b", "", "has a path"),
-        ("/v1?x=1", "/v1", "has a query or fragment"),
+        ("https://api.example/v1/", "https://api.example/v1", ""),
+        ("https://api.example/v1/api/private-scoped/", "https://api.example/v1", "has the path of a route"),
+        ("https://api.example/a;b", "https://api.example", "has a path"),
+        ("https://api.example/v1?x=1", "https://api.example/v1", "has a query or fragment"),
+        ("http://0.0.0.0:15000", "http://localhost:15000", "would send tokens and secrets over plain http"),
     ],
 )
-def test_an_api_may_be_below_a_path_but_its_address_is_no_route(path: str, used: str, problem: str) -> None:
-    values, address = {"ZDEMO_API_URL": f"https://api.example{path}"}, f"https://api.example{used}"
+def test_an_api_may_be_below_a_path_but_its_address_is_no_route(url: str, used: str, problem: str) -> None:
     if problem:
-        assert problems_of(ClientSettings.from_env, values)[0].startswith(f"ZDEMO_API_URL {problem}")
-        values = {"ZDEMO_API_URL": address}  # the corrected one
-    assert ClientSettings.from_env(values).api_url == address
-
-
-def test_the_address_at_which_servers_listen_is_no_address_to_call() -> None:
-    with pytest.raises(SettingsError) as wrong:
-        ClientSettings.from_env({"ZDEMO_API_URL": "http://0.0.0.0:15000"})
-    assert wrong.value.hint.startswith("ZDEMO_API_URL=http://localhost:15000")
+        with pytest.raises(SettingsError, match=f"ZDEMO_API_URL {problem}") as wrong:
+            ClientSettings.from_env({"ZDEMO_API_URL": url})
+        assert wrong.value.hint.split("; ")[0] == f"ZDEMO_API_URL={used}"
+    assert ClientSettings.from_env({"ZDEMO_API_URL": used if problem else url}).api_url == used
 
 
 DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
