@@ -50,8 +50,7 @@ def test_as_asks_about_the_token_of_another_user(shell: Shell) -> None:
     ],
 )
 def test_the_first_lines_name_user_and_actor(shell: Shell, changed: dict[str, object], first: str, who: str) -> None:
-    with upstream(claims(sub="7", **changed)) as zitadel:
-        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(claims(sub="7", **changed), "introspect")
     assert (ran.code, ran.out.splitlines()[1]) == (0, f"{first:<12}  {who}")
 
 
@@ -61,15 +60,13 @@ def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell
     sent = requests.post(url, data={"token": READER.pat}, auth=own, timeout=PATIENCE_SECONDS).content
     assert (ran.code, ran.out.encode(), ran.err) == (0, sent, "")
     strange = b'{"active": true,\t"aud":["1"] , "z":1.00, "a":"\xc3\xbc\\u00fc"}\n'
-    with upstream(raw(http(strange))) as zitadel:
-        assert own_shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url, LC_ALL="C").out.encode() == strange
+    assert own_shell.beside(raw(http(strange)), "introspect", "--json", LC_ALL="C").out.encode() == strange
 
 
 def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
     odd = "\x7f \x9b31m \u202e\u2066 \U0001f600 \ue000 \U000e0001"  # DEL, C1, bidi, a pair, private use, a tag
     sent = json.dumps({"active": True, "odd": odd}, ensure_ascii=False, separators=(",\r\n\t", " : ")).encode()
-    with upstream(raw(http(b"\xef\xbb\xbf" + sent))) as zitadel:
-        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(raw(http(b"\xef\xbb\xbf" + sent)), "introspect", "--json")
     assert (ran.code, ran.document["odd"]) == (0, odd)
     assert all(c in "\n\t" or unicodedata.category(c)[0] != "C" for c in ran.out)
 
@@ -79,8 +76,7 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
     assert (ran.code, ran.out, ran.err) == (1, '{"active":false}\n', "")
     ran = shell("introspect", "--json", **WRONG)
     assert (ran.code, ran.document, "CLIENT_SECRET" in ran.err) == (1, {"error": "unauthorized_client"}, True)
-    with upstream(raw(http('{"active":true,"a":"\u1b1b\u5b5b"}'.encode("utf-16")))) as zitadel:
-        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(raw(http('{"active":true,"a":"\u1b1b\u5b5b"}'.encode("utf-16"))), "introspect", "--json")
     assert (ran.code, ran.document["finding"], "is not a ZITADEL" in ran.err) == (4, "zitadel.other_server", True)
 
 
@@ -122,8 +118,7 @@ def test_the_exit_code_says_whether_it_is_active_or_has_the_role(
     ],
 )
 def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, changed: dict[str, object]) -> None:
-    with upstream(claims(**changed)) as zitadel:
-        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(claims(**changed), "introspect")
     assert (ran.code, set(ran.all) & CONTROLS) == (0, set())
 
 
@@ -193,9 +188,7 @@ def test_a_jwt_is_compared_with_the_settings(shell: Shell, changed: dict[str, ob
 
 
 def test_a_token_that_has_expired_by_its_claims_or_has_no_expiry(shell: Shell) -> None:
-    with upstream(claims(exp=int(time.time()) - 5)) as zitadel:
-        ran = shell("introspect", "--require", "read:messages", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(claims(exp=int(time.time()) - 5), "introspect", "--require", "read:messages")
     assert (ran.code, "expired" in ran.out) == (1, True)
-    with upstream(answer(json_body({"active": True, "sub": "1", "aud": ["1"]}))) as zitadel:
-        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    ran = shell.beside(answer(json_body({"active": True, "sub": "1", "aud": ["1"]})), "introspect")
     assert (ran.code, ran.out.splitlines()[0]) == (0, "active        yes, without an expiry")

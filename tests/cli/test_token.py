@@ -130,8 +130,7 @@ def test_what_is_missing_or_refused_is_named(reader: Shell, shell: Shell) -> Non
     ],
 )
 def test_what_is_not_a_token_is_never_printed(reader: Shell, body: object, status: int) -> None:
-    with upstream(answer(json_body(body), status)) as zitadel:
-        ran = reader("token", ZITADEL_DOMAIN=zitadel.url)
+    ran = reader.beside(answer(json_body(body), status), "token")
     assert (ran.code, ran.out, "ZITADEL_DOMAIN" in ran.err, "\x1b" in ran.all) == (4, "", True, False)
 
 
@@ -169,8 +168,7 @@ def test_a_device_shows_its_address_and_its_code(shell: Shell) -> None:
     started = {"device_code": "d", "user_code": "BCDF-GHJK", "verification_uri": "http://z.example/device"}
     token = {"access_token": "x" * 20, "token_type": "Bearer", "expires_in": 3600}
     told = {"/oauth/v2/device_authorization": started, "/oauth/v2/token": token}
-    with upstream(depending(lambda request: answer(json_body(told[request.target])))) as zitadel:
-        ran = shell("token", "--device", ZITADEL_DOMAIN=zitadel.url, **APP)
+    ran = shell.beside(depending(lambda request: answer(json_body(told[request.target]))), "token", "--device", **APP)
     assert (ran.code, ran.out) == (0, "x" * 20 + "\n")
     assert ran.lines[:3] == [
         "open this address in any browser:",

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from tests.support.processes import LONGEST_SECONDS, ROOT, forker, process_of, running_process
 from tests.support.served import Served, answering
-from tests.support.upstream import free_port
+from tests.support.upstream import Behaviour, free_port, upstream
 from zdemo.cli.layout import BELOW
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
@@ -102,6 +102,11 @@ class Shell:
         """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
         texts = [os.fsdecode(argument) for argument in arguments]
         return _ran(process_of(texts).run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin)))
+
+    def beside(self, zitadel: Behaviour, *arguments: str, **env: str) -> Ran:
+        """Run ``zdemo`` with a server in place of ZITADEL."""
+        with upstream(zitadel) as server:
+            return self(*arguments, ZITADEL_DOMAIN=server.url, **env)
 
     def in_new_process(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
