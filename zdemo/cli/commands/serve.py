@@ -104,9 +104,7 @@ def serve(
         screen = _JsonLogScreen(redaction=screen.redaction)
     if emulator:
         common_options.check_exposure(screen, host, expose=expose_emulator)
-        with suppress(ValueError):  # of a wrong port
-            emulator_port = emulator_port or urlsplit(emulator_in(environment)).port
-        emulator_port = emulator_port or EMULATOR_PORT
+        emulator_port = emulator_port or _port_of_emulator(environment)
         if port == emulator_port:
             raise UsageError(common_options.SAME_PORT.format(port), hint="change --emulator-port")
         environment = _with_emulator(environment, emulator_port)
@@ -130,6 +128,12 @@ def serve(
         worker = replace(worker, denied_as=denied_as if forward_auth else None)
         page = _page_options(place, environment, settings)
         _serve(worker, page, listener, workers=workers, pin=workers > 1 if pin is None else pin)
+
+
+def _port_of_emulator(environment: Environment) -> int:
+    with suppress(ValueError):  # of a wrong port
+        return urlsplit(emulator_in(environment)).port or EMULATOR_PORT
+    return EMULATOR_PORT
 
 
 def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, workers: int, pin: bool) -> None:
