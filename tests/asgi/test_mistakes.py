@@ -222,9 +222,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "a decorator": (lambda: needs(view), "Depends(requires_token("),
     "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
     "a guard that is called again": (lambda: Depends(requires_reader()), "Depends(requires_token("),
-    "a role by position": (lambda: needs("read:messages"), "Depends(requires_token("),
     "what could be a token by position": (lambda: needs(READER.pat), "Depends(requires_token("),
-    "roles by position": (lambda: needs(["a"]), "Depends(requires_token("),
     "roles and a request": (lambda: needs(Request({"type": "http"}), role="a"), "await requires_reader(request)"),
     "a guard of a part of a parameter": (
         lambda: _parameter(Annotated[str, requires_reader] | None),
@@ -246,8 +244,6 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: TestClient(with_role(FastAPI(dependencies=[Depends(flasks_requires_token(role="a"))]))).get("/x"),
         "write from zdemo.asgi import requires_token",
     ),
-    "a function": (lambda: protect(view), "write protect(app) with the app itself"),  # type: ignore[type-var]  # the mistake
-    "the class of an app": (lambda: guarded(FastAPI), "write protect(FastAPI(...))"),
     "a router": (lambda: guarded(APIRouter()), "write protect(app) with the app itself, not a router"),
     **{
         f"the argument {name}": (partial(_protected, name, value), hint)

@@ -164,13 +164,10 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
     "a scope as a role": (lambda: requires_token(role=f"{ROLE_SCOPE}a"), 'write the key alone: "a"'),
     "what could be a token by position": (lambda: requires_token(READER.pat), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
-    "roles by position": (lambda: requires_token(["a"]), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
-    "what a route returns": (lambda: requires_token()(None), "write @requires_token("),  # type: ignore[call-overload]  # the mistake
     "the roles of a blueprint": (lambda: requires_token(role="a")(Blueprint("a", "a")), "blueprint.before_request("),  # type: ignore[call-overload]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
-    "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
     "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]  # the mistake
     "an open view with parentheses": (open_route, "above a view, without parentheses"),
     "a guard that is called again": (requires_token(role="a"), "write @requires_token("),
@@ -178,13 +175,12 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
     "a view that is open too late": (lambda: (requires_token(view := _view()), open_route(view)), "remove one of them"),
     "a blueprint": (lambda: protect(Blueprint("a", "a")), "blueprint.before_request(requires_token("),  # type: ignore[arg-type]  # the mistake
-    "the application inside an app": (lambda: protect(Flask("own").wsgi_app), "write protect(app) with the app itself"),  # type: ignore[arg-type]  # the mistake
     "a setting as an argument": (lambda: protect(Flask("own"), domain="x"), "set ZITADEL_DOMAIN in"),  # type: ignore[arg-type]  # the mistake
     "the address of an introspector": (
         lambda: protect(Flask("own"), settings_for("http://127.0.0.1:9"), "http://127.0.0.1:9"),  # type: ignore[arg-type]  # the mistake
         "leave it out",
     ),
-    "the class of an app": (lambda: protect(Flask), "write protect(Flask(...))"),  # type: ignore[arg-type]  # as people write
+    "the class of an app": (lambda: protect(Flask), "write protect(app) with the app itself"),  # type: ignore[arg-type]  # as people write
     "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
 }
 

@@ -198,13 +198,12 @@ class Guard:
             settings = f"set {setting} in the environment or .env, or {GIVE_SETTINGS}" if setting else some
             why = WRITE_LISTS if name in ("any_of", "all_of") else settings
             raise GuardError(f"protect has no argument {name}", hint=why or f"it takes {', '.join(ARGUMENTS)}")
-        if isclass(app):
-            raise GuardError("protect takes an app, not a class", hint=f"write protect({app.__name__}(...))")
         if not isinstance(app, kind):
             own, *packages = (it.__module__.partition(".")[0] for it in (kind, *type(app).__mro__))
             other = next((FACES[package] for package in packages if package in FACES and package != own), "")
             hint = f"write from {other} import protect, requires_token" if other else hint
-            raise GuardError(f"protect needs an app of {kind.__name__}, not {type(app).__name__}", hint=hint)
+            what = f"the class {app.__name__}" if isclass(app) else type(app).__name__
+            raise GuardError(f"protect needs an app of {kind.__name__}, not {what}", hint=hint)
 
     def opens(self, path: str) -> bool:
         """Tell whether a path is open unless it ``is_ambiguous``; log one that differs in the last slash alone."""

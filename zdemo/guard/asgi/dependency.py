@@ -25,8 +25,8 @@ except ImportError:  # Starlette alone: then nobody asks for these
     MODEL = None
 
 AS_DEPENDENCY = 'Annotated[Introspection, Depends(requires_token(role="read:messages"))]'
-ONCE = 'write requires_reader = requires_token(role="read:messages") once, then await requires_reader(request)'
-WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
+WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, "
+WRITE_IT += 'write requires_reader = requires_token(role="read:messages") once, then await requires_reader(request)'
 
 
 class TokenDependency(Depends, SecurityBase):
@@ -66,12 +66,10 @@ class TokenDependency(Depends, SecurityBase):
         if security_scopes and security_scopes.scopes:
             hint = f"write requires_token(all_of={security_scopes.scopes}) instead"
             raise GuardError("Security(..., scopes=[...]) checks no role", hint=hint)
-        if connection is UNSET and (in_request.get() or self._roles != NO_ROLE):
+        if roles if connection is not UNSET else in_request.get() or self._roles != NO_ROLE:
             raise GuardError("requires_token(...) is called inside a request, or a second time", hint=WRITE_IT)
         if connection is UNSET:
             return TokenDependency(required_roles(**roles))
-        if roles:
-            raise GuardError("requires_token takes either roles or a request", hint=ONCE)
         if HTTPConnection not in type(connection).__mro__:  # isinstance takes longer: this is an abstract class
             raise GuardError(f"requires_token takes a request, not {type(connection).__name__}", hint=WRITE_IT)
         call = connection.scope.get(SCOPE_KEY)
