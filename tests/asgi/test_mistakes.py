@@ -219,7 +219,6 @@ def _protected(name: str, value: Any) -> None:
 
 
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
-    "a decorator": (lambda: needs(view), "Depends(requires_token("),
     "a decorator with a role": (lambda: needs(role="a")(view), "await requires_reader(request)"),
     "a guard that is called again": (lambda: Depends(requires_reader()), "Depends(requires_token("),
     "what could be a token by position": (lambda: needs(READER.pat), "Depends(requires_token("),
@@ -236,10 +235,6 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an Introspection as the response": (lambda: FastAPI().get("/", response_model=Introspection)(view), "return the"),
     "an app of Flask": (lambda: guarded(Flask(__name__)), "write from zdemo.server import protect"),
-    "an app inside middleware": (
-        lambda: guarded(CORSMiddleware(FastAPI(), allow_origins=["*"])),
-        "write protect(app) with the app itself",
-    ),
     "a guard of Flask": (
         lambda: TestClient(with_role(FastAPI(dependencies=[Depends(flasks_requires_token(role="a"))]))).get("/x"),
         "write from zdemo.asgi import requires_token",
