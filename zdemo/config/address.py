@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.parsers import InvalidValue, corrected
+from zdemo.config.parsers import VALUE_ITSELF, InvalidValue, corrected
 from zdemo.errors.problem import Problem, ProblemKind
 from zdemo.errors.steps import SetVariable, Shell, UnsetVariable
 from zdemo.serving.loopback import HIGHEST_PORT, is_loopback_address
@@ -46,7 +46,10 @@ def without_default_port(address: str) -> str:
 
 def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False) -> str:
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
-    meant = re.sub(r"(?i)\A(?:https?://)?(https?)(?!://)[:/]+(?=[a-z])", r"\1://", text.strip("<>,;"))
+    if re.search(r"\$[{(\w]", text):
+        raise InvalidValue("has the name of a variable instead of its value", echo="", fix=VALUE_ITSELF)
+    meant = re.sub(r"(?i)\A(?:https?://)*(https?)(?::/+|[:/]+(?=[a-z]))", r"\1://", text.strip("<>,;"))
+    meant = re.sub(r"(?<=\w),(?=\d{2,5}/?\Z)", ":", meant)
     meant = f"http://localhost:{text}" if re.fullmatch(r"\d{2,5}", text) else meant
     if meant != text:
         right = corrected(meant, lambda text: origin(text, allow_http=allow_http, example=example, with_path=with_path))

@@ -11,7 +11,8 @@ from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, Step, Uns
 from zdemo.text.masking import could_be_secret
 from zdemo.text.spelling import did_you_mean
 
-BEFORE_NAME = r"(?i)^(\$env:|set\s+|ZITADEL_|ZDEMO_)"  # PowerShell, cmd, and prefixes that only some names have
+# PowerShell, cmd, what frameworks put in front (NEXT_PUBLIC_), and prefixes that only some names have
+BEFORE_NAME = r"(?i)^(\$env:|set\s+|\w+_(?=(ZITADEL|ZDEMO)_)|ZITADEL_|ZDEMO_)"
 MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"  # of ZITADEL's administrators, and of no project
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 

@@ -134,7 +134,7 @@ class TokenForm:
     @property
     def size(self) -> str:
         """The length in words."""
-        return f"{self.length} characters"
+        return f"{self.length} character{'s' * (self.length != 1)}"
 
     @property
     def is_access_token(self) -> bool:

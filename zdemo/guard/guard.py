@@ -21,7 +21,7 @@ from zdemo.config.parsers import CACHE_URL, InvalidValue
 from zdemo.config.settings import RESOURCE, Settings
 from zdemo.config.variables import BY_NAME, EXAMPLE_RESOURCE, OTHER_NAMES
 from zdemo.errors import GuardError, IntrospectionError, Refused, SettingsError, ZdemoError, ZitadelUnavailable
-from zdemo.errors.steps import in_words
+from zdemo.errors.steps import in_lines
 from zdemo.guard.authorization import REALM, UNSET, WELL_KNOWN, WRITE_LISTS, Policy, required_roles
 from zdemo.guard.build import build_introspector
 from zdemo.guard.cache import CachingIntrospector
@@ -279,7 +279,7 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
             """The same error as one of click, which flask run and uvicorn use: it is shown without a traceback."""
 
             def format_message(self) -> str:
-                return "\n".join((self.message, *(f"hint:  {in_words(step)}" for step in self.steps)))
+                return "\n".join((self.message, *(f"hint:  {in_lines(step)}" for step in self.steps)))
 
         raise MissingSettings(error.problems, hint=error.steps) from None
     for warning in settings.warnings:

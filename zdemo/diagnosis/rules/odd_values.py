@@ -70,7 +70,7 @@ def changed_tokens(environment: Environment) -> Iterator[Problem]:
     """Yield that a token is not whole, or is one of those that are set with more, fewer or other letters."""
     admin_pat, token = environment.get(ADMIN_PAT, "").strip(), environment.get("PAT", "").strip()
     if admin_pat and token_form(admin_pat).kind in NOT_WHOLE and not paste_error(admin_pat):
-        text = f"{ADMIN_PAT} is not a whole token: it has {len(admin_pat)} characters"
+        text = f"{ADMIN_PAT} is not a whole token: it has {token_form(admin_pat).size}"
         yield odd(text, f"copy the whole token to {ADMIN_PAT}", ADMIN_PAT)
     for place, values in environment.layers.items():
         for name in ("PAT", "ZDEMO_VISITOR_PAT", ADMIN_PAT):
@@ -88,7 +88,7 @@ def odd_credentials(settings: Settings) -> Iterator[Problem]:
     values = {"CLIENT_ID": client_id, "CLIENT_SECRET": secret, "ZITADEL_PROJECT_ID": project}
     yield from (value for value in odd_values(values) if value.names != ("ZITADEL_PROJECT_ID",))
     if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
-        what = f"CLIENT_SECRET has {len(secret)} characters, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
+        what = f"CLIENT_SECRET has {token_form(secret).size}, and ZITADEL's have {SECRET_LENGTH}, letters and digits"
         yield odd(what, CERTAINLY_COPY_SECRET, "CLIENT_SECRET")
     if OLD_CLIENT_ID.fullmatch(client_id):
         yield odd("CLIENT_ID has @ and a name", SetVariable("CLIENT_ID", client_id.partition("@")[0]), "CLIENT_ID")
