@@ -3,7 +3,6 @@
 import ast
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.support.processes import ROOT, run_program
 from zdemo.cli.app import COMMANDS, load
 from zdemo.cli.app import program as PROGRAM
 from zdemo.cli.common_options import ASK
-from zdemo.cli.usage import NAMED, OTHER_WORDS, SECRET_OPTIONS
+from zdemo.cli.usage import NAMED, SECRET_OPTIONS, other_words
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.config.variables import BY_NAME
 from zdemo.errors.steps import Command, Shell, in_words, usable
@@ -113,9 +112,11 @@ def test_a_line_to_paste_is_nothing_but_a_valid_command() -> None:
 
 
 def test_another_word_means_what_exists_and_no_word_of_zdemo_is_a_misspelling() -> None:
-    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
+    table = other_words()
+    forms = " ".join(table.pop("forms").values()).split()
     by_command = {command: taken(command) for command in {*COMMANDS, *table} - {"*"}}
     everything = set[str]().union(*by_command.values())
+    assert everything.issuperset(forms)
     for command, rows in table.items():
         own = by_command.get(command, everything)
         for meant, words in rows.items():

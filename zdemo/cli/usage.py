@@ -46,24 +46,6 @@ PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 NAMED = r"^[A-Z_]+$|(?<!zdemo )--[\w-]+"  # a setting, or options
 STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
-OPTION_OF = (  # by the form of a value; the first that is not given yet
-    (r"\d+", "--port"),
-    (r"\d+", "--emulator-port"),
-    ("(?i)GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS", "-X"),
-    (r".*\.env", "--env-file"),
-    ("https?://.*", "--api"),
-    ("https?://.*", "--domain"),
-    (r"/\S*", "--path"),
-    (r".*\.(toml|json)", "--seed"),
-    (r".*\.json", "--key-file"),
-    (r".*\.json", "--admin-key"),
-    (r"[\d.]+\.[\d.]+|localhost", "--host"),
-    ("reader|visitor", "--as"),
-    ("[a-z]+:[a-z]+", "--require"),
-    (r"[a-z]+\.(?!py)[a-z_]+", "--only"),
-    ("urn:.*|openid", "--scope"),
-    (r"(?!login|device)[a-z][\w.@-]{0,40}", "--client-id"),
-)
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 WORDS = (  # Click's, and zdemo's
@@ -172,9 +154,9 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
 
 def _option_for(word: str, options: Collection[str], given: Collection[str]) -> str:
     """Return the option, not given yet, whose value a word is by its form; empty if there is none."""
-    forms = () if holds_token(word) else OPTION_OF
-    fits = (option for form, option in forms if option in options and re.fullmatch(form, word))
-    return next((option for option in fits if option not in given), "")
+    forms = () if holds_token(word) else other_words()["forms"].items()
+    fits = (option for form, names in forms if re.fullmatch(form, word) for option in names.split())
+    return next((option for option in fits if option in options and option not in given), "")
 
 
 def is_quoted(words: Sequence[str]) -> bool:
@@ -211,12 +193,16 @@ def settings_of(path: str, command: Any) -> Collection[str]:
     return BY_NAME if "\nVariables: all" in (command.help or "") else variables_of(path.partition(" ")[0])
 
 
-def _other_word(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str | None:
-    """Return what zdemo calls a word of another program; ``None`` if the table does not have it."""
+def other_words() -> dict[str, dict[str, str]]:
+    """Return the table of words of other programs."""
     import tomllib  # here, because only mistakes need it
 
-    table = tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
-    usable = {*known, *settings}
+    return tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
+
+
+def _other_word(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str | None:
+    """Return what zdemo calls a word of another program; ``None`` if the table does not have it."""
+    table, usable = other_words(), {*known, *settings}
     shared = (row for row in table["*"].items() if usable.issuperset(re.findall(NAMED, row[0])))
     return next((meant for meant, words in (*table.get(command, {}).items(), *shared) if word in words.split()), None)
 
