@@ -108,9 +108,8 @@ def port_explained(host: str, port: int, option: str = "--port", *, emulator_por
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
             hint = f"stop what runs there, or choose another port: {option} {(free := _first_free(host, port))}"
-            if emulator_port and (other := _first_free("localhost", emulator_port)) != emulator_port:
-                other = _first_free("localhost", free + 1) if other == free else other
-                hint = f"{hint} --emulator-port {other}"
+            if emulator_port and _first_free("localhost", emulator_port) != emulator_port:
+                hint = f"{hint} --emulator-port {_first_free('localhost', max(emulator_port, free) + 1)}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"

@@ -45,13 +45,9 @@ INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 NAMED = r"^[A-Z_]+$|(?<!zdemo )--[\w-]+"  # a setting, or options
-STARTS = ("start", "run", "up", "serve")  # words of other programs; the command alone does that
+STARTS = ("start", "run", "up", "serve", "start-dev", "start-from-init")  # elsewhere; the command alone does that
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
-WORDS = (  # Click's, and zdemo's
-    (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
-    (r"Option '(.*)' does not take a value", r"option \1 takes no value"),
-)
 
 
 class _Helped:
@@ -352,17 +348,17 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(f"no such option: {typed}", hint=meant or _words_of(ctx))
     if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
         return UsageError(f"unexpected argument: {extra[1]}", hint=_instead_of(extra[1], ctx, options, arguments))
-    for pattern, words_for_it in WORDS:
-        message = re.sub(pattern, words_for_it, message)
-    return UsageError(message[:1].lower() + message[1:], hint=_help_of(ctx))
+    message = message.replace("' requires an argument", " needs a value").replace(
+        "' does not take a value", " takes no value"
+    )
+    return UsageError((message[:1].lower() + message[1:]).replace("option '", "option "), hint=_help_of(ctx))
 
 
 def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequence[str]) -> Step:
     """Return what was probably meant by an argument that a command does not take."""
     if "--pat" in options and holds_token(extra):
         return meant_or("to give one token" if "--pat" in arguments else f"{ctx.command_path} --pat", "")
-    path = ctx.command_path.partition(" ")[2]
-    for word in arguments if _other_word(extra, path, options) is None else ():
+    for word in arguments:
         if option := _option_for(word, options, arguments):
             better = [*(other for other in arguments if other != word), option, word]
             _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
@@ -370,7 +366,9 @@ def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequenc
                 return f"did you mean {ctx.command_path} {shlex.join(better)}?"
     flags = {name for param in ctx.command.params if getattr(param, "is_flag", False) for name in param.opts}
     flag = next((word for word, value in pairwise(arguments) if value == extra and word in flags), "")
-    return _meant_by(extra, path, options) or (f"leave it out: {flag} takes no value" if flag else _words_of(ctx))
+    return _meant_by(extra, ctx.command_path.partition(" ")[2], options) or (
+        f"leave it out: {flag} takes no value" if flag else _words_of(ctx)
+    )
 
 
 def _words_of(ctx: Any) -> Command:
