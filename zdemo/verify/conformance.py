@@ -16,7 +16,7 @@ from zdemo.diagnosis.ask.facts import random_token
 from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS, DoctorContext
 from zdemo.diagnosis.finding import Finding, Severity
-from zdemo.diagnosis.rules.api_response import BEHIND_NOTHING, ApiCase, is_at_zitadel
+from zdemo.diagnosis.rules.api_response import BEHIND_NOTHING, ApiCase, is_zitadel
 from zdemo.diagnosis.rules.rule import decide
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.errors.steps import Command
@@ -119,7 +119,7 @@ def _no_token(target: Target) -> Finding:
     reply, path = target.bare, _shown(target.api.path)
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     case = ApiCase(call=call, issuer=target.issuer_url)
-    if (reply.status == 401 and not is_at_zitadel(case)) or _says_error(reply):
+    if (reply.status == 401 and not is_zitadel(case)) or _says_error(reply):
         return _judged(target, "correct.no_token")
     if reply.status < 300:
         what = f"{path} answers {reply.status} without a token: it is open to anyone"

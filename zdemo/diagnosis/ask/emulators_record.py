@@ -44,7 +44,8 @@ def apis_questions(
         during = [record for record in records if since <= record["at"] <= until]
         # before the call, requests with its token are those of others; without, they can be about an earlier call
         around = [r for r in records if r["at"] > until or (r["token"] and since - QUIET_SECONDS < r["at"] < since)]
-        if not until or {*map(_what, during)} & {*map(_what, around)}:
+        alike, others = ({(r["path"], r["client"], r["token"]) for r in records} for records in (during, around))
+        if not until or alike & others:
             return None
         return tuple(
             ApisQuestion(
@@ -58,10 +59,6 @@ def apis_questions(
             for record in during
         )
     return None
-
-
-def _what(record: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(record[name]) for name in ("path", "client", "token"))
 
 
 def _records(transport: "Transport", answer: Response, seconds: float) -> list[Mapping[str, Any]]:

@@ -207,16 +207,14 @@ def _rate_limited(case: ApiCase) -> Finding:
     return Finding(id="call.rate_limited", cause=cause, fix=(wait(case.answer), "ask the operator of the API"))
 
 
-def is_at_zitadel(case: ApiCase) -> bool:
-    """Return whether the URL is at ZITADEL's address, unless an API behind the same proxy answers (RFC 6750 §3)."""
-    return case.call.url.startswith(f"{case.issuer}/") and CHALLENGE.lower() not in case.answer.headers
-
-
 # --- what the answer alone explains, without a question to ZITADEL
 
 
-@rule(when=lambda case: is_at_zitadel(case) or instance_not_found(case.answer) is not None)
-def _is_zitadel(case: ApiCase) -> Finding:
+def is_zitadel(case: ApiCase) -> Finding | None:
+    """Find ZITADEL by its address, but for an API behind the same proxy, whose refusals have a challenge."""
+    is_there = case.call.url.startswith(f"{case.issuer}/") and CHALLENGE.lower() not in case.answer.headers
+    if not is_there and not instance_not_found(case.answer):
+        return None
     cause = f"{case.host} is ZITADEL itself, not an API"
     if NO_MEMBERSHIP in case.answer.text:
         cause = f"{case.host} is ZITADEL itself, and the token's user is not an administrator there ({case.status})"
@@ -361,7 +359,7 @@ def _gateway(case: ApiCase) -> Finding:
 
 
 BEFORE_THE_API = table(
-    _airplay, _expects_tls, _is_zitadel, _zdemos_page, _redirects_to_login, _redirects, _login, _rate_limited
+    _airplay, _expects_tls, is_zitadel, _zdemos_page, _redirects_to_login, _redirects, _login, _rate_limited
 )
 BEHIND_NOTHING = (*BEFORE_THE_API, *table(_gateway))
 BY_ANSWER = (
