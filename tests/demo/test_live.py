@@ -8,26 +8,27 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
+import requests
 
 from tests.support.cli import Shell
+from tests.support.connection_faults import relay
 from tests.support.desk import KeptReport
 from tests.support.emulator_target import given_or_emulated
 from tests.support.processes import LONGEST_SECONDS
+from tests.support.upstream import Behaviour, Received, answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.environments import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
-from zdemo.emulator import ADMIN, Emulator, World, known_world
+from zdemo.emulator import ADMIN, Emulator, emulate, known_world
 from zdemo.errors import ZdemoError
-from zdemo.serving.embedded import serving
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
 
@@ -84,93 +85,77 @@ def test_the_demo_works_shows_no_secret_and_leaves_nothing(target: Target, befor
             assert f"{what} {name} ({its_id}): removed" in ran.lines
 
 
-@dataclass(kw_only=True)
-class Spoiled:
-    """An emulated ZITADEL behind something that gives another answer to one method, or answers it late."""
-
-    method: str = ""
-    answer: tuple[str, str] | None = None  # status and body; ``None``: the emulator's, when ``open`` is set
-    carried_out: bool = False  # the emulator has done it nevertheless
-    world: World = field(default_factory=known_world)
-    reached: threading.Event = field(default_factory=threading.Event)
-    open: threading.Event = field(default_factory=threading.Event)
-
-    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
-        if not self.method or not environ["PATH_INFO"].endswith(f"/{self.method}"):
-            return self._app(environ, start)
-        if self.answer is None:
-            opened = self.open
-            self.reached.set()
-            assert opened.wait(LONGEST_SECONDS)
-            return self._app(environ, start)
-        if self.carried_out:
-            b"".join(self._app(environ, lambda status, _headers, _error=None: status))
-        status, body = self.answer
-        start(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body.encode()]
-
-    @contextmanager
-    def running(self) -> Iterator[Target]:
-        self._app = Emulator(self.world)
-        with serving(self) as port:
-            yield Target(url=f"http://localhost:{port}", admin_pat=ADMIN.pat)
-
-    @property
-    def is_as_before(self) -> bool:
-        known = known_world()
-        return (set(self.world.projects), set(self.world.users)) == (set(known.projects), set(known.users))
+BROKEN_OFF = answer(b"{}", 502)  # although ZITADEL has done it
+Gate = tuple[threading.Event, threading.Event]  # set when a request is there, and when it may pass
 
 
-NOT_ALLOWED = ("403 Forbidden", '{"code":"permission_denied","message":"No matching permissions found (AUTH-AWfge)"}')
-NOTHING_IN_IT, BROKEN_OFF = ("200 OK", "{}"), ("502 Bad Gateway", "{}")
+@contextmanager
+def spoiled(
+    behaviours: Mapping[str, Behaviour] | None = None, gates: Mapping[str, Gate] | None = None
+) -> Iterator[tuple[Emulator, Target]]:
+    """Run an emulator behind something that behaves otherwise, or waits, at some methods; all must be gone then."""
+
+    def choose(request: Received) -> Behaviour:
+        method = request.target.rpartition("/")[2]
+        reached, opened = (gates or {}).get(method, (threading.Event(), None))
+        reached.set()
+        assert opened is None or opened.wait(LONGEST_SECONDS)
+        behaviour = (behaviours or {}).get(method, passed)
+        if behaviour is BROKEN_OFF:
+            url, headers = f"{emulator.url}{request.target}", dict(request.headers)
+            requests.post(url, request.body, headers=headers, timeout=LONGEST_SECONDS).raise_for_status()
+        return behaviour
+
+    with emulate() as emulator, upstream(depending(choose)) as server:
+        passed, known = relay(emulator.url), known_world()
+        yield emulator, Target(url=f"http://localhost:{server.port}", admin_pat=ADMIN.pat)
+        assert emulator.world.projects.keys() == known.projects.keys()
+        assert emulator.world.users.keys() == known.users.keys() or "DeleteUser" in (behaviours or {})
+
+
+REFUSAL = {"code": "permission_denied", "message": "No matching permissions found (AUTH-AWfge)"}
+NOT_ALLOWED = answer(json_body(REFUSAL), 403)
 
 
 @pytest.mark.parametrize(
-    ("answer", "carried_out", "method", "words"),
+    ("method", "behaviour", "words"),
     [
-        (NOT_ALLOWED, False, "CreateApplication", "is not enough"),
-        (NOTHING_IN_IT, False, "CreateAuthorization", "is not ZITADEL's v2 API"),
-        (BROKEN_OFF, True, "CreateUser", "502"),  # the ID was not read, but it was recorded before
+        ("CreateApplication", NOT_ALLOWED, "is not enough"),
+        ("CreateAuthorization", answer(b"{}"), "is not ZITADEL's v2 API"),
+        ("CreateUser", BROKEN_OFF, "502"),  # the ID was not read, but it was recorded before
     ],
 )
-def test_after_a_failure_all_is_removed(answer: tuple[str, str], carried_out: bool, method: str, words: str) -> None:
-    zitadel = Spoiled(method=method, answer=answer, carried_out=carried_out)
-    ended = pytest.raises(ZdemoError, match=words)
-    with zitadel.running() as target, ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):
+def test_after_a_failure_all_is_removed(method: str, behaviour: Behaviour, words: str) -> None:
+    error = pytest.raises(ZdemoError, match=words)
+    with spoiled({method: behaviour}) as (_, own), error, live_demo(AdminSettings.from_env(own.env), KeptReport()):
         pytest.fail("the demo must not begin")
-    assert zitadel.is_as_before
 
 
 def test_json_is_one_document_and_what_cannot_be_removed_is_named_with_its_id(tmp_path: Path) -> None:
-    zitadel = Spoiled(method="DeleteUser", answer=NOT_ALLOWED)
-    with zitadel.running() as target:
+    with spoiled({"DeleteUser": NOT_ALLOWED}) as (emulator, target):
         (tmp_path / ".env.other").write_text("".join(f"{name}={value}\n" for name, value in target.env.items()))
         ran = Shell(folder=tmp_path, env={})("demo", "--live", "--json", "--env-file", ".env.other")
-    left = [user for user in zitadel.world.users.values() if user.username.startswith(PREFIX)]
+    left = [user for user in emulator.world.users.values() if user.username.startswith(PREFIX)]
     assert (ran.code, len(left)) == (1, 2)
     for user in left:
         assert f"NOT removed: service account {user.username} ({user.id}): " in ran.err
     assert "begins with zdemo-live-" in ran.lines[-1]
-    assert len(zitadel.world.projects) == len(known_world().projects)
     assert "not everything is removed: " in ran.document["error"]
     assert [path.name for path in tmp_path.iterdir()] == [".env.other"]
 
 
 def test_a_signal_during_the_demo_ends_it_when_everything_is_removed() -> None:
-    zitadel, ended = Spoiled(), pytest.raises(Interrupted)
-    with zitadel.running() as target, ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):
+    ended = pytest.raises(Interrupted)
+    with spoiled() as (_, target), ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):
         signal.raise_signal(signal.SIGTERM)
-    assert zitadel.is_as_before
 
 
 def test_a_signal_while_zitadel_is_at_work_leaves_nothing_behind(tmp_path: Path) -> None:
     """The request is finished first: else ZITADEL might create something after the clean-up has looked for it."""
-    zitadel, folder = Spoiled(), {"TMPDIR": str(tmp_path)}
     gates = {method: (threading.Event(), threading.Event()) for method in ("CreateUser", "DeleteUser")}
-    zitadel.method, (zitadel.reached, zitadel.open) = "CreateUser", gates["CreateUser"]
     with (
-        zitadel.running() as target,
-        Shell(folder=tmp_path, env=target.env | folder).running("demo", "--live") as process,
+        spoiled(gates=gates) as (_, target),
+        Shell(folder=tmp_path, env={**target.env, "TMPDIR": str(tmp_path)}).running("demo", "--live") as process,
     ):
         for reached, opened in gates.values():
             assert reached.wait(LONGEST_SECONDS)
@@ -178,10 +163,8 @@ def test_a_signal_while_zitadel_is_at_work_leaves_nothing_behind(tmp_path: Path)
                 process.send_signal(number)
             with pytest.raises(subprocess.TimeoutExpired):  # one that gave in would do so at once
                 process.wait(0.3)
-            zitadel.method, (zitadel.reached, zitadel.open) = "DeleteUser", gates["DeleteUser"]
             opened.set()
         _, err = process.communicate(timeout=LONGEST_SECONDS)
     assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert err.endswith("\ninterrupted\n")
     assert list(tmp_path.iterdir()) == [], "the temporary folder is removed, too"
-    assert zitadel.is_as_before
