@@ -29,12 +29,7 @@ TLS = {"iss": "https://localhost"}
 OF_PROJECT = replace(SETTINGS, project_id=PROJECT)
 
 
-def pat(
-    *granted: str,
-    defined: tuple[str, ...] = (ROLE, "admin"),
-    project: str = PROJECT,
-    more: dict[str, Any] | None = None,
-) -> Introspection:
+def pat(*granted: str, defined: tuple[str, ...] = (ROLE, "admin"), more: dict[str, Any] | None = None) -> Introspection:
     """Return a PAT as ZITADEL shows it: its scope lists all roles of the project, its audience ends with ``[C, P]``."""
     claims = {
         "active": True,
@@ -43,21 +38,19 @@ def pat(
         "username": "reader",
         "scope": " ".join(["openid", *(SCOPE + role for role in defined)]),
     }
-    return answered(claims | (more or {}), granted, (CLIENT_ID, project), project)
+    return answered(claims | (more or {}), granted, (CLIENT_ID, PROJECT))
 
 
-def session(*granted: str, scope: str = "openid", project: str = PROJECT, more: tuple[str, ...] = ()) -> Introspection:
+def session(*granted: str, scope: str = "openid", more: tuple[str, ...] = ()) -> Introspection:
     """Return a token of client_credentials: it has a ``client_id``, and the scopes that were requested."""
     claims = {"active": True, "iss": ISSUER, "sub": "1", "username": "svc", "client_id": "svc", "scope": scope}
-    return answered(claims, granted, (project, *more), project)
+    return answered(claims, granted, (PROJECT, *more))
 
 
-def answered(
-    claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str, ...], project: str
-) -> Introspection:
+def answered(claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str, ...]) -> Introspection:
     if granted:
         roles = {role: {"1": "acme.localhost"} for role in granted}
-        claims |= {"urn:zitadel:iam:org:project:roles": roles, f"urn:zitadel:iam:org:project:{project}:roles": roles}
+        claims |= {"urn:zitadel:iam:org:project:roles": roles, f"urn:zitadel:iam:org:project:{PROJECT}:roles": roles}
     return Introspection(active=True, claims=claims, audience=audience, expires_at=NOW + 10**6)
 
 

@@ -36,7 +36,7 @@ OF_EACH_ROUTE = {"HEAD", "OPTIONS"}  # as for GET, and what Flask answers
 @pytest.fixture(scope="module")
 def strict(settings: Settings) -> Iterator[Api]:
     """The API with all routes, with the other status for a missing role, and impatient with bodies."""
-    refusing = replace(settings_for(settings.issuer, role_denied_status=403), events_key=EVENTS_KEY)
+    refusing = replace(settings_for(settings.issuer), role_denied_status=403, events_key=EVENTS_KEY)
     with asking(refusing) as client, running(create_app(refusing, client, open_metrics=True)) as started:
         started.app.extensions[BODY_READER] = BodyReader(slots=max(1, THREADS // 16), read_seconds=0.2)
         yield started

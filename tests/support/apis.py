@@ -69,16 +69,13 @@ class Time:
         return time.time() + self.ahead_seconds
 
 
-def settings_for(
-    issuer: str, *, project_id: str | None = PROJECT_ID, timeout_seconds: float = 5.0, role_denied_status: int = 401
-) -> Settings:
+def settings_for(issuer: str, *, project_id: str | None = PROJECT_ID, timeout_seconds: float = 5.0) -> Settings:
     return Settings(
         issuer=issuer,
         client_id=CLIENT_ID,
         client_secret=CLIENT_SECRET,
         project_id=project_id,
         timeout_seconds=timeout_seconds,
-        role_denied_status=role_denied_status,
     )
 
 
