@@ -18,17 +18,14 @@ from tests.support.upstream import free_port
 from zdemo.config.variables import EMULATOR_PORT
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
-DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-
-
 Stage = dict[str, list[str]]  # the arguments of its instructions, by their names
 
 
 def stages() -> dict[str, Stage]:
     """Return the build stages; one whose base is another begins with the instructions of that."""
     by_name: dict[str, Stage] = {}
-    text = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", DOCKERFILE))
-    for head, *lines in map(str.splitlines, re.split("(?m)^FROM ", text)[1:]):
+    text = re.sub(r"(?m)^#.*\n", "", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    for head, *lines in map(str.splitlines, re.split("(?m)^FROM ", re.sub(r"\\\n\s*", "", text))[1:]):
         base, name = head.split(" AS ")
         stage = by_name[name] = {key: list(rows) for key, rows in by_name.get(base, {}).items()}
         for instruction, _, arguments in (line.partition(" ") for line in lines):

@@ -18,7 +18,6 @@ from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, new_fault
 from zdemo.text.columns import cells
 
-WRONG = {"CLIENT_SECRET": "B" * 64}
 CONTROLS = {"\x1b", "\x07", "\x9b", "\u202e", "\x00", "\r"}
 
 
@@ -74,7 +73,7 @@ def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
     ran = shell("introspect", "--json", "--pat", "A" * 71)
     assert (ran.code, ran.out, ran.err) == (1, '{"active":false}\n', "")
-    ran = shell("introspect", "--json", **WRONG)
+    ran = shell("introspect", "--json", CLIENT_SECRET="B" * 64)
     assert (ran.code, ran.document, "CLIENT_SECRET" in ran.err) == (1, {"error": "unauthorized_client"}, True)
     ran = shell.beside(raw(http('{"active":true,"a":"\u1b1b\u5b5b"}'.encode("utf-16"))), "introspect", "--json")
     assert (ran.code, ran.document["finding"], "is not a ZITADEL" in ran.err) == (4, "zitadel.other_server", True)

@@ -28,13 +28,11 @@ def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, s
     return process.returncode, out, err
 
 
-EXPOSED = ("--host", "0.0.0.0", "--expose-emulator")  # noqa: S104  # what is tested
-
-
 def test_the_emulator_has_private_key_files_and_stops_cleanly(bare: Shell) -> None:
     port = free_port()
+    exposed = ("--host", "0.0.0.0", "--expose-emulator")  # noqa: S104  # what is tested
     names = ("--external-domain", "zitadel:9000", "--external-domain", "auth.example")
-    with bare.running("emulator", "--port", str(port), "--json", *EXPOSED, *names) as process:
+    with bare.running("emulator", "--port", str(port), "--json", *exposed, *names) as process:
         assert process.stdout
         document = json.loads(process.stdout.readline())
         users, env = document.pop("users"), document.pop("env")

@@ -6,8 +6,6 @@ from tests.support import processes
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.cli.app import COMMANDS, load
 
-ROWS = {"project": {"name": "x"}, "authorizations": [], "pagination": {"totalResult": "0"}}
-BODY = {"message": "hello", "active": True, "aud": ["1"], **ROWS}  # of what each command asks
 SERVERS = {"flask", "werkzeug", "granian", "zdemo.server", "zdemo.emulator", "jwt", "cryptography", "pydantic"}
 
 _LOADED = """
@@ -40,7 +38,8 @@ def test_the_summary_of_a_command_is_the_first_line_of_its_help() -> None:
 
 
 def test_asking_loads_no_server_and_nothing_that_draws() -> None:
-    with upstream(answer(json_body(BODY))) as server:
+    body = {"message": "hello", "active": True, "aud": ["1"], "project": {"name": "x"}, "authorizations": []}
+    with upstream(answer(json_body(body))) as server:  # to each command
         environment = {
             "ZDEMO_API_URL": server.url,
             "ZITADEL_DOMAIN": server.url,

@@ -25,8 +25,6 @@ ROLE = "read:messages"
 NOW = 1_800_000_000
 SCOPE = "urn:zitadel:iam:org:project:role:"
 SETTINGS = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16)
-TLS = {"iss": "https://localhost"}
-OF_PROJECT = replace(SETTINGS, project_id=PROJECT)
 
 
 def pat(*granted: str, defined: tuple[str, ...] = (ROLE, "admin"), more: dict[str, Any] | None = None) -> Introspection:
@@ -108,7 +106,7 @@ def test_a_missing_role_is_told_apart(
     assert finding.fix
 
 
-@pytest.mark.parametrize("given", [SETTINGS, OF_PROJECT])
+@pytest.mark.parametrize("given", [SETTINGS, replace(SETTINGS, project_id=PROJECT)])
 def test_an_answer_without_a_user_is_a_stubs(given: Settings) -> None:
     bare = Introspection(active=True, claims={"active": True, "token_type": "Bearer"})
     asker = Asker({probe: {} for probe in Probe})
@@ -164,7 +162,7 @@ def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
     ("introspection", "given", "ahead", "kind", "named"),
     [
         (pat(ROLE), SETTINGS, 0.0, NoteKind.SCOPE, "the role admin. For a PAT, ZITADEL lists every role"),
-        (pat(ROLE, defined=(ROLE,), more=TLS), SETTINGS, 0.0, NoteKind.ISSUER, "issuer is https://localhost"),
+        (pat(ROLE, more={"iss": "https://localhost"}), SETTINGS, 0.0, NoteKind.ISSUER, "issuer is https://localhost"),
         (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, NoteKind.CLOCK, "61 s behind"),
         (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, NoteKind.SCOPE, "requested but is not"),
         (replace(session(ROLE), expires_at=NOW + 90), SETTINGS, 0.0, NoteKind.EXPIRY, "expires soon, in 90 seconds"),

@@ -64,7 +64,6 @@ def _error(word: str, status: int = 400) -> Behaviour:
 _NO_INSTANCE = "unable to set instance using origin &{127.0.0.1:8080  http} (ExternalDomain is localhost): ID="
 WRONG_HOST = _text(_NO_INSTANCE + "QUERY-1kIjX Message=Instance not found.", 404)
 DATABASE_AWAY = _text(_NO_INSTANCE + "QUERY-d3fas Message=An internal error occurred", 404)  # before v4.14
-CREDENTIALS_REFUSED = _error("unauthorized_client")
 _HEAD = http(json_body(PAT_CLAIMS)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
@@ -123,7 +122,7 @@ FAULTS: Mapping[str, Fault] = {
     "301": unusable_answer(answer(b"", 301, headers={"Location": "/elsewhere"})),
     "302": unusable_answer(answer(b"", 302, headers={"Location": "/login"})),
     "307": unusable_answer(answer(b"", 307, headers={"Location": "/oauth/v2/introspect"})),
-    "400 unauthorized_client": unusable_answer(CREDENTIALS_REFUSED),
+    "400 unauthorized_client": unusable_answer(_error("unauthorized_client")),
     "400 invalid_client": unusable_answer(_error("invalid_client")),
     "401": unusable_answer(_error("invalid_client", 401)),
     "403": unusable_answer(_error("access_denied", 403)),
