@@ -307,7 +307,11 @@ def test_an_api_that_disagrees_with_zitadel(bare: Shell, zitadel: Emulator) -> N
             output.names("(fix|next) restart zdemo serve", "correct ZDEMO_API_URL")
 
 
-def test_an_api_on_this_machine_that_is_silent_costs_doctor_no_whole_step(bare: Shell, zitadel: Emulator) -> None:
+def test_28_an_api_on_this_machine_that_does_not_run_or_is_silent(bare: Shell, zitadel: Emulator) -> None:
+    with refusing_port() as port:
+        env = settings("http://localhost:1", ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+        call(bare, env).names(f"{port} refuses", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
     with upstream(hang) as silent:
         env = settings(zitadel.url, ZDEMO_API_URL=silent.url)
+        # which costs doctor no whole step
         doctor(bare, env, "api.reachable").names(rf"within {LOCAL_SECONDS:g} s")

@@ -72,7 +72,7 @@ def test_what_is_wrong_with_the_file_is_named(bare: Shell, place: str) -> None:
     doctor(bare, {}, failing, warned=warned).names(*named).never("this is not one")
 
 
-def test_a_file_of_another_name_or_folder_is_pointed_out(bare: Shell) -> None:
+def test_a_file_of_another_name_or_folder_is_pointed_out_and_a_missing_one_an_error(bare: Shell) -> None:
     inside = replace(bare, folder=bare.folder / "src")
     inside.folder.mkdir()
     bare.dotenv(PAT="x")
@@ -81,9 +81,6 @@ def test_a_file_of_another_name_or_folder_is_pointed_out(bare: Shell) -> None:
     named = {**settings("http://localhost:1"), "ZITADEL_DOMAIN": "", "CLIENT_SECRET": "", "CLIENTSECRET": "x"}
     bare.dotenv(**named)
     doctor(bare, {}, "settings.complete").names("rename CLIENTSECRET to CLIENT_SECRET", "fix set ZITADEL_DOMAIN in")
-
-
-def test_a_file_that_is_named_and_missing_is_an_error(bare: Shell) -> None:
     command(bare, {}, "doctor", "--env-file", "nowhere.env").names("nowhere.env does not exist", "✗ settings")
 
 

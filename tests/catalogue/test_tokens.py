@@ -10,7 +10,6 @@ from tests.catalogue.named_causes import both, call, command, doctor, introspect
 from tests.support.cli import Shell, administered, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.secret_forms import jwe
-from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
 from zdemo.config.settings import Settings
@@ -170,13 +169,6 @@ def test_25_a_wrong_project_is_not_asked_for_again(bare: Shell, planter: Planter
         output.never(f"{wrong}:aud")
     output = introspect(bare, env | {"ZITADEL_ADMIN_PAT": ""})
     output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to")
-
-
-def test_28_an_api_that_is_not_running(bare: Shell) -> None:
-    with refusing_port() as port:
-        url = f"http://127.0.0.1:{port}"
-        env = settings("http://localhost:1", ZDEMO_API_URL=url)
-        call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
 
 
 def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:

@@ -27,13 +27,10 @@ def loaded(*lines: str, **environment: str) -> set[str]:
     return set(json.loads(processes.run_python(_LOADED, *lines, environment=environment)))
 
 
-def test_help_loads_no_server_and_no_other_command() -> None:
+def test_help_loads_no_server_and_no_other_command_and_begins_with_the_summary() -> None:
     modules = loaded("serve --help")
     assert modules & {*SERVERS, "requests"} == set()
     assert {name for name in COMMANDS if f"zdemo.cli.commands.{name}" in modules} == {"serve"}
-
-
-def test_the_summary_of_a_command_is_the_first_line_of_its_help() -> None:
     assert [load(name).help.splitlines()[0] for name in COMMANDS] == [summary for summary, _ in COMMANDS.values()]
 
 

@@ -18,7 +18,7 @@ from zdemo.errors.steps import Shell as ShellLine
 from zdemo.text.columns import cells, shows_colour
 
 
-def test_colours_underline_what_the_words_say(shell: Shell) -> None:
+def test_colours_underline_what_the_words_say_and_no_document_has_any(shell: Shell) -> None:
     for line, pat, code, styled_text in (
         ("call scoped", VISITOR.pat, 1, "\x1b[31m401\x1b[0m"),
         ("introspect", VISITOR.pat, 0, "\x1b[32m"),
@@ -27,9 +27,6 @@ def test_colours_underline_what_the_words_say(shell: Shell) -> None:
     ):
         ended, screen = at_terminal(shell, *line.split(), PAT=pat)
         assert (ended, styled_text in screen, "\\x1b" in screen) == (code, True, False)
-
-
-def test_a_document_has_no_colours(shell: Shell) -> None:
     assert "\x1b[" not in at_terminal(shell, "call", "scoped", "--json")[1]
 
 

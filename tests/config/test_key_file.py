@@ -109,12 +109,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_path_of_a_file_that_does_not_exist_is_shown(folder: Path) -> None:
+def test_the_path_of_a_missing_file_is_shown_but_not_the_key_itself_in_its_place(folder: Path) -> None:
     missing = refusal(lambda: read_key_file("none.json", folder))
     assert (str(missing), missing.echo) == ("names a file that does not exist", str(folder / "none.json"))
-
-
-def test_the_key_itself_in_place_of_the_path_is_not_repeated(folder: Path) -> None:
     for text in (content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()):
         wrong = refusal(functools.partial(read_key_file, text, folder))
         assert (str(wrong), wrong.echo) == ("contains a key itself, not a path", "")

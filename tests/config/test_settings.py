@@ -319,7 +319,7 @@ def test_no_message_repeats_what_could_be_a_secret(variables: dict[str, str]) ->
     assert not any(CANARY.lower() in said_about(read, variables).lower() for read in FROM_ENV)
 
 
-def test_the_strongest_layer_wins_and_is_named() -> None:
+def test_the_strongest_layer_wins_and_is_named_and_what_the_emulator_gives_hides_nothing() -> None:
     environment = Environment(
         {
             "the command line": {"A": "1"},
@@ -331,9 +331,6 @@ def test_the_strongest_layer_wins_and_is_named() -> None:
     sources = {name: environment.source(name) for name in ("A", "B", "C", "D", "E")}
     assert sources == {"A": "the command line", "B": "the environment", "C": ".env", "D": ".env", "E": ""}
     assert set(environment.shadowed) == {"A"}
-
-
-def test_what_the_emulator_gives_its_command_hides_nothing() -> None:
     exported = {"PAT": "1", "CLIENT_ID": "1", GIVEN_BY_EMULATOR: "PAT"}
     environment = Environment({EXPORTED: exported, ".env": {"PAT": "2", "CLIENT_ID": "2"}})
     assert (environment["PAT"], environment.hidden) == ("1", {"CLIENT_ID": "2"})
