@@ -85,6 +85,7 @@ def test_a_file_of_another_name_or_folder_is_pointed_out_and_a_missing_one_an_er
 
 
 SWAPPED = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
+SAME_PATS = dict.fromkeys(("PAT", "ZDEMO_VISITOR_PAT"), VISITOR.pat)
 PATS_SWAPPED = {"PAT": ADMIN.pat, "ZITADEL_ADMIN_PAT": READER.pat}
 RIGHT_PROJECT = f"fix ZITADEL_PROJECT_ID={PROJECT_ID}"
 OTHER_PROJECT = {"ZITADEL_PROJECT_ID": "353545601679499999"}
@@ -112,14 +113,10 @@ def test_63_a_wrong_value_is_named(
     [
         ({"PAT": ADMIN.pat}, "role.granted", ("an administrator's .IAM_OWNER", "not be sent to APIs"), "role grant"),
         (PATS_SWAPPED, "role.granted", ("swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT"), "role grant"),
-        (
-            dict.fromkeys(("PAT", "ZDEMO_VISITOR_PAT"), VISITOR.pat),
-            "role.granted",
-            ("fix correct PAT or ZDEMO_VISITOR_PAT",),
-            "swapped",
-        ),
+        (SAME_PATS, "role.granted", ("fix correct PAT or ZDEMO_VISITOR_PAT",), "swapped"),
         ({"PAT": "<your PAT>"}, "token.form", ("token is the example's value", "zdemo setup creates"), "expired"),
         ({"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (RIGHT_PROJECT,), "fix correct"),
+        (SAME_PATS | {"ZITADEL_PROJECT_ID": CLIENT_ID}, "role.granted", (RIGHT_PROJECT,), "fix correct"),
         (OTHER_PROJECT, "role.granted", (RIGHT_PROJECT, "if the project is the right one"), "cache|role grant"),
     ],
 )

@@ -223,6 +223,7 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
         ("https://api.example/a;b", "https://api.example", "has a path"),
         ("https://api.example/v1?x=1", "https://api.example/v1", "has a query or fragment"),
         ("http://0.0.0.0:15000", "http://localhost:15000", "would send tokens and secrets over plain http"),
+        ("http://l\u043ecalhost:15000", "http://localhost:15000", "would send tokens and secrets over plain http"),
     ],
 )
 def test_an_api_may_be_below_a_path_but_its_address_is_no_route(url: str, used: str, problem: str) -> None:

@@ -222,13 +222,14 @@ def test_an_administrators_token_may_be_swapped_with_another_one(rights: tuple[s
 
 
 def test_nobody_is_told_to_grant_the_administrators_pat_a_role() -> None:
-    asker = Asker({LISTED: {}, RIGHTS: {}})
     admin_pat = case_of(pat(), evidence=Evidence(is_admin_pat=True))
-    assert diagnose(REFUSED, replace(admin_pat, role="ORG_OWNER"), asker).id == "role.undefined"
-    finding = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, with_administrator=True)), asker)
-    assert (finding.id, asker.rounds, finding.repair) == ("role.administrators_token", [], None)
-    assert "(ZITADEL_ADMIN_PAT)" in finding.cause
-    option = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, other_pat=".env")), asker)
+    assert diagnose(REFUSED, replace(admin_pat, role="ORG_OWNER")).id == "role.undefined"
+    for rights, name in ((None, "role.administrators_token"), ((), "role.missing")):  # None: ZITADEL did not say
+        asker = Asker({LISTED: {}, RIGHTS: {"own_rights": rights}}, admin_pat.evidence)
+        finding = diagnose(REFUSED, admin_pat, asker)
+        assert (finding.id, asker.rounds, finding.repair) == (name, [{RIGHTS, LISTED}], None)
+        assert ("(ZITADEL_ADMIN_PAT)" in finding.cause) is (rights is None)
+    option = diagnose(REFUSED, case_of(pat(), evidence=Evidence(is_admin_pat=True, other_pat=".env")))
     assert option.fix == ("leave out --pat: then PAT in .env is sent",)
 
 

@@ -163,9 +163,9 @@ def test_an_answer_stays_out_of_caches_when_something_wraps_the_dispatch_after_p
 WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a scope as a role": (lambda: requires_token(role=f"{ROLE_SCOPE}a"), 'write the key alone: "a"'),
     "what could be a token by position": (
-        lambda: requires_token(READER.pat),
+        lambda: requires_token(READER.pat),  # type: ignore[call-overload]  # the mistake
         'write @requires_token(role="read:messages")',
-    ),  # type: ignore[call-overload]  # the mistake
+    ),
     "the roles of a blueprint": (lambda: requires_token(role="a")(Blueprint("a", "a")), "blueprint.before_request("),  # type: ignore[call-overload]  # the mistake
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "an app of another framework": (lambda: _protected(FastAPI()), "write from zdemo.asgi import protect"),  # type: ignore[arg-type]  # the mistake

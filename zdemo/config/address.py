@@ -87,7 +87,7 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
         allowed = SetVariable("ZDEMO_ALLOW_HTTP", "1", does=f"in a network that you trust{outside}")
         with_https = "" if is_containers else address
         meant = "localhost" if host == "0.0.0.0" else ""  # noqa: S104  # what servers print, and no address to call
-        if meant := meant or did_you_mean(host, ["localhost"]):
+        if meant := meant or did_you_mean(str(parts.hostname), ["localhost"]):
             with_https = address.replace(f"https://{host}", f"http://{meant}", 1)
         raise InvalidValue("would send tokens and secrets over plain http", corrected=with_https, fix=allowed)
     return address

@@ -147,7 +147,7 @@ class Evidence:
     clock_ahead_seconds: float | None = None  # how far this machine's clock is ahead of ZITADEL's
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"  # the token that ZITADEL was asked with
-    own_rights: tuple[str, ...] = ()  # the administrator roles of the token's user
+    own_rights: tuple[str, ...] | None = None  # the administrator roles of the token's user
     is_admin_pat: bool = False  # whether the token is ZITADEL_ADMIN_PAT
     other_pat: str = ""  # where PAT is set to another token than --pat gave
     admin_pat_rights: tuple[str, ...] | None = None  # the administrator roles of its user

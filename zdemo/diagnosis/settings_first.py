@@ -8,6 +8,7 @@ from zdemo.config.names import source_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import changed_tokens, odd_values
 from zdemo.errors.problem import Problem, ProblemKind
+from zdemo.errors.steps import SetVariable
 
 ADDRESS = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL")
 CLIENT = (*ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
@@ -41,8 +42,9 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     area = (finding.id or name).partition(".")[0]
     deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
     # a form is less than what ZITADEL shows, which is nothing about an administrator's token
+    is_of_setting = any(isinstance(step, SetVariable) for step in finding.fix)
     is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR) and area != "admin"
-    odd = [p for p in known if p.kind is ProblemKind.ODD and p.names != CALLERS]
+    odd = [p for p in known if p.kind is ProblemKind.ODD and (p.names != CALLERS or is_of_setting)]
     problems = (p for p in known if not (p in odd and (is_certain or p.names in proven)))
     because = (p for p in problems if p not in finding.problems and not set(p.names).isdisjoint(deciding))
     return replace(finding, because=tuple(because))

@@ -136,7 +136,7 @@ def _ready(context: DoctorContext) -> Finding:
     return passed("it answers, but its readiness check did not")
 
 
-@check("zitadel.host", "zitadel.ready", verdict="no instance for this host")
+@check("zitadel.host", "zitadel.ready", verdict="does not answer for this host")
 def _host(context: DoctorContext) -> Finding:
     """ZITADEL has an instance for the host name (ExternalDomain)."""
     discovery = context.evidence.answer(Probe.DISCOVERY)

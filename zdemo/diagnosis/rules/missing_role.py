@@ -68,7 +68,7 @@ def _other_project_configured(case: TokenCase) -> Finding | None:
 
 
 def _rights(case: TokenCase) -> str:
-    return _names(case.evidence.own_rights[:MOST_SHOWN], 40) or "ZITADEL_ADMIN_PAT"
+    return _names((case.evidence.own_rights or ())[:MOST_SHOWN], 40) or "ZITADEL_ADMIN_PAT"
 
 
 def _administrators(case: TokenCase) -> Finding:
@@ -81,10 +81,11 @@ def _administrators(case: TokenCase) -> Finding:
     )
 
 
-@rule(Probe.OWN_RIGHTS, when=lambda case: case.active.may_list)
+@rule(Probe.OWN_RIGHTS, when=lambda case: case.active.may_list or case.evidence.is_admin_pat)
 def _administrators_token(case: TokenCase) -> Finding | None:
-    with_other = case.evidence.with_administrator  # then they may be swapped
-    return _administrators(case) if case.evidence.own_rights and not with_other else None
+    rights, with_other = case.evidence.own_rights, case.evidence.with_administrator  # then they may be swapped
+    is_its = rights != () if case.evidence.is_admin_pat else rights and not with_other
+    return _administrators(case) if is_its else None
 
 
 @rule(Probe.ADMINISTRATOR_RIGHTS, when=lambda case: bool(case.evidence.own_rights))
@@ -237,7 +238,6 @@ MISSING_ROLE = table(
     *table(
         _manager_role,
         _other_project_configured,
-        rule(when=lambda case: case.evidence.is_admin_pat)(_administrators),
         _administrators_token,
         _swapped_tokens,
         _narrowed_to_roles,

@@ -141,11 +141,11 @@ def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
     required, roles = quoted(scope if scope and " " not in scope else "ROLE", 60), _roles(case)
     grant = Command("role grant", (active_token(case.told, NO_SETTINGS).user, required))
-    is_administrators = case.evidence.own_rights or case.token == case.environment.get("ZITADEL_ADMIN_PAT")
+    rights, is_admin_pat = case.evidence.own_rights, case.token == case.environment.get("ZITADEL_ADMIN_PAT")
     has = f"only {roles}" if roles else "no role"
     cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
     seen = (("required", scope),) if scope else ()
-    fix = (with_other_token(case.evidence) if is_administrators else grant,)
+    fix = (with_other_token(case.evidence) if rights or (rights is None and is_admin_pat) else grant,)
     otherwise = ("or, if the API requires a scope and not a role: request the token with that scope",)
     return Finding(id="call.no_role", cause=cause, seen=seen, fix=fix, otherwise=otherwise)
 
