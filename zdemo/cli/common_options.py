@@ -97,10 +97,7 @@ def _first_free(host: str, port: int) -> int:
 
 @contextmanager
 def port_explained(host: str, port: int, option: str = "--port", *, emulator_port: int | None = None) -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port.
-
-    ``emulator_port`` is taken next: if another program has it too, the hint names both.
-    """
+    """Say why the block cannot listen on ``host:port``, in plain words; a taken ``emulator_port`` is named, too."""
     try:
         yield
     except OSError as error:

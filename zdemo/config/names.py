@@ -11,8 +11,7 @@ from zdemo.errors.steps import EditLines, RenameVariable, SetVariable, Step, Uns
 from zdemo.text.masking import could_be_secret
 from zdemo.text.spelling import did_you_mean
 
-# PowerShell, cmd, what frameworks put in front (NEXT_PUBLIC_), and prefixes that only some names have
-BEFORE_NAME = r"(?i)^(\$env:|set\s+|\w+_(?=(ZITADEL|ZDEMO)_)|ZITADEL_|ZDEMO_)"
+BEFORE_NAME = r"(?i)^(\$env:|set\s+|\w+_(?=(ZITADEL|ZDEMO)_)|ZITADEL_|ZDEMO_)"  # of shells, frameworks and zdemo
 MANAGER_ROLES = "IAM_OWNER", "ORG_OWNER", "PROJECT_OWNER"  # of ZITADEL's administrators, and of no project
 THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
 
