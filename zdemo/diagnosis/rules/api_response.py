@@ -10,6 +10,7 @@ from functools import cached_property
 from zdemo.config.environment import Environment
 from zdemo.config.names import assignment, rename_steps
 from zdemo.config.new_dotenv import completion
+from zdemo.config.variables import is_public
 from zdemo.diagnosis.evidence import NOT_ASKED, NOTHING, Evidence
 from zdemo.diagnosis.finding import LONGEST_QUOTE, Finding, Severity, quoted
 from zdemo.diagnosis.rules.rule import rule, table
@@ -106,6 +107,11 @@ class ApiCase:
             is_page=self.call.is_page and not code and not is_other,
             failed=answer.status in GATEWAY_STATUSES,
         )
+
+    @property
+    def get_jwt(self) -> tuple[Step, ...]:
+        """How to get a JWT; nothing for the emulator, which has no Management Console."""
+        return () if is_public(self.environment.get("CLIENT_SECRET", "")) else GET_JWT
 
     @property
     def told(self) -> Introspection:
@@ -227,8 +233,9 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     is_refusal = 400 <= case.status < 500 and not case.from_zdemo
     if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, case.words):
         return None
-    both = "or let the API ask ZITADEL about tokens (introspection), which works with both"
-    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=GET_JWT, otherwise=(both,))
+    both = "let the API ask ZITADEL about tokens (introspection), which works with both"
+    jwt = case.get_jwt
+    return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(*jwt, f"or {both}" if jwt else both))
 
 
 @rule(when=lambda case: case.status in (401, 403) and not (case.call.challenge or case.from_zdemo))

@@ -8,7 +8,6 @@ from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_to
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import (
     CHANGED,
-    GET_JWT,
     NGINX,
     TAKE_FROM_HEADER,
     VERIFIES_JWTS,
@@ -302,7 +301,7 @@ def _compared(case: ApiCase) -> Finding:
         return finding
     verifies, fix = ELSEWHERE, finding.fix
     if case.form.is_opaque:
-        verifies, fix = VERIFIES_JWTS, (*GET_JWT, *fix)
+        verifies, fix = VERIFIES_JWTS, (*case.get_jwt, *fix)
     return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
 
 
