@@ -1,8 +1,10 @@
-"""The catalogue of faults, second part: the API application's credentials, and the administrator's PAT.
+"""The catalogue of faults, second part: the credentials of applications, of service accounts, and of administrators.
 
-Without the administrator most of them look the same: then the causes stay open, and no single one is certain.
+Without the administrator most of them look the same: then the causes stay open, and no single one is certain. Which
+refusal of a service account means what is in ``tests/diagnosis/test_refused_user.py``.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Callable
@@ -12,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.catalogue.named_causes import both, command, doctor, introspect, write
-from tests.support.cli import Shell, administered, settings
+from tests.catalogue.named_causes import both, command, doctor, flat, introspect, write
+from tests.support.cli import Ran, Shell, administered, settings
 from tests.support.connection_faults import relay
 from tests.support.emulator_target import as_real
 from tests.support.planting import Planter, key_site
-from tests.support.upstream import answer, depending, json_body, upstream
+from tests.support.upstream import answer, depending, json_body, refusing_port, upstream
 from tests.support.waiting import eventually
-from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, World
+from zdemo.emulator import ADMIN, APPLICATION_ID, PROJECT_ID, READER, VISITOR, World
 from zdemo.emulator.seed import APPLICATION_NAME
 
 APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
@@ -190,3 +192,51 @@ def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, p
     planter.api.apps.UpdateApplication(**APP, apiConfiguration=BY_KEY).has()
     output = doctor(bare, administered(planter.url), warned=("client.kind",))
     output.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")
+
+
+def with_key(url: str, file: Path) -> dict[str, str]:
+    return settings(url, ZITADEL_PROJECT_ID=PROJECT_ID, ZDEMO_USER_KEY_FILE=file.name)
+
+
+@pytest.mark.thorough
+def test_an_administrators_key_file_is_as_good_as_a_pat(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+
+    def ran(user: str, line: str, **more: str) -> Ran:
+        return bare(*line.split(), "--admin-key", keys[user], **env | more)
+
+    keys = {user.username: planter.key_file(bare.folder, user.id).name for user in (ADMIN, READER)}
+    lines = ("role list", "doctor --only admin.rights", "setup --dry-run --project-name own")
+    for line in lines:
+        assert ran(ADMIN.username, line).code == 0
+        refused = ran(READER.username, line)
+        assert (refused.code, "membership" in refused.all) == (1, True), refused.all
+        assert "ZITADEL_ADMIN_PAT" not in refused.all
+    assert "membership" in ran(READER.username, "demo --live").err
+    planter.user("DeactivateUser", READER.id)
+    assert "is deactivated or locked" in ran(READER.username, "role list").err
+    with refusing_port() as port:
+        away = ran(ADMIN.username, "role list", ZITADEL_DOMAIN=f"http://localhost:{port}")
+    assert (away.code, "nothing listens" in away.all) == (4, True)
+
+
+def test_a_fix_names_the_key_file_that_was_given(bare: Shell, planter: Planter) -> None:
+    key = f"--admin-key {planter.key_file(bare.folder, READER.id).name}"  # which is not an administrator's
+    swapped = bare("introspect", *key.split(), **settings(planter.url, PAT=ADMIN.pat))
+    assert "administrator's token should not be sent" in flat(swapped.out)
+    assert "ADMIN_PAT" not in swapped.all
+    env, key = settings(planter.url, PAT=VISITOR.pat), f"--admin-key {planter.key_file(bare.folder, ADMIN.id).name}"
+    assert f"zdemo role grant visitor read:messages {key}\n" in bare("introspect", *key.split(), **env).out
+    assert f"  zdemo doctor --fix {key}\n" in bare("doctor", *key.split(), **env).out
+    assert "leave out --pat: then PAT in the environment" in flat(bare("introspect", "--pat", ADMIN.pat, **env).out)
+    assert "hint:  set ZITADEL_PROJECT_ID, or use" in bare("role", "list", *key.split(), **env).err
+
+
+def test_a_key_that_was_deleted_or_belongs_to_another_zitadel(bare: Shell, planter: Planter) -> None:
+    file = planter.key_file(bare.folder)
+    other = write(bare.folder, "other.json", json.dumps(json.loads(file.read_text()) | {"userId": "1" * 18}))
+    planter.user("RemoveKey", keyId=file.stem)
+    output = command(bare, with_key(planter.url, file), "token")
+    output.names(f"refuses the key of the user {READER.id}", f"key {file.stem} was deleted", "user was removed")
+    output.names("create a key on the service account's page")
+    command(bare, with_key(planter.url, Path(other)), "token").names("refuses the key", "another ZITADEL", "recreated")

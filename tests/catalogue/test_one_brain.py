@@ -1,14 +1,17 @@
-"""The same fault has the same first cause in every command that can see it: the ID of the finding, and the settings."""
+"""The same fault has the same first cause in every command that can see it, and the same words in every view."""
 
 import io
 import json
 import re
+import signal
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.catalogue.named_causes import HEIGHT
+from tests.page.test_events import texts
 from tests.support.cli import Ran, Shell, administered, settings
 from tests.support.logins import add_client
 from tests.support.page_site import KEY, TracedApi
@@ -18,7 +21,7 @@ from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER
 from zdemo.cli.commands.serve import ServeAddress, tell_start
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import read_environment
+from zdemo.config.environment import COMMAND_LINE, Environment, read_environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, new_fault
 from zdemo.page import PageOptions
@@ -193,3 +196,34 @@ def test_02_07_17_21_31_49_each_command_tells_the_same_first_cause(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert tells | served(causes, ran) == causes, {name: ran[name].all for name in ran}
+
+
+REFUSED = "ZITADEL refuses the API application's credentials"
+COPY = "copy CLIENT_SECRET again from where it is kept (64 characters)"
+OPEN = "one of these; they cannot be told apart from outside"
+WORDS = (REFUSED, COPY, "shows the cause", OPEN, "CLIENT_SECRET is wrong, or was regenerated (rotated)")
+COMMON = ("finding", "because", "certainty", "candidates")
+
+
+@pytest.mark.thorough
+def test_a_finding_has_the_same_words_in_every_view(bare: Shell, planter: Planter) -> None:
+    values = settings(planter.url, CLIENT_SECRET="x" * 64)
+    environment = Environment({COMMAND_LINE: values})
+    with bare.serving("--json-logs", **values) as (process, url):
+        env = values | {"ZDEMO_API_URL": url}
+        words = {line: bare(*line.split(), **env).out for line in ("introspect", "doctor", "call scoped")}
+        called, examined = (bare(*line.split(), "--json", **env).document for line in ("call scoped", "doctor"))
+        report = ElementTree.fromstring(bare("doctor", "--junit", "-", **env).out)  # noqa: S314  # zdemo wrote it
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate()
+    options = PageOptions(key=KEY, api_url=url, settings=Settings.from_env(environment), environment=environment)
+    on_page = TracedApi(options).event("/api/private-scoped", values["PAT"])["why"]
+    checked = next(check for check in examined["checks"] if check["outcome"] == "fail")
+    words |= {"JUnit": report.findtext(".//failure") or "", "page": " ".join(texts(on_page))}
+    words["log"] = " ".join(json.loads(line).get("message", "") for line in log.splitlines())
+    plain = {name: " ".join(text.split()) for name, text in words.items()}
+    assert [(name, text) for name, text in plain.items() if not all(part in text for part in WORDS)] == []
+    assert "\\n" not in plain["log"], "a remark stands in the line of its step"
+    assert [called["why"], checked["evidence"], on_page["sentence"]] == [REFUSED] * 3
+    views = [{name: document[name] for name in COMMON} for document in (called, checked, on_page)]
+    assert views == [views[0]] * 3

@@ -35,17 +35,13 @@ KEEP = "keep the right one, remove the other"
 
 
 def test_33_a_variable_set_twice_and_a_key_file_beside_a_secret_are_said(bare: Shell, zitadel: Emulator) -> None:
-    bare.dotenv(**settings(zitadel.url))
-    with (bare.folder / ".env").open("a") as stream:
-        stream.write(f"PAT={'A' * 71}\n")
+    bare.dotenv(**settings(zitadel.url), **{" PAT": "A" * 71})
     with key_site(bare.folder / "key.json") as site:  # of another ZITADEL
         output = doctor(bare, {KEY: str(site.file)}, "client.accepted", warned=(SHADOWED, WELLFORMED))
     output.names(f"{KEY} and CLIENT_SECRET are both set: the key file is used", "remove the one")
     assert ("fix remove the one" in output.screen, "PAT" in output.screen) == (True, False), "it explains nothing"
     assert "! settings      PAT is set twice in .env" in output.ran.out
-    bare.dotenv(**settings(zitadel.url))
-    with (bare.folder / ".env").open("a") as stream:
-        stream.write("PAT=\nCLIENT_SECRET=\n")
+    bare.dotenv(**settings(zitadel.url), **{" PAT": "", " CLIENT_SECRET": ""})
     introspect(bare, {"CLIENT_SECRET": CLIENT_SECRET}).names("PAT is set twice in .env: .* no token to ask about", KEEP)
     for output in (introspect(bare, {}), doctor(bare, {}, "settings.complete", warned=(SHADOWED,))):
         output.names("CLIENT_SECRET is set twice in .env: line .* counts, which is empty, not line", KEEP)

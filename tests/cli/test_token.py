@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import BASE, CTRL_C, Shell, Stack, at_terminal, is_two_lines
-from tests.support.planting import Planter
+from tests.support.planting import AUDIENCE, Planter
 from tests.support.processes import forker
 from tests.support.upstream import answer, depending, json_body, upstream
 from zdemo.emulator import CLIENT_ID, PROJECT_ID, READER, VISITOR
 from zdemo.emulator.seed import APP_CLIENT_ID
 
-AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
+USER = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": READER.secret}
 OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){4}\n")
 NO_SECRET = {"ZDEMO_USER_CLIENT_SECRET": ""}
 
@@ -21,8 +21,7 @@ NO_SECRET = {"ZDEMO_USER_CLIENT_SECRET": ""}
 @pytest.fixture
 def reader(shell: Shell) -> Shell:
     """The settings of a shell, and the credentials of the reader."""
-    user = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": READER.secret}
-    return Shell(folder=shell.folder, env={**shell.env, "ZITADEL_PROJECT_ID": PROJECT_ID, **user})
+    return Shell(folder=shell.folder, env={**shell.env, "ZITADEL_PROJECT_ID": PROJECT_ID, **USER})
 
 
 def test_the_token_alone_is_on_standard_output_and_the_api_accepts_it(reader: Shell) -> None:
@@ -91,16 +90,15 @@ def test_the_secret_of_another_user_is_not_sent(reader: Shell) -> None:
 @pytest.mark.thorough
 def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_shell: Shell, tmp_path: Path) -> None:
     key = Planter(own_stack.emulator).key_file(tmp_path, VISITOR.id)
-    user = {"ZDEMO_USER_CLIENT_ID": "reader", "ZDEMO_USER_CLIENT_SECRET": READER.secret}
     shell = Shell(folder=tmp_path, env={**own_shell.env, "ZITADEL_PROJECT_ID": PROJECT_ID})
 
     def whose(*arguments: str, **env: str) -> object:
         token = shell("token", *arguments, **env).out
         return shell("introspect", "--json", "--pat", "-", stdin=token).document["username"]
 
-    assert whose("--key-file", key.name, **user) == "visitor"
-    assert whose(**user, ZDEMO_USER_KEY_FILE=key.name) == "visitor"
-    assert whose("--client-id", "reader", **user, ZDEMO_USER_KEY_FILE=key.name) == "reader"
+    assert whose("--key-file", key.name, **USER) == "visitor"
+    assert whose(**USER, ZDEMO_USER_KEY_FILE=key.name) == "visitor"
+    assert whose("--client-id", "reader", **USER, ZDEMO_USER_KEY_FILE=key.name) == "reader"
     ran = shell("token", "--key-file", key.name, "--client-id", "reader")
     assert (ran.code, is_two_lines(ran)) == (2, True)
     code, screen = at_terminal(shell, "token", ZDEMO_USER_KEY_FILE=key.name)
