@@ -1,4 +1,4 @@
-"""The Dockerfile and compose.emulator.yaml, as far as they can be checked without running them.
+"""The Dockerfile, compose.emulator.yaml, and compose.yaml with its guide, as far as no engine is needed.
 
 ``test_distribution.py`` builds zdemo from what the Dockerfile copies, ``make container`` the images.
 """
@@ -8,9 +8,11 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # it has no types
 
 from tests.support.cli import Shell, Stack
 from tests.support.processes import ROOT, run_script
@@ -53,7 +55,7 @@ def copy_sources(folder: Path) -> None:
 
 
 PORTS = {"api": 5000, "emulator": EMULATOR_PORT}
-COMPOSE = (ROOT / "compose.emulator.yaml").read_text(encoding="utf-8")
+EMULATED = yaml.safe_load((ROOT / "compose.emulator.yaml").read_text(encoding="utf-8"))["services"]
 
 
 @pytest.mark.parametrize("name", PORTS)
@@ -86,13 +88,48 @@ def test_what_the_image_is_built_from_is_not_ignored() -> None:
     assert not any(fnmatch.fnmatch(".env", pattern) for pattern in kept)
 
 
+def published(services: dict[str, Any]) -> list[str]:
+    return [port for service in services.values() for port in service.get("ports", ())]
+
+
 def test_the_api_beside_the_emulator_gets_its_settings_and_both_are_published_on_loopback() -> None:
-    values = dict(re.findall(r'^      ([A-Z_]+): "?(\S+?)"?$', COMPOSE, re.MULTILINE))
-    assert values["CLIENT_ID"] == CLIENT_ID
-    assert values["CLIENT_SECRET"] == CLIENT_SECRET
-    assert values["ZITADEL_PROJECT_ID"] == PROJECT_ID
-    assert values["ZITADEL_DOMAIN"] == f"http://localhost:{EMULATOR_PORT}"
-    assert values["ZITADEL_INTERNAL_URL"] == f"http://emulator:{EMULATOR_PORT}"
-    published = re.findall(r'- "(\S+):(\d+):(\d+)"', COMPOSE)
-    assert published == [("127.0.0.1", str(port), str(port)) for port in (EMULATOR_PORT, 5000)]
-    assert re.findall(r"target: (\w+)", COMPOSE) == ["emulator", "api"]
+    known = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "ZITADEL_PROJECT_ID": PROJECT_ID}
+    known["ZITADEL_DOMAIN"] = f"http://localhost:{EMULATOR_PORT}"
+    known["ZITADEL_INTERNAL_URL"] = f"http://emulator:{EMULATOR_PORT}"
+    assert known.items() <= EMULATED["api"]["environment"].items()
+    assert published(EMULATED) == [f"127.0.0.1:{port}:{port}" for port in (EMULATOR_PORT, 5000)]
+    assert [EMULATED[name]["build"]["target"] for name in EMULATED] == ["emulator", "api"]
+
+
+COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+SERVICES = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE))["services"]  # with the defaults of variables
+ZITADEL = SERVICES["zitadel"]["environment"]
+GUIDE = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+WITH_SECURITY_FIXES = (4, 15, 2)
+
+
+def test_the_images_are_pinned_and_the_guide_names_the_version_that_is_started() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items()}
+    version = images["zitadel"].removeprefix("ghcr.io/zitadel/zitadel:v")
+    assert tuple(map(int, version.split("."))) >= WITH_SECURITY_FIXES
+    assert f"v{version}" in GUIDE
+    assert (images["redis"][:7], images["db"][:11]) == ("redis:7", "postgres:17")
+
+
+def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -> None:
+    assert published(SERVICES) == ["127.0.0.1:8080:8080", "127.0.0.1:6379:6379"]
+    assert (ZITADEL["ZITADEL_EXTERNALDOMAIN"], ZITADEL["ZITADEL_EXTERNALPORT"]) == ("localhost", "8080")
+
+
+def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
+    key = ZITADEL["ZITADEL_MASTERKEY"]
+    assert (len(key.encode()), "development-only" in key) == (32, True)
+
+
+def test_the_administrators_token_is_requested_in_full_and_read_where_it_is_written() -> None:
+    """ZITADEL creates a service account only if it has a user name, and a token only if it has a date."""
+    machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
+    assert all(ZITADEL[f"{machine}{name}"] for name in ("MACHINE_USERNAME", "MACHINE_NAME", "PAT_EXPIRATIONDATE"))
+    path = ZITADEL["ZITADEL_FIRSTINSTANCE_PATPATH"]
+    assert f"docker compose cp zitadel:{path} - | tar" in GUIDE
+    assert f"pat:{Path(path).parent}" in SERVICES["zitadel"]["volumes"]
