@@ -6,7 +6,7 @@ import pytest
 
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
-from zdemo.http.api_call import Call, Challenge, Method, as_json, other_route, parse_challenge
+from zdemo.http.api_call import Call, Method, as_json, other_route, parse_challenge
 from zdemo.http.example_api import Route
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
@@ -52,12 +52,6 @@ def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, ki
         for body in (b"ok", b"\n<p>ok</p>", b"<input type='password'>"):
             assert replace(called(200, body, content_type=kind), route=OWN).accepted is (b"password" not in body)
         assert not replace(called(200, b"<p>ok", content_type=kind), route=KNOWN).accepted
-
-
-def test_a_challenge_has_its_error_code() -> None:
-    first = called(401, www_authenticate='Bearer error="invalid_token"')
-    assert first.challenge == Challenge(text='Bearer error="invalid_token"', error="invalid_token", scope="")
-    assert called(200).challenge is None
 
 
 def test_the_document_holds_all_of_it() -> None:

@@ -88,18 +88,6 @@ def test_no_cookie_is_sent_back() -> None:
     assert not any("cookie" in received.headers for received in up.requests)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(status: int) -> None:
-    with (
-        upstream(OK) as other,
-        upstream(answer(b"moved", status, headers={"Location": f"{other.url}/x"})) as up,
-        transport_to(up.url) as transport,
-    ):
-        came = post(transport)
-    assert (came.status, came.body, came.headers["location"]) == (status, b"moved", f"{other.url}/x")
-    assert (len(up.requests), other.requests) == (1, [])
-
-
 @pytest.mark.parametrize("status", [200, 302])
 def test_an_answer_of_8_mib_is_not_read_to_its_end(status: int) -> None:
     large = answer(b"a" * LARGE_BYTES, status, headers={"Location": "/x"})

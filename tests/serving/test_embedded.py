@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -45,13 +44,6 @@ def test_it_serves_on_a_free_port_while_the_block_runs_and_on_the_same_one_again
     with serving(hello, port=port) as again:
         assert again == port
         assert get(port) == b"/path None"
-
-
-def test_an_http_2_connection_is_passed_on_and_then_closed() -> None:
-    reported = Queue[bytes]()
-    with serving(hello, on_http2=lambda _, received: reported.put(received)) as port:
-        assert exchange(port, PREFACE).status == 0
-        assert reported.get(timeout=DEADLINE_SECONDS) == PREFACE
 
 
 @pytest.fixture
