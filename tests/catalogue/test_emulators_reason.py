@@ -116,6 +116,7 @@ def asked(path: str = INTROSPECTION_PATH, token: str = READER.pat, **parts: Any)
     return {"path": path, "data": {"token": token}, "auth": (CLIENT_ID, CLIENT_SECRET)} | parts
 
 
+GRANTS = "/management/v1/users/grants/_search"
 ALIVE = {"Authorization": f"Bearer {READER.pat}"}
 INVALID = 401, 'Bearer error="invalid_token"', "no"
 EXPIRED = 401, 'Bearer error="invalid_token", error_description="token expired"', "no"
@@ -125,7 +126,7 @@ OF_ROLE, OF_EMAIL, OF_AUDIENCE = ((403, "", words) for words in ("role missing",
 ELSEWHERE = "in the API, send a form with the token to http[^ ]*/oauth/v2/introspect,"
 OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {  # what it asks, its answer, our words
     "asks with JSON": (asked(data=None, json={"token": READER.pat}), INVALID, f"question .* fix {ELSEWHERE}"),
-    "passes on the scheme": (asked(token=f"Bearer {READER.pat}"), INVALID, "about another text than"),
+    "passes on the scheme": (asked(token=f"Bearer {READER.pat}"), INVALID, "likely, .* about another text than"),
     "passes on another token": (asked(token=VISITOR.pat), INVALID, "about another text than .* which is active"),
     "swaps its credentials": (asked(auth=(CLIENT_SECRET, CLIENT_ID)), INVALID, "client .* fix compare"),
     "asks at another host": (asked(host="127.0.0.1"), INVALID, "no instance .* fix in the API, ask http://localhost"),
@@ -133,6 +134,12 @@ OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {
     "asks userinfo": (asked("/oidc/v1/userinfo", headers=ALIVE, auth=None), NO_ROLE, f"userinfo, which .* {ELSEWHERE}"),
     "asks about another user": (asked("/oidc/v1/userinfo", data={"access_token": VISITOR.pat}), INVALID, "did not ask"),
     "asks for a token": (asked("/oauth/v2/token"), INVALID, f"/oauth/v2/token, which does not tell .* {ELSEWHERE}"),
+    "asks for a list": (
+        asked("/.well-known/openid-configuration"),
+        INVALID,
+        f"configuration, which does .* {ELSEWHERE}",
+    ),
+    "asks as the user": (asked(GRANTS, headers=ALIVE, auth=None, data=None, json={}), INVALID, "did not ask"),
     "asks for keys": (asked("/oauth/v2/keys"), INVALID, f"/oauth/v2/keys, which does not tell .* {ELSEWHERE}"),
     "reads the answer wrongly": (asked(), INVALID, "active: .* reads that"),
     "misreads the time": (asked(), EXPIRED, "active: .* exp in seconds"),

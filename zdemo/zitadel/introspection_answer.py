@@ -16,6 +16,7 @@ from zdemo.text.masking import without_tokens
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
+DISCOVERY_PATH = "/.well-known/openid-configuration"
 USERINFO_PATH, KEYS_PATH = "/oidc/v1/userinfo", "/oauth/v2/keys"
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"

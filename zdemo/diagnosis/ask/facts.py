@@ -25,7 +25,7 @@ from zdemo.errors.steps import Step
 from zdemo.http.api_call import Call
 from zdemo.setup.state_file import issued_pat, known_state
 from zdemo.zitadel import resources
-from zdemo.zitadel.introspection_answer import KEYS_PATH, TOKEN_PATH, USERINFO_PATH, Introspection
+from zdemo.zitadel.introspection_answer import DISCOVERY_PATH, KEYS_PATH, TOKEN_PATH, USERINFO_PATH, Introspection
 from zdemo.zitadel.introspection_client import IntrospectionClient, basic_credentials
 from zdemo.zitadel.management import ManagementClient
 
@@ -34,7 +34,7 @@ Request = Callable[[], Response | Mapping[str, Any]]  # a mapping: fields of the
 
 PARALLEL = 8  # questions at a time
 PATHS = {  # of the probes that need no credentials, and of those that send the token
-    Probe.DISCOVERY: "/.well-known/openid-configuration",
+    Probe.DISCOVERY: DISCOVERY_PATH,
     Probe.READY: "/debug/ready",
     Probe.HEALTH: "/debug/healthz",
     Probe.KEYS: KEYS_PATH,

@@ -292,7 +292,7 @@ def _token_not_seen(_case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.code == "invalid_request")
 def _invalid_request(case: ApiCase) -> Finding:
-    cause = "the API says that the request is malformed, so it did not ask ZITADEL"
+    cause = "the API says that the request is malformed"
     if case.from_zdemo and not url(case.answer).query:
         return Finding(id="call.invalid_request", cause=f"{cause}: {CHANGED}", likely=True, fix=PASS_ON)
     candidates = CHANGED, "the query has a second token, or the request lacks what the API requires"

@@ -1,7 +1,7 @@
 """Why an API refused a token, or could not judge it: by what it says, and compared with what ZITADEL says here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_token
@@ -20,7 +20,14 @@ from zdemo.diagnosis.wording import shown_list, span
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.text.masking import masked
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, ROLES_CLAIM, TOKEN_PATH, USERINFO_PATH
+from zdemo.zitadel.introspection_answer import (
+    DISCOVERY_PATH,
+    INTROSPECTION_PATH,
+    KEYS_PATH,
+    ROLES_CLAIM,
+    TOKEN_PATH,
+    USERINFO_PATH,
+)
 from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
@@ -209,6 +216,7 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
         reason = question.reason or "which is active"
         cause = f"the API asks {emulator} about another text than the token: {question.token}, {reason}"
         fix = "in the API, pass on what follows Bearer in the Authorization header: whole, without quotes and blanks"
+        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))  # another caller's is possible
     elif question.reason:
         cause, fix = f"{emulator} calls the token inactive when this API asks: {question.reason}", COMPARE
     else:
@@ -230,11 +238,11 @@ def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestio
     return Finding(id="call.own_rules", cause=cause, likely=not says_so, only_emulator=says_so, fix=(fix,))
 
 
-def _asked_elsewhere(case: ApiCase, questions: Iterable[ApisQuestion]) -> Finding | None:
+def _asked_elsewhere(case: ApiCase, questions: Sequence[ApisQuestion]) -> Finding | None:
     """Return what the API asked in place of the introspection: most likely, since a request may be of another."""
-    others = USERINFO_PATH, TOKEN_PATH, *((KEYS_PATH,) if case.form.is_opaque else ())
-    for question in questions:
-        is_there, is_others = question.status not in (404, 405), question.token not in ("", masked(case.token or ""))
+    others = USERINFO_PATH, TOKEN_PATH, DISCOVERY_PATH, *((KEYS_PATH,) if case.form.is_opaque else ())
+    for question in reversed(questions):
+        is_there, is_others = "path" not in question.reason, question.token not in ("", masked(case.token or ""))
         if (question.path in others or not is_there) and not is_others:
             cause = f"the API asks {case.issuer}{question.path}, {NOT_TOLD if is_there else NOT_THERE}"
             fix = SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
