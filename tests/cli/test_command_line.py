@@ -130,6 +130,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call messages", f"unknown route: messages {ROUTES}", "zdemo call /messages"),
         ("call localhost:1/x", f"unknown route: localhost:1/x {ROUTES}", "zdemo call http://localhost:1/x"),
         ("call :1/x", f"unknown route: :1/x {ROUTES}", "zdemo call http://localhost:1/x"),
+        ("call 8841", f"unknown route: 8841 {ROUTES}", "zdemo call http://localhost:8841"),
         ("call a.example.com/x", f"unknown route: a.example.com/x {ROUTES}", "zdemo call https://a.example.com/x"),
         ("emulator 8855 npm -w", "unexpected argument: 8855", "zdemo emulator --port 8855 -- npm -w"),
         ("emulator --port 1 2", "unexpected argument: 2", "leave it out, or put it after --"),

@@ -215,6 +215,8 @@ def test_a_known_key_shows_the_same_zitadel_but_emulators_of_a_process_share_the
     token = jwt_of(iss="http://localhost:59999")
     finding = find(token, {**DEAD_HERE, **DISCOVERY, Probe.KEYS: keys}, WITH_PROJECT, fits=True)
     assert ("that is the same ZITADEL" in finding.cause) is is_same
+    realm = find(jwt_of(iss="https://kc.example.com/realms/x"), {**DEAD_HERE, **DISCOVERY}, WITH_PROJECT, fits=True)
+    assert (realm.id, realm.otherwise, bool(finding.otherwise)) == ("token.other_issuer", (), True)  # it has a path
 
 
 @pytest.mark.parametrize(("ahead", "name"), [(46_800, "token.ended"), (0, "token.expired"), (-46_800, "token.expired")])

@@ -116,6 +116,7 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         (lambda: zitadel_emulator.revoke("reader", "read:mesages"), "reader does not have read:mesages; has read:mess"),
         (lambda: zitadel_emulator.revoke("visitor", ROLE), "visitor does not have read:messages; has no role"),
         (lambda: zitadel_emulator.fault("slow", seconds="1"), "seconds must be a number from 0 to 3600, not '1'"),  # type: ignore[arg-type]  # as people write it
+        (lambda: zitadel_emulator.fault("reset", seconds=1), "reset takes no seconds .slow and drip do"),
         (lambda: zitadel_emulator.fault("slow", times="1"), "times must be a whole number of at least 1, not '1'"),  # type: ignore[arg-type]  # as above
         (lambda: zitadel_emulator.fault("hang", 1), "unknown path: 1 .known: discovery, introspection"),  # type: ignore[arg-type]  # as above
         (lambda: zitadel_emulator.fault("hang", "/introspect"), "unknown path: /introspect .known: .* introspection"),

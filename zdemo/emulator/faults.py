@@ -80,6 +80,8 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
         raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and whole ones such as /oauth/v2)")
     if times is not None and (not isinstance(times, int) or times < 1):
         raise ValueError(f"times must be a whole number of at least 1, not {times!r}")
+    if seconds is not None and kind not in SECONDS:
+        raise ValueError(f"{kind} takes no seconds ({' and '.join(SECONDS)} do)")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
     if not isinstance(seconds, int | float) or not 0 <= seconds <= MOST_SECONDS:
         raise ValueError(f"seconds must be a number from 0 to {MOST_SECONDS:.0f}, not {seconds!r}")

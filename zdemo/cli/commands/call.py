@@ -65,6 +65,8 @@ def _meant(text: str) -> Command:
     if not words or could_be_secret(text):
         return Command("call --help")
     host, port, path = words.groups("")
+    if host.isdigit() and not port:
+        host, port = "", f":{host}"
     if not port and "." not in host and host != "localhost":
         return Command("call", (f"/{text}",))
     host = host or "localhost"

@@ -171,7 +171,8 @@ def _other_issuer(case: TokenCase) -> Finding | None:
     }[known]
     cause = f"the token's issuer is {issuer}, but this ZITADEL is {own}; that is {why}"
     fix = (f"request the token from {own}",)
-    otherwise = (SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant"),)
+    is_meant = SetVariable("ZITADEL_DOMAIN", issuer, does=f"if {issuer} is the ZITADEL that is meant")
+    otherwise = () if re.search("[^:/]/.", issuer) else (is_meant,)  # a ZITADEL has no path
     return Finding(id="token.other_issuer", cause=cause, likely=not case.evidence.issuer, fix=fix, otherwise=otherwise)
 
 

@@ -165,8 +165,8 @@ def _near_miss(case: TokenCase) -> Finding | None:
         return None
     cause = f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key"
     if not granted:
-        similar = f", only {quoted(near)}" if near else ""
-        cause = f"this API's project does not define the role {case.role}{similar}, so no user can have it"
+        similar = f" (it defines {quoted(near)})" if near else ""
+        cause = f"this API's project does not define the role {case.role}, so no user can have it{similar}"
     require = f"require {quoted(near)} in the API"
     # ZITADEL refuses two keys in a project that differ only in case (409)
     instead = f" in place of {quoted(near)}" if near.casefold() == case.role.casefold() else ""
