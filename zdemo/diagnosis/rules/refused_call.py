@@ -6,28 +6,14 @@ from dataclasses import replace
 
 from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.api_response import (
-    CHANGED,
-    NGINX,
-    TAKE_FROM_HEADER,
-    VERIFIES_JWTS,
-    ApiCase,
-    code_of,
-)
+from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase, code_of
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import shown_list, span
 from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.text.masking import masked
-from zdemo.zitadel.introspection_answer import (
-    DISCOVERY_PATH,
-    INTROSPECTION_PATH,
-    KEYS_PATH,
-    ROLES_CLAIM,
-    TOKEN_PATH,
-    USERINFO_PATH,
-)
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, OTHER_PATHS, ROLES_CLAIM
 from zdemo.zitadel.records import NEVER
 
 STARTED_BEFORE = "the API was started before its settings were changed"
@@ -82,12 +68,12 @@ def by_its_code(case: ApiCase) -> Finding:
         fix = _introspect("shows which of these is the cause")
         return Finding(id="call.role_missing", cause=cause, fix=(fix,))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
-        name, candidates = "refused", (NOT_FOR_THIS_API, "the API takes other credentials")
+        name, candidates = "call.refused", (NOT_FOR_THIS_API, "the API takes other credentials")
         if case.status == 403:
-            name, candidates = "forbidden", (A_GATEWAY, "the API requires a role, or has further requirements")
+            name, candidates = "call.forbidden", (A_GATEWAY, "the API requires a role, or has further requirements")
         cause = f"the API refused the request ({case.status}) without a challenge that says why"
         fix = _introspect("what ZITADEL says about this token")
-        return Finding(id=f"call.{name}", cause=cause, candidates=candidates, fix=(fix, API_LOG))
+        return Finding(id=name, cause=cause, candidates=candidates, fix=(fix, API_LOG))
     has_form = case.form.is_access_token or not case.token
     return Finding(
         id="call.token_refused",
@@ -240,7 +226,7 @@ def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestio
 
 def _asked_elsewhere(case: ApiCase, questions: Sequence[ApisQuestion]) -> Finding | None:
     """Return what the API asked in place of the introspection: most likely, since a request may be of another."""
-    others = USERINFO_PATH, TOKEN_PATH, DISCOVERY_PATH, *((KEYS_PATH,) if case.form.is_opaque else ())
+    others = (*OTHER_PATHS, KEYS_PATH) if case.form.is_opaque else OTHER_PATHS
     for question in reversed(questions):
         is_there, is_others = "path" not in question.reason, question.token not in ("", masked(case.token or ""))
         if (question.path in others or not is_there) and not is_others:
