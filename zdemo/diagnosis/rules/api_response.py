@@ -113,6 +113,10 @@ class ApiCase:
         """How to get a JWT; nothing for the emulator, which has no Management Console."""
         return () if is_public(self.environment.get("CLIENT_SECRET", "")) else GET_JWT
 
+    def again(self, option: str, does: str) -> Command:
+        """Return the command that sends the request again, with one more option."""
+        return replace(self.call.command, option=f"{self.call.command.option} {option}".strip(), does=does)
+
     @property
     def told(self) -> Introspection:
         """What ZITADEL says about the token, nothing where it was not asked."""
@@ -187,9 +191,7 @@ def _redirects(case: ApiCase) -> Finding:
     if not target.startswith("/"):
         cause += ", because it would take the token elsewhere"
         fix = f"set {case.call.setting} to the address at which the API itself answers"
-    if moved:
-        return Finding(id="call.redirects", cause=cause, fix=moved)
-    return Finding(id="call.redirects", cause=cause, fix=(fix,))
+    return Finding(id="call.redirects", cause=cause, fix=moved or (fix,))
 
 
 def _login(case: ApiCase) -> Finding | None:
@@ -224,8 +226,7 @@ def is_zitadel(case: ApiCase) -> Finding | None:
     cause = f"{case.host} is ZITADEL itself, not an API"
     if NO_MEMBERSHIP in case.answer.text:
         cause = f"{case.host} is ZITADEL itself, and the token's user is not an administrator there ({case.status})"
-        pat = replace(case.call.command, option=f"{case.call.command.option} --pat".strip())
-        return Finding(id="call.is_zitadel", cause=cause, fix=(replace(pat, does="asks for an administrator's PAT"),))
+        return Finding(id="call.is_zitadel", cause=cause, fix=(case.again("--pat", "asks for an administrator's PAT"),))
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
 
 
@@ -247,8 +248,8 @@ def _other_credential(case: ApiCase) -> Finding | None:
     is_csrf = re.fullmatch(CSRF, match[0])
     cause = f"the API requires another credential than a bearer token, as its answer says: {match[0]}"
     fix = "in the API, exempt the route from CSRF protection, which cookies need" if is_csrf else TAKE_FROM_HEADER
-    curl = replace(case.call.command, option=f"{case.call.command.option} --curl".strip(), does="to add it by hand")
-    return Finding(id="call.other_credential", cause=cause, likely=True, fix=(fix,), otherwise=(curl,))
+    curl = (case.again("--curl", "to add it by hand"),)
+    return Finding(id="call.other_credential", cause=cause, likely=True, fix=(fix,), otherwise=curl)
 
 
 @rule(when=lambda case: case.status in (400, 401) and case.code in ("", "invalid_request"))
@@ -265,10 +266,8 @@ def _token_in_query(case: ApiCase) -> Finding | None:
 
 @rule(when=lambda case: case.token is None)
 def _no_token(case: ApiCase) -> Finding:
-    option = f"{case.call.command.option} --pat".strip()
-    ask = replace(case.call.command, option=option, does="asks for the token")
     cause, rename = "this route requires a token, and none was sent", rename_steps(case.environment, "PAT")
-    otherwise = completion(case.environment, ["PAT"], by_name=True)
+    ask, otherwise = case.again("--pat", "asks for the token"), completion(case.environment, ["PAT"], by_name=True)
     return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=otherwise)
 
 
