@@ -115,16 +115,12 @@ def test_grants_of_two_organizations_merge_and_narrow(workshop: Workshop, admin:
     assert (foreign["scope"], "urn:zitadel:iam:org:id" in foreign) == (audience(project), False)
 
 
-def test_an_access_token_is_for_its_audience_and_a_pat_for_all(oauth: OAuth, fresh: Fresh, other_app: App) -> None:
-    own, other = audience(fresh.project), audience(other_app.project)
-    oauth.introspect(fresh.app, oauth.access_token(fresh.user, fresh.secret, "openid")).only(active=False)
-    tokens = oauth.tokens(fresh.user, fresh.secret, "openid", own)
-    oauth.introspect(fresh.app, tokens["access_token"]).has(active=True)
+def test_an_access_token_is_for_each_audience_and_a_pat_for_all(oauth: OAuth, fresh: Fresh, other_app: App) -> None:
+    scopes = ("openid", audience(fresh.project), audience(other_app.project))
+    tokens = oauth.tokens(fresh.user, fresh.secret, *scopes)
     oauth.introspect(fresh.app, tokens["id_token"]).only(active=False)
-    oauth.introspect(other_app, tokens["access_token"]).only(active=False)
-    token = oauth.access_token(fresh.user, fresh.secret, own, other)
-    oauth.introspect(fresh.app, token).has(active=True)
-    oauth.introspect(other_app, token).has(active=True)
+    oauth.introspect(fresh.app, tokens["access_token"]).has(active=True)
+    oauth.introspect(other_app, tokens["access_token"]).has(active=True)
     oauth.introspect(other_app, fresh.user.pat).has(active=True)
 
 

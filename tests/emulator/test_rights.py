@@ -37,15 +37,12 @@ def test_some_lists_show_a_stranger_their_own_rows_or_none(stranger: Api, app: A
     stranger.features.GetInstanceFeatures().has("details")
 
 
-def test_the_features_are_for_an_owner_of_the_instance_to_set(owner: Api) -> None:
-    owner.features.SetInstanceFeatures(debugOidcParentError=False).refused(*NOT_OF_THE_INSTANCE)
-
-
 def test_impersonation_is_off_until_an_owner_of_the_instance_allows_it(admin: Api, owner: Api) -> None:
     on, off = {"enableImpersonation": True}, {"enableImpersonation": False}
     admin.rest("PUT", "/v2/policies/security", on).only("details")
     admin.settings.SetSecuritySettings(**on).refused(400, "No changes", id="POLICY-EWsf3")
     owner.settings.SetSecuritySettings(**off).refused(*NOT_OF_THE_INSTANCE)
+    owner.features.SetInstanceFeatures(debugOidcParentError=False).refused(*NOT_OF_THE_INSTANCE)
     admin.settings.SetSecuritySettings(**off).has(details=DETAILS)
     admin.rest("PUT", "/v2/policies/security").refused(400, id="POLICY-EWsf3")
 
