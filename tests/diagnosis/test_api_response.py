@@ -20,6 +20,7 @@ from zdemo.diagnosis.rules.refused_call import (
     same_settings,
 )
 from zdemo.diagnosis.rules.rule import decide, diagnose
+from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.response import Response
 from zdemo.errors.steps import Command, in_words
 from zdemo.http.api_call import Call, Endpoint, Method, other_route
@@ -216,6 +217,7 @@ def test_where_zitadel_cannot_be_asked_the_apis_word_counts(what: Call, token: s
 
 ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1", "username": "reader"})
 READER = replace(ACTIVE, claims={**ACTIVE.claims, "urn:zitadel:iam:org:project:roles": {"read:messages": {"1": "x"}}})
+DEFINES = replace(READER, claims={**READER.claims, "scope": f"{ROLE_SCOPE}read:messages {ROLE_SCOPE}admin"})
 IMPERSONATED = replace(READER, claims={**READER.claims, "act": {"sub": "2"}})
 DEAD = Introspection(active=False, claims={"active": False})
 OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
@@ -295,6 +297,24 @@ def test_an_administrators_token_is_not_to_get_a_role(rights: tuple[str, ...]) -
     case = ApiCase(call=call(403, LACKS, route=MESSAGES), token=PAT, issuer=ISSUER, introspection=ACTIVE)
     finding = diagnose(COMPARED, replace(case, evidence=Evidence(own_rights=rights)))
     assert (finding.id, "role grant" in " ".join(map(in_words, finding.steps))) == ("call.no_role", not rights)
+
+
+@pytest.mark.parametrize(
+    ("scope", "token", "fix"),
+    [
+        ("write:x", ACTIVE, "zdemo role grant reader write:x"),
+        (f"{ROLE_SCOPE}read:messages {ROLE_SCOPE}admin", READER, "zdemo role grant reader admin"),
+        ("read-messages", DEFINES, "in the API, require read:messages"),
+        ("orders:read", DEFINES, "zdemo role grant --create-role reader orders:read"),
+        ("read:messages admin", DEFINES, "zdemo role grant reader admin"),
+    ],
+)
+def test_a_role_to_grant_is_one_that_the_token_lacks_and_the_project_defines(
+    scope: str, token: Introspection, fix: str
+) -> None:
+    what = call(403, f'{LACKS}, scope="{scope}"', route=MESSAGES)
+    finding = diagnose(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, introspection=token))
+    assert (finding.id, in_words(finding.fix[0]).partition(" (")[0]) == ("call.no_role", fix)
 
 
 def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None:

@@ -4,13 +4,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from zdemo.config.names import near_role
 from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase, code_of
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import shown_list, span
-from zdemo.errors.steps import Command
+from zdemo.errors import ROLE_SCOPE
+from zdemo.errors.steps import Command, Step
 from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, OTHER_PATHS, ROLES_CLAIM
@@ -123,23 +125,35 @@ def _required(case: ApiCase) -> str:
     return case.call.role or (case.call.challenge.scope if case.call.challenge else "")
 
 
+def _missing(case: ApiCase) -> list[str]:
+    """Return the keys of the roles that the API requires, and the token does not have; one can be enough."""
+    keys = (key.removeprefix(ROLE_SCOPE) for key in _required(case).split())
+    return [quoted(key, 60) for key in keys if key not in case.told.roles()]
+
+
 def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection is not None and _required(case) not in case.told.roles()
+    return is_own and case.introspection is not None and bool(_missing(case) or not _required(case))
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
 def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
-    required, roles = quoted(scope if scope and " " not in scope else "ROLE", 60), _roles(case)
-    grant = Command("role grant", (active_token(case.told, NO_SETTINGS).user, required))
+    token, roles = active_token(case.told, NO_SETTINGS), _roles(case)
+    required = (_missing(case) or ["ROLE"])[0]
+    fix: Step = Command("role grant", (token.user, required))
     rights, is_admin_pat = case.evidence.own_rights, case.token == case.environment.get("ZITADEL_ADMIN_PAT")
     has = f"only {roles}" if roles else "no role"
     cause = f"the API requires more than a valid token, and ZITADEL shows {has} for this one"
     seen = (("required", scope),) if scope else ()
-    fix = (with_other_token(case.evidence) if rights or (rights is None and is_admin_pat) else grant,)
+    if rights or (rights is None and is_admin_pat):
+        fix = with_other_token(case.evidence)
+    elif scope and token.is_pat and token.requested and required not in token.requested:
+        cause += f"; the project of CLIENT_ID does not define {required}"
+        define = Command("role grant --create-role", (token.user, required), does="defines the role first")
+        fix = f"in the API, require {near}" if (near := near_role(required, token.requested)) else define
     otherwise = ("or, if the API requires a scope and not a role: request the token with that scope",)
-    return Finding(id="call.no_role", cause=cause, seen=seen, fix=fix, otherwise=otherwise)
+    return Finding(id="call.no_role", cause=cause, seen=seen, fix=(fix,), otherwise=otherwise)
 
 
 def _own_rules(case: ApiCase) -> Finding | None:
