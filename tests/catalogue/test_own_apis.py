@@ -26,8 +26,8 @@ ORDERS = 'Bearer error="insufficient_scope", scope="orders:read"'
             (NO_JWT, "fix let the API ask ZITADEL"),
             "Console",
         ),
-        (VISITOR.pat, 403, ORDERS, ("no role for this one", "fix zdemo role grant --create-role visitor orders:read"), "log"),
-        (READER.pat, 403, ORDERS, ("only read:messages", "fix zdemo role grant --create-role reader orders:read"), "log"),
+        (VISITOR.pat, 403, ORDERS, ("no role for this one", "--create-role visitor orders:read"), "log"),
+        (READER.pat, 403, ORDERS, ("only read:messages", "--create-role reader orders:read"), "log"),
     ],
 )
 def test_an_api_that_refuses_for_a_reason_of_its_own(

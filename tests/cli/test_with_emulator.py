@@ -120,7 +120,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--", "./text"), 126, "./text", "chmod +x ./text"),
         (("--", "./crlf.sh"), 127, "./crlf.sh names an interpreter that does not exist", "LF, not CRLF"),
         (("--", "cd", "src"), 127, "only a shell can run this: cd", "-- sh -c 'cd src'"),
-        (("--", "A=1", "env"), 127, "only a shell can run this: A=1", "-- sh -c 'A=1 env'"),
+        (("--", "A=1", "env", "{port}"), 127, "only a shell can run this: A=1", "-- sh -c 'A=1 env {port}'"),
         (("--", "sh", "-c", 'test "${PORT}{PORT}" != {port}; exit $(({port} / {port} + 6))'), 7, "", ""),
     ],
 )

@@ -63,6 +63,7 @@ def test_a_token_that_is_nearly_one_that_is_set_is_named_first(values: dict[str,
     (problem,) = changed_tokens(Environment({COMMAND_LINE: values, ".env": {"PAT": PAT}}))
     refused = Finding(id="token.dead" if "PAT" in values else "admin.refused", cause="?")
     assert (problem.text, with_settings_first(refused, [problem]).because) == (named, (problem,))
+    assert with_settings_first(Finding(id="call.not_found", cause="?"), [problem]).because == ()
 
 
 @pytest.mark.parametrize("client_id", ["312909075212468231", "312909075212468231@project"])

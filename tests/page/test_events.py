@@ -168,6 +168,7 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
         (OPAQUE, "…", "Authorization does not begin with Bearer"),
         (f"{OPAQUE} x", "…", "Authorization does not begin with Bearer"),
         (f"bearer:{OPAQUE}", "…", "no valid token follows Bearer: a token cannot have ':' inside"),
+        (f"Bearer {OPAQUE},", "Bearer …", 'the token has "," at the end'),
         (f"Basic {'word ' * 4000}{OPAQUE}", "Basic …", "Authorization does not begin with Bearer"),
         ("Basic aHVudGVyMg==", "Basic …", "Authorization does not begin with Bearer"),
         (f'Bearer "{OPAQUE}"', "Bearer …", "the token has quotes around it"),

@@ -141,9 +141,8 @@ def run_with_emulator(
         known = placeholders(values, running.port)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         environment = command_environment(screen, "the command", {**values, **variables(others, known)})
-        command = expanded(command, known)
         try:
-            return run(command, environment)
+            return run(expanded(command, known), environment)
         except OSError as error:
             why, fix = why_not_run(command, error)
             screen.error(why, steps=[fix])

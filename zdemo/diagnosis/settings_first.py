@@ -22,6 +22,7 @@ DECIDED_BY = {  # the settings that decide about a finding or a check, by the be
     "admin": ("ZITADEL_ADMIN_PAT",),
     "cache": ("ZDEMO_CACHE_URL",),
     "call": ("ZDEMO_API_URL", "PAT"),
+    "call.not_found": ("ZDEMO_API_URL",),  # whatever token was sent
     "api": ("ZDEMO_API_URL",),
 }
 
@@ -40,7 +41,8 @@ def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = 
     ``name`` is the ID of a check, where the finding has none.
     """
     area = (finding.id or name).partition(".")[0]
-    deciding, proven = DECIDED_BY.get(area, ()), ACCEPTED if area == "role" else ()
+    deciding = DECIDED_BY.get(finding.id, DECIDED_BY.get(area, ()))
+    proven = ACCEPTED if area == "role" else ()
     # a form is less than what ZITADEL shows, which is nothing about an administrator's token
     is_of_setting = any(isinstance(step, SetVariable) for step in finding.fix)
     is_certain = finding.certainty in (Certainty.CERTAIN, Certainty.EMULATOR) and area != "admin"

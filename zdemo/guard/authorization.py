@@ -46,12 +46,12 @@ def bearer_token(authorization: str | None) -> str:
         return credentials[1]
     if SECOND_CREDENTIALS.search(authorization):
         raise InvalidRequest("more than one Authorization header field", hint="send exactly one")
-    if not authorization.isascii() or EMPTY_PART.search(authorization):
-        raise InvalidRequest("the Authorization header field is empty or has bytes beyond ASCII", hint=SEND_BEARER)
-    if scheme := BEARER.match(authorization):
+    if (scheme := BEARER.match(authorization)) and authorization.isascii():
         sign = OTHER_SIGN.search(authorization[scheme.end() :].strip())
         why = f": a token cannot have {sign[0]!r} inside" if sign else ""
         raise InvalidRequest(f"no valid token follows Bearer{why}", hint=SEND_BEARER)
+    if not authorization.isascii() or EMPTY_PART.search(authorization):
+        raise InvalidRequest("the Authorization header field is empty or has bytes beyond ASCII", hint=SEND_BEARER)
     raise NoToken("Authorization does not begin with Bearer", hint=SEND_BEARER)
 
 

@@ -1,6 +1,7 @@
 """Why a program cannot be run, in words."""
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from shutil import which
@@ -8,7 +9,9 @@ from shutil import which
 
 def why_not_run(command: Sequence[str], error: OSError) -> tuple[str, str]:
     """Return why a program cannot be run, and what to do about it."""
-    program, script = command[0], shlex.quote(shlex.join(command))
+    program = command[0]
+    words = (word if re.fullmatch(r"[\w{}=./:@+-]+", word) else shlex.quote(word) for word in command)
+    script = shlex.quote(" ".join(words))  # placeholders such as {port} without quotes
     if not isinstance(error, FileNotFoundError):
         closed = isinstance(error, PermissionError) and os.path.isfile(program)
         fix = f"chmod +x {shlex.quote(program)}" if closed else "check that it is a program"

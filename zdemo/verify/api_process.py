@@ -66,10 +66,10 @@ class RunningApi:
 
 
 @contextmanager
-def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[RunningApi]:
+def api_running(command: Sequence[str], environment: Mapping[str, str], typed: Sequence[str]) -> Iterator[RunningApi]:
     """Run a command during the block, with its output kept; neither it nor its children outlive the block.
 
-    Raises UsageError if it cannot be run.
+    Raises UsageError if it cannot be run, with what was ``typed``: its placeholders are not filled in.
     """
     program = command[0]
     with ExitStack() as stack:
@@ -77,7 +77,7 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
         try:
             process = stack.enter_context(running(command, environment, output=output.fileno()))
         except OSError as error:
-            why, fix = why_not_run(command, error)
+            why, fix = why_not_run(typed, error)
             raise UsageError(why, hint=fix) from None
         yield RunningApi(process, output, program)
 

@@ -29,7 +29,7 @@ WAITING = f"waiting for the login, at most {LOGIN_SECONDS / 60:g} minutes"
 AGAIN = "run the command again to start another login"
 TWICE = "the login was started twice, perhaps by another user of this machine, so it was stopped"
 NO_APP = Command(
-    "setup --app", does="creates an OIDC application (or set ZDEMO_APP_CLIENT_ID to an active one without a secret)"
+    "setup --app", does="creates an OIDC application without a secret, whose ID is used where --client-id is left out"
 )
 HINTS: dict[str, Step] = {  # what ZITADEL's error or its description contains
     "redirect_uri": f"add {REDIRECT_URI} to the redirect URIs of the application, whose type must be Native",

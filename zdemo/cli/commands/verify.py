@@ -260,7 +260,8 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)
         environment = with_emulator.command_environment(screen, "the API", given)
         command = with_emulator.expanded(target.command, known)
-        origin, api = f"http://{LOOPBACK}:{port}", stack.enter_context(api_running(command, environment))
+        api = stack.enter_context(api_running(command, environment, target.command))
+        origin = f"http://{LOOPBACK}:{port}"
         _wait(screen, target, api, origin)
         seconds, message = MOST_SECONDS + target.window_seconds, MESSAGE if target.mcp else None
         run = VerifyRun(

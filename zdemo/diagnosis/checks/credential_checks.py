@@ -92,7 +92,7 @@ def _active(context: DoctorContext) -> Finding:
     if not introspection.active:
         return finding or failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
-        return finding
+        return replace(finding, brief="active, but not usable")
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
     if soon := context.investigation.notes.get(NoteKind.EXPIRY):
         what = f"active: {quoted(who, 60)}; {soon}"
