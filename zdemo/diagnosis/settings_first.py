@@ -22,7 +22,7 @@ DECIDED_BY = {  # the settings that decide about a finding or a check, by the be
     "admin": ("ZITADEL_ADMIN_PAT",),
     "cache": ("ZDEMO_CACHE_URL",),
     "call": ("ZDEMO_API_URL", "PAT"),
-    "call.not_found": ("ZDEMO_API_URL",),  # whatever token was sent
+    **dict.fromkeys(("call.not_found", "call.method_not_allowed"), ("ZDEMO_API_URL",)),  # whatever token was sent
     "api": ("ZDEMO_API_URL",),
 }
 
