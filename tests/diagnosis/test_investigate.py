@@ -24,6 +24,7 @@ from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import clock_ahead_seconds
 from zdemo.diagnosis.ask.investigate import Investigation, investigate_with
 from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.rules.refused_call import DOCTOR
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 from zdemo.errors.response import Response
 from zdemo.errors.steps import in_words
@@ -112,6 +113,7 @@ def explained(what: Call, token: str | None, settings: Settings | None = None, a
     finding, _ = explain(what, token, settings, Environment({}), unasked="x is not set", again=again, now=0)
     assert finding.fix
     assert (("not asked", "ZITADEL: x is not set") in finding.seen) == (settings is None)
+    assert settings is not None or finding.fix == (DOCTOR,), "introspect needs the same settings"
     return finding
 
 

@@ -47,8 +47,10 @@ def explain(  # noqa: PLR0913  # each given by name
     if finding := decide(BY_ANSWER, case):
         return with_settings_first(finding, settings_problems(environment)), ""
     if settings is None or token is None:
-        why_not = [("not asked", f"ZITADEL: {unasked}")] if unasked else []
-        return by_its_code(case).and_seen(why_not), ""
+        finding = by_its_code(case)
+        if unasked:
+            finding = replace(finding.and_seen([("not asked", f"ZITADEL: {unasked}")]), fix=(DOCTOR,))
+        return finding, ""
     with ExitStack() as stack:
         facts = None
         if known is None:

@@ -66,9 +66,8 @@ def by_its_code(case: ApiCase) -> Finding:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
         return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
     if case.code == "insufficient_scope":
-        cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
-        fix = _introspect("shows which of these is the cause")
-        return Finding(id="call.role_missing", cause=cause, fix=(fix,))
+        cause = f"the API says that the token does not have the role {case.call.role or 'that it requires'}"
+        return Finding(id="call.role_missing", cause=cause, fix=(_introspect("shows why"),))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
         name, candidates = "call.refused", (NOT_FOR_THIS_API, "the API takes other credentials")
         if case.status == 403:
