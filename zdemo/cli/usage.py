@@ -132,8 +132,8 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
     first, rest = "".join(extra[:1]), extra[1:]
     message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {first}"
     options = [name for param in ctx.command.params for name in param.opts]
-    if _other_word(first, path := ctx.command_path.partition(" ")[2], options):
-        return UsageError(message, hint=_meant_by(first, path, options))
+    if hint := _meant_by(first, ctx.command_path.partition(" ")[2], ()):  # no option: a program may be called like it
+        return UsageError(message, hint=hint)
     is_own = bool(behind) or all(word.startswith("-") for word in rest[:1])
     if option := _option_for(first, options, own):
         own = [*own, option, first]
@@ -196,16 +196,12 @@ def other_words() -> dict[str, dict[str, str]]:
     return tomllib.loads(OTHER_WORDS.read_text(encoding="utf-8"))
 
 
-def _other_word(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str | None:
-    """Return what zdemo calls a word of another program; ``None`` if the table does not have it."""
-    table, usable = other_words(), {*known, *settings}
-    shared = (row for row in table["*"].items() if usable.issuperset(re.findall(NAMED, row[0])))
-    return next((meant for meant, words in (*table.get(command, {}).items(), *shared) if word in words.split()), None)
-
-
 def _meant_by(word: str, command: str, known: Collection[str], settings: Collection[str] = ()) -> str:
     """Return the hint for an option or a command that does not exist; empty where nothing says what is meant."""
-    meant = _other_word(word, command, known, settings)
+    table, usable = other_words(), {*known, *settings}
+    shared = (row for row in table["*"].items() if usable.issuperset(re.findall(NAMED, row[0])))
+    rows = (*table.get(command, {}).items(), *shared)
+    meant = next((meant for meant, words in rows if word in words.split()), None)
     if meant is None:
         name = word.lstrip("-").upper().replace("-", "_")
         by_name = (n for n in settings if name in (n, re.sub(BEFORE_NAME, "", n)) or OTHER_NAMES.get(name) == n)
