@@ -36,7 +36,6 @@ ARGUMENTS = {  # the option that each gives, and its meaning
     "check": ("--explain", "The ID of the check, for example token.active."),
 }
 PROCESSES = asyncio.Semaphore(2)  # at once: a client may send any number of calls
-FOR_CLIENTS = "an MCP client starts this command and sends it JSON-RPC on standard input: press Ctrl-C to end it"
 LONGEST = 200  # characters of an argument that is not a token; no role of ZITADEL's is longer
 
 
@@ -58,16 +57,16 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> None:
     """
     screen: Screen = ctx.obj
     if at_terminal():
-        screen.note(FOR_CLIENTS)
+        screen.note("an MCP client starts this command and sends it JSON-RPC on standard input: press Ctrl-C to end it")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python waits for the thread that reads standard input
     try:
         if sys.stdin is not None:  # it was not closed
-            asyncio.run(_serve(screen, [] if env_file is None else [f"--env-file={env_file}"]))
+            asyncio.run(_serve([] if env_file is None else [f"--env-file={env_file}"]))
     except* OSError:
         pass  # the client no longer reads
 
 
-async def _serve(screen: Screen, options: list[str]) -> None:
+async def _serve(options: list[str]) -> None:
     """Answer the client until it closes standard input; every command gets ``options``."""
     try:  # few people install it
         from mcp.server import Server
@@ -97,13 +96,12 @@ async def _serve(screen: Screen, options: list[str]) -> None:
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
     server = Server("zdemo", version=__version__, on_list_tools=tools, on_call_tool=call)
-    is_told = at_terminal()
     async with stdio_server() as (lines, outgoing):
-        messages: Any = _messages(lines, outgoing, None if is_told else screen)
+        messages: Any = _messages(lines, outgoing)
         await server.run(messages, outgoing, server.create_initialization_options())
 
 
-async def _messages(lines: Any, outgoing: Any, screen: Screen | None) -> AsyncIterator[Any]:
+async def _messages(lines: Any, outgoing: Any) -> AsyncIterator[Any]:
     """Yield the client's messages, and answer lines that are none (JSON-RPC 2.0 §5.1), which the package drops."""
     from mcp import types
     from mcp.shared.message import SessionMessage
@@ -113,11 +111,8 @@ async def _messages(lines: Any, outgoing: Any, screen: Screen | None) -> AsyncIt
             if not isinstance(line, Exception):
                 yield line
                 continue
-            if screen:
-                screen.note(FOR_CLIENTS)
-            screen = None
             code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
-            error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0")
+            error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0, which MCP clients send")
             with suppress(Exception):  # the client no longer reads
                 await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
 
