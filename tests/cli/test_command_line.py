@@ -103,7 +103,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call scoped \u2013as x", "\u2013as begins with a long dash", "write --as"),
         ("call scoped -\u2013pat x", "-\u2013pat begins with a long dash", "write --pat"),
         (f"role grant reader {TOKEN}", f"ROLE {IS_TOKEN}", "zdemo role grant --help"),
-        (f"role revoke {TOKEN} a", f"USER {IS_TOKEN}", "zdemo role list"),
+        (f"role revoke {TOKEN} a", f"USER {IS_TOKEN}", "zdemo role revoke --help"),
         (f"token {TOKEN}", "unexpected argument: …", "zdemo token --help"),
         (f"setup --project-name {TOKEN}", f"--project-name {IS_TOKEN}", "zdemo setup --help"),
         ("serve app:app --port 80", "unexpected argument: app:app", "zdemo serve --help"),

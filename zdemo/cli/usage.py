@@ -255,10 +255,7 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     elif info.min is None:
         is_secret = is_public(word) or (re.fullmatch(TOKEN_LIKE, word) and looks_random(word))
         if is_secret and not {*param.opts} & {*SECRET_OPTIONS}:
-            users = Command("role list", does="shows the users' names")
-            raise UsageError(
-                f"{_typed(param)} took a token or a secret", hint=users if param.name == "user" else _words_of(ctx)
-            )
+            raise UsageError(f"{_typed(param)} took a token or a secret", hint=_words_of(ctx))
         return kind(word)  # a text or a path, which every word is
     else:
         takes = f"{info.min} to {info.max}"
@@ -334,7 +331,7 @@ def _given(ctx: Any, other: str, names: Sequence[str]) -> Iterator[tuple[str, st
 
 def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
     options = [name for p in ctx.command.params if p.param_type_name == "option" for name in p.opts]
-    message, path = str(error.message).removesuffix("."), ctx.command_path.partition(" ")[2]
+    message, path = str(error.message), ctx.command_path.partition(" ")[2]
     if dash := next(filter(LONG_DASH.match, arguments), ""):
         return UsageError(f"{dash} begins with a long dash", hint=f"write {LONG_DASH.sub('--', dash, count=1)}")
     if type(error).__name__ == "NoSuchOption":
@@ -342,12 +339,10 @@ def _in_words(error: Any, ctx: Any, arguments: Sequence[str]) -> UsageError:
         typed = next((word for word in bare if f"-{word}" in options), error.option_name)
         meant = _meant_by(typed, path, options, settings_of(path, ctx.command))
         return UsageError(f"no such option: {typed}", hint=meant or _words_of(ctx))
-    if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", message):
+    if extra := re.fullmatch(r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)\.?", message):
         return UsageError(f"unexpected argument: {extra[1]}", hint=_instead_of(extra[1], ctx, options, arguments))
-    message = message.replace("' requires an argument", " needs a value").replace(
-        "' does not take a value", " takes no value"
-    )
-    return UsageError((message[:1].lower() + message[1:]).replace("option '", "option "), hint=_help_of(ctx))
+    needs = "takes no value" if "does not take a value" in message else "needs a value"
+    return UsageError(f"option {error.option_name} {needs}", hint=_help_of(ctx))
 
 
 def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequence[str]) -> Step:
