@@ -84,15 +84,9 @@ def _seed_text(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {problem}", hint=SEED_DOCS) from None
 
 
-def exported(start: Start, url: str) -> dict[str, str]:
-    """Return the variables that a client of a new world needs; key files have their own, see ``key_files``."""
-    values = {variable: getattr(start, name, "") for name, variable in PLACEHOLDERS.items()} | {"ZITADEL_DOMAIN": url}
-    return {name: value for name, value in values.items() if value}
-
-
 @contextmanager
-def key_files(start: Start) -> Iterator[dict[str, str]]:
-    """Write the key files of a new world into a folder of this user, and yield their paths by their variables."""
+def exported(start: Start) -> Iterator[dict[str, str]]:
+    """Yield what a client of a new world needs, by its variables; the key files are in a folder of this user."""
     from zdemo.emulator.seed import add_key_files
 
     application, user = add_key_files(start)
@@ -103,10 +97,12 @@ def key_files(start: Start) -> Iterator[dict[str, str]]:
         except OSError as error:
             hint = "set TMPDIR to a folder that this user can write to"
             raise ZdemoError(f"the key files cannot be written: {error.strerror}", hint=hint) from None
-        written = {name: folder / f"{name}.json" for name, text in contents.items() if text}
-        for name, path in written.items():
-            create_file(path, contents[name])
-        yield {name: str(path) for name, path in written.items()}
+        values = {variable: getattr(start, name, "") for name, variable in PLACEHOLDERS.items()}
+        for name, text in contents.items():
+            if text:
+                create_file(path := folder / f"{name}.json", text)
+                values[name] = str(path)
+        yield {name: value for name, value in values.items() if value}
 
 
 def stop_when_stdin_closes() -> None:
@@ -134,10 +130,10 @@ def run_with_emulator(
     screen: Screen = ctx.obj
     with ExitStack() as stack:
         stack.enter_context(left_by_signals())
-        files = stack.enter_context(key_files(new))
+        values = stack.enter_context(exported(new))
         with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
-        values = {**exported(new, running.url), **files}
+        values["ZITADEL_DOMAIN"] = running.url
         known = placeholders(values, running.port)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
         environment = command_environment(screen, "the command", {**values, **variables(others, known)})
@@ -170,10 +166,8 @@ def check_command(words: Sequence[str], texts: Iterable[str], *, instead: Comman
     variables(texts, dict.fromkeys(NAMES, ""))
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it like this: -- {as_typed(words)}")
-    for word in words:
-        check_placeholders(
-            "the command", word if word == "".join(word.split()) else ""
-        )  # a script's braces are its own
+    for word in (word for word in words if not re.search(r"\s", word)):  # a script's braces are its own
+        check_placeholders("the command", word)
     if words[-1] == "--port":
         raise UsageError("the command ends with --port, without a value", hint="write --port {port}, without $")
     for name in SECRETS:

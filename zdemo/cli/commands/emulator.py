@@ -6,7 +6,6 @@ import errno
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -92,14 +91,14 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     signals = block_stop_signals()
     log_in_batches(batch_seconds=0, requests=requests_log())
     with ExitStack() as stack:
-        values = stack.enter_context(with_emulator.key_files(start)) if as_json else {}
+        values = stack.enter_context(with_emulator.exported(start)) if as_json else {}
         with port_explained("127.0.0.1", port), socket() as probe:  # localhost may lead there
             if host == "::1" and probe.connect_ex(("127.0.0.1", port)) == 0:
                 raise OSError(errno.EADDRINUSE, "")
         with port_explained(host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
-            screen.document(_document(start, running, {**with_emulator.exported(start, running.url), **values}))
+            screen.document(_document(start, running, {"ZITADEL_DOMAIN": running.url, **values}))
         else:
             show_start(screen, start, running.url)
         if until_stdin_closes:
@@ -167,7 +166,7 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
     return ExitCode.YES
 
 
-def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dict[str, Any]:
+def _document(start: Start, running: Emulator, values: dict[str, str]) -> dict[str, Any]:
     return {
         "url": running.url,
         "name": start.world.name,
@@ -179,7 +178,7 @@ def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dic
         "client_secret": start.client_secret,
         "app_client_id": start.app_client_id,
         "users": [{"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in start.users],
-        "env": dict(values),
+        "env": values,
     }
 
 

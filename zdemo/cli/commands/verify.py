@@ -248,13 +248,13 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
     start = random_start(World(external_domain=target.external_domain))
     with ExitStack() as stack:
         stack.enter_context(left_by_signals())
-        files = stack.enter_context(with_emulator.key_files(start))
+        values = stack.enter_context(with_emulator.exported(start))
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         backend = stack.enter_context(_backend(target.backend)) if target.backend else None
         with port_explained(LOOPBACK, target.port or 0):
             port = free_port(target.port or 0)
-        values = {**with_emulator.exported(start, running.url), **files}
+        values["ZITADEL_DOMAIN"] = running.url
         screen.hide(start.client_secret)
         known = with_emulator.placeholders(values, port)
         given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)
