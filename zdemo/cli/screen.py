@@ -105,12 +105,13 @@ class Screen:
         redacted = in_texts(self.redaction, value)
         if as_it_came and redacted == value:
             redacted = self.redaction(as_it_came)
-        indent = 2 if self.stdout.isatty() else None
-        self.reveal(redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False, indent=indent))
+        self.reveal(redacted)
 
-    def reveal(self, text: str) -> None:
-        """Print an answer in which nothing is hidden, such as a token that was asked for."""
+    def reveal(self, value: Any) -> None:
+        """Print a text or a JSON document in which nothing is hidden, such as a token that was asked for."""
         self._answered = True
+        indent = 2 if self.stdout.isatty() else None
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=indent)
         if isinstance(self.stdout, TextIOWrapper):
             self.stdout.reconfigure(encoding="utf-8")  # whatever the locale (RFC 8259 §8.1)
         # unescaped, JSON has carriage returns as white space only, and other control characters inside strings

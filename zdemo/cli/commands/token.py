@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -82,8 +81,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         expires = "" if issued.expires_in is None else f", which expires in {span(issued.expires_in)}"
         screen.note(f"a token of {who}{expires}")
     document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
-    indent = 2 if screen.stdout.isatty() else None
-    screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
+    screen.reveal({**document, "scope": issued.scope} if as_json else issued.text)
 
 
 def _of_service_account(
