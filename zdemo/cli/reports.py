@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -13,7 +14,7 @@ from zdemo.config.file_io import read_file
 from zdemo.diagnosis.checks.check import Check, CheckReport, line_of, outcome_of, selected, worst_first
 from zdemo.diagnosis.finding import Certainty, Outcome
 from zdemo.diagnosis.view import brief, heading, in_full, plain_text, why
-from zdemo.errors import UsageError, ZdemoError
+from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.errors.steps import Command
 from zdemo.text.printable import printable
 from zdemo.verify.case import ACCEPTS, Case, CaseReport, Group, Mark
@@ -43,6 +44,18 @@ def _show_summary(
     screen.say()
     screen.headline(", ".join(f"{number} {word}" for number, word in numbers if number), f"{seconds:.1f} s")
     screen.pairs([(label, text) for label, text in rows if text], label_width=HEADING_WIDTH)
+
+
+def show_list(screen: Screen, kind: str, rows: Sequence[Mapping[str, Any]], text: str, *, as_json: bool) -> ExitCode:
+    """Show the IDs of checks or cases by group, each with one ``text`` of its row."""
+    if as_json:
+        screen.document({kind: rows})
+        return ExitCode.YES
+    for group, members in groupby(rows, key=itemgetter("group")):
+        screen.say(group)
+        for row in members:
+            screen.behind(f"  {row['id']:<{CASE_WIDTH}}", row[text])
+    return ExitCode.YES
 
 
 # --- doctor: what failed, its cause, the evidence, and the fix
@@ -121,16 +134,8 @@ OUTCOMES = dict(zip(Mark, (Outcome.PASS, Outcome.FAIL, Outcome.WARN, Outcome.SKI
 COUNTED = {Mark.FAIL: "failed", Mark.UNASKED: "not asked", Mark.PASS: "passed", Mark.SKIP: "skipped"}
 
 
-def show_list(screen: Screen, cases: Sequence[Case], *, as_json: bool) -> None:
-    """Show the IDs of cases, and what is asked."""
-    if as_json:
-        screen.document({"cases": [_described(case) for case in cases]})
-        return
-    for case in cases:
-        screen.behind(f"{case.id:<{CASE_WIDTH}}  ", case.asked)
-
-
-def _described(case: Case) -> dict[str, str]:
+def described(case: Case) -> dict[str, str]:
+    """Return what is known of a case before it is asked."""
     texts = {"asked": case.asked, "must": case.must, "source": case.source, "fix": case.fix, "needs": case.needs.value}
     return {"id": case.id, "group": case.group.value, **texts}
 
@@ -209,7 +214,7 @@ def cases_as_document(reports: Sequence[CaseReport], seconds: float) -> dict[str
         "grades": {group.value: {"passed": passed, "of": of} for group, (passed, of) in grades.items()},
         "seconds": round(seconds, 3),
         "cases": [
-            {**_described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
+            {**described(report.case), "outcome": report.mark.value, "seen": printable(report.verdict.seen)}
             for report in chain(*groups.values())
         ],
     }

@@ -6,7 +6,6 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,7 +81,8 @@ def doctor(
     checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
     names = _ids_of(tuple(only or ()), checks)
     if list_checks:
-        return _show_list(screen, checks, as_json=as_json)
+        rows = [{name: getattr(check, name) for name in ("id", "group", "what", "needs", "anchor")} for check in checks]
+        return reports.show_list(screen, "checks", rows, "what", as_json=as_json)
     if junit_file is not None:
         reports.check_report(junit_file, "doctor", as_json=as_json)
     is_report = junit_file == reports.STANDARD_OUTPUT
@@ -118,18 +118,6 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
             raise _unknown(name, _names(checks))
         ids += named
     return tuple(dict.fromkeys(ids))
-
-
-def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> ExitCode:
-    if as_json:
-        facts = ("id", "group", "what", "needs", "anchor")
-        screen.document({"checks": [{name: getattr(check, name) for name in facts} for check in checks]})
-        return ExitCode.YES
-    for name, members in groupby(checks, key=lambda check: check.group):
-        screen.say(name)
-        for check in members:
-            screen.behind(f"  {check.id:<{reports.CHECK_WIDTH}}", check.what)
-    return ExitCode.YES
 
 
 def show_explanation(screen: Screen, name: str, *, as_json: bool) -> ExitCode:

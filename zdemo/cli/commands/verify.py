@@ -95,8 +95,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
             list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
             raise unknown_id("case", name, NAMES, list_them)
     if list_cases:
-        reports.show_list(screen, requested(CASES, names), as_json=as_json)
-        return ExitCode.YES
+        rows = [reports.described(case) for case in requested(CASES, names)]
+        return reports.show_list(screen, "cases", rows, "asked", as_json=as_json)
     target = GradedApi(
         command=command or [],
         env=env or [],
