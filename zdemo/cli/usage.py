@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import EnumType
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -45,7 +45,6 @@ INSTALLED = Path(__file__).parents[1] / "docs"  # the pages, in a wheel
 PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 NAMED = r"^[A-Z_]+$|(?<!zdemo )--[\w-]+"  # a setting, or options
-STARTS = ("start", "run", "up", "serve", "start-dev", "start-from-init")  # elsewhere; the command alone does that
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 
@@ -131,18 +130,15 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
     """Return the error for words that no option takes, or for an option after ``--``, with the right command line."""
     first, rest = "".join(extra[:1]), extra[1:]
     message = f"an option is after --: {misplaced}" if misplaced else f"unexpected argument: {first}"
-    options = [name for param in ctx.command.params for name in param.opts]
     if hint := _meant_by(first, ctx.command_path.partition(" ")[2], ()):  # no option: a program may be called like it
         return UsageError(message, hint=hint)
-    is_own = bool(behind) or all(word.startswith("-") for word in rest[:1])
-    if option := _option_for(first, options, own):
+    if option := _option_for(first, [name for param in ctx.command.params for name in param.opts], own):
         own = [*own, option, first]
-    elif own[-2:-1] == ["--env"] and "=" not in own[-1]:
-        own = [*own[:-1], f"{own[-1]}={first}"]
     elif behind or first.isdigit():
         return UsageError(message, hint="leave it out, or put it after --")
-    elif not (first in STARTS and is_own):
-        message, rest, is_own = f"{message}; put -- in front of the command to run", extra, False
+    else:
+        message, rest = f"{message}; put -- in front of the command to run", extra
+    is_own = behind or "".join(rest[:1]).startswith("-")
     own, command = ([*own, *rest], behind) if is_own else (own, rest)
     line = shlex.join([*ctx.command_path.split()[1:], *own])
     return UsageError(message, hint=Command(f"{line} -- {as_typed(command)}" if command else line))
@@ -355,11 +351,7 @@ def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequenc
             _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
             if not left and len({*order}) == len(order):
                 return f"did you mean {ctx.command_path} {shlex.join(better)}?"
-    flags = {name for param in ctx.command.params if getattr(param, "is_flag", False) for name in param.opts}
-    flag = next((word for word, value in pairwise(arguments) if value == extra and word in flags), "")
-    return _meant_by(extra, ctx.command_path.partition(" ")[2], options) or (
-        f"leave it out: {flag} takes no value" if flag else _words_of(ctx)
-    )
+    return _meant_by(extra, ctx.command_path.partition(" ")[2], options) or _words_of(ctx)
 
 
 def _words_of(ctx: Any) -> Command:
