@@ -9,7 +9,7 @@ from typing import Any
 from zdemo.config.address import ADMIN_PAT
 from zdemo.config.new_dotenv import usable_at
 from zdemo.config.variables import is_public
-from zdemo.errors import CredentialsRefused, SettingsError, ZdemoError
+from zdemo.errors import CredentialsRefused, ManagementError, SettingsError, UnusableAnswer, ZdemoError
 from zdemo.setup.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, SetupOptions, UserFields
 from zdemo.setup.plan import NOTHING_CHANGED, domain_line
 from zdemo.setup.setup_files import SetupFiles
@@ -17,7 +17,7 @@ from zdemo.setup.state_file import SetupState, aside, digest, lost_credentials, 
 from zdemo.text.masking import B64TOKEN
 from zdemo.zitadel import resources
 from zdemo.zitadel.introspection_client import IntrospectionClient
-from zdemo.zitadel.management import ManagementClient
+from zdemo.zitadel.management import TOO_OLD, ManagementClient
 from zdemo.zitadel.records import Application, Auth, Credential, Project, User
 
 # how long to wait after an interrupted run: ZITADEL's reads trail its writes by 163 ms, a new secret is refused for 49
@@ -30,7 +30,12 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     state, admin = files.state, resources.administrator(client)
     if state.unfinished:
         time.sleep(SETTLE_SECONDS)
-    resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
+    try:
+        resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
+    except UnusableAnswer as error:
+        if error.answer and error.answer.status in (404, 501):
+            raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=error.answer) from error
+        raise
     names = {READER: options.reader_name, VISITOR: options.visitor_name}
     home = admin.organization_id
     projects = resources.list_projects(client, name=options.project_name, organization_id=home)

@@ -3,8 +3,8 @@
 import os
 import shlex
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,8 @@ from zdemo.config.file_io import open_to_others
 from zdemo.config.names import hiding_problems
 from zdemo.config.new_dotenv import emulator_in, usable_at, with_env_file
 from zdemo.config.parsers import EXAMPLE_DOMAIN
-from zdemo.config.settings import AdminSettings
 from zdemo.config.variables import is_public
-from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import DEFAULT_ENV_FILE, Command, Step
 from zdemo.http.example_api import ROLE
 from zdemo.setup.apply import apply_plan, verify_tokens
@@ -35,7 +34,7 @@ from zdemo.setup.plan import NOTHING_CHANGED, Action, ObjectKind, Plan, make_pla
 from zdemo.setup.setup_files import SetupFiles, only_setup_in_folder
 from zdemo.setup.teardown import Item, Teardown, plan_teardown, tear_down
 from zdemo.text.printable import one_line, printable
-from zdemo.zitadel.management import TOO_OLD, ManagementClient
+from zdemo.zitadel.management import ManagementClient
 from zdemo.zitadel.records import Auth, User
 
 CREATED = "What is created"
@@ -116,25 +115,11 @@ def setup(
             raise SettingsError([what], hint=hint)
         settings = token_input.administrators(environment)
         token_input.tell_warnings(screen, settings)
-        with _management(settings) as client:
+        client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+        with closing(client):
             client.organization_id = org
             run = SetupRun(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
             return run.tear_down() if teardown else run.set_up(options)
-
-
-@contextmanager
-def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
-    """Give a client of the management API; what keeps ZITADEL from answering is explained by the diagnosis."""
-    client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
-    try:
-        yield client
-    except IntrospectionError as error:
-        message, hint = TOO_OLD
-        if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
-            raise ManagementError(message, hint=hint, answer=reply) from error  # a service is missing
-        raise
-    finally:
-        client.close()
 
 
 def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, asks: bool) -> Environment:
