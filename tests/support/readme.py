@@ -21,7 +21,7 @@ from tests.support.processes import ROOT, forker
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import Settings
-from zdemo.config.variables import by_group
+from zdemo.config.variables import VARIABLES
 from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -139,12 +139,11 @@ def rewrite(page: Path) -> None:
 
 def table() -> str:
     rows = ["| variable | meaning | default |", "| --- | --- | --- |"]
-    for group, members in by_group().items():
-        rows.append(f"| **{group}** | | |")
-        for variable in members:
-            is_required = variable.missing and variable.to_fill_in
-            default = variable.shown_default or ("required" if is_required else "none")
-            rows.append(f"| `{variable.name}` | {variable.sentence} | {default} |")
+    for variable in VARIABLES:
+        rows += [f"| **{variable.group}** | | |"] if variable.group else []
+        is_required = variable.missing and variable.to_fill_in
+        default = variable.shown_default or ("required" if is_required else "none")
+        rows.append(f"| `{variable.name}` | {variable.sentence} | {default} |")
     return "\n".join(rows) + "\n"
 
 

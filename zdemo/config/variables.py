@@ -280,21 +280,12 @@ def variables_of(command: str) -> list[str]:
     return [variable.name for variable in VARIABLES if command in variable.commands.split()]
 
 
-def by_group() -> dict[str, list[Variable]]:
-    """Return the settings by the titles of their groups."""
-    groups: dict[str, list[Variable]] = {}
-    for variable in VARIABLES:
-        groups.setdefault(variable.group or list(groups)[-1], []).append(variable)
-    return groups
-
-
 def dotenv_text(title: str, line: Callable[[Variable], str]) -> str:
     """Return the text of a ``.env`` with a comment above each setting; ``line`` writes a setting itself."""
     lines = _comment(title)
-    for group, variables in by_group().items():
-        in_file = [variable for variable in variables if variable.in_dotenv]
-        lines += ["", f"# --- {group}"] if in_file else []
-        for variable in in_file:
+    for variable in VARIABLES:
+        if variable.in_dotenv:
+            lines += ["", f"# --- {variable.group}"] if variable.group else []
             lines += [*_comment(variable.sentence), line(variable)]
     return "\n".join(lines) + "\n"
 
