@@ -15,12 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from zdemo.errors import UnusableAnswer
 from zdemo.guard.forget import hash_of
 from zdemo.guard.instruments import running_clock
 from zdemo.guard.protection import ProtectedIntrospector
 from zdemo.guard.shared.orders import LISTEN_SECONDS, OrderFeed
 from zdemo.guard.shared.redis_store import RedisStore, SharedState
-from zdemo.guard.shared.sealing import Sealer, Unbelievable
+from zdemo.guard.shared.sealing import Sealer
 from zdemo.zitadel.introspection_answer import Introspection, Source
 
 LATE_SECONDS = 5.0  # how much longer than the TTL orders are remembered
@@ -107,7 +108,7 @@ class SharedAnswers:
     def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
         try:
             answer, stored_at, stored_at_wall = self.sealer.open_answer(question.name, value)
-        except Unbelievable:
+        except (ValueError, UnusableAnswer):
             return None
         asked_at = look.sent_at - max(look.now - stored_at, look.sent_at_wall - stored_at_wall)
         if stored_at > look.now or self.clock() - asked_at >= answer.lifetime(self.ttl_seconds):
