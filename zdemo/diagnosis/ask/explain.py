@@ -11,12 +11,11 @@ from zdemo.diagnosis.ask.investigate import Investigation, investigate
 from zdemo.diagnosis.evidence import NOTHING, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
-from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, by_its_code, other_api, same_settings
+from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, INTROSPECT, by_its_code, other_api, same_settings
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
 from zdemo.errors.response import GATEWAY_STATUSES
-from zdemo.errors.steps import Command
 from zdemo.http.api_call import Call, ask_difference
 from zdemo.text.masking import without_secret_query
 from zdemo.zitadel.introspection_answer import Introspection
@@ -67,8 +66,7 @@ def explain(  # noqa: PLR0913  # each given by name
         elif other == "" and call.answer.status != 502:  # with the same CLIENT_ID, the secret may differ
             finding = same_settings(finding)
     if finding.candidates:
-        more = Command("introspect", option=again, does="what ZITADEL says about this token")
-        next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else more
+        next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else replace(INTROSPECT, option=again)
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     return finding, _who(known.introspection) if known.introspection else ""
 

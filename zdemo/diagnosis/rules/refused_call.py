@@ -18,15 +18,19 @@ from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, OTHER_PATHS, ROLES_CLAIM
 from zdemo.zitadel.records import NEVER
 
-STARTED_BEFORE = "the API was started before its settings were changed"
 REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL"
 OTHER_ZITADEL = "the API asks another ZITADEL, or none"
-OTHER_SETTINGS = "the API asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID"
+OTHER_SETTINGS = (
+    "the API was started before its settings were changed, asks another ZITADEL, or has another CLIENT_ID or "
+    "ZITADEL_PROJECT_ID"
+)
 UNREACHED = "the API does not reach ZITADEL: network, proxy, certificates"
 CLIENT_REFUSED = "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET: wrong, or regenerated since"
 RESTART = "restart zdemo serve, if its settings were changed since then"
-COMPARE = "compare the API's ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID with those here"
-COMPARE_CLIENT = "compare the API's CLIENT_ID, CLIENT_SECRET and ZITADEL_DOMAIN with those here"
+COMPARE = (
+    "compare the API's CLIENT_ID, CLIENT_SECRET, ZITADEL_PROJECT_ID, ZITADEL_DOMAIN and ZITADEL_INTERNAL_URL with "
+    "those here"
+)
 SEND_FORM = "in the API, send a form with the token to {}, with CLIENT_ID and CLIENT_SECRET as Basic credentials"
 ASK = "in the API, ask {} (ZITADEL_DOMAIN)"
 NO_INSTANCE = "no instance for host"  # how the emulator's reason begins where a request names another host
@@ -46,9 +50,8 @@ NOTHING_SEEN = (  # in the words of Django REST framework, FastAPI and others
 NOT_THERE = "which does not exist"
 ABOUT_ROLES = r"(?i)\brole|scope|permission|forbidden|denied|allowed|authori[sz]|^\s*$"  # of an API's own words
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
-AGAIN = "try again: ZITADEL works from here"
 API_LOG = "check the API's log"
-LOG_NAMES_IT = f"{API_LOG}: it names the cause"
+INTROSPECT = Command("introspect", option="--pat", does="what ZITADEL says about this token")
 DOCTOR = Command("doctor", does="shows what prevents it")
 NOT_FOR_THIS_API = "the token is not active, or not meant for this API"
 LACKS_ROLE = "the user lacks a role or a permission that the API requires"
@@ -56,25 +59,20 @@ NO_ANSWER = "a proxy or gateway in front of the API gets no answer from it"
 A_GATEWAY = "a gateway or filter in front of the API refuses the request"
 
 
-def _introspect(does: str) -> Command:
-    return Command("introspect", option="--pat", does=does)
-
-
 def by_its_code(case: ApiCase) -> Finding:
     """Judge by the API's answer alone."""
     if case.failed:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
-        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, LOG_NAMES_IT))
+        return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, API_LOG))
     if case.code == "insufficient_scope":
-        cause = f"the API says that the token does not have the role {case.call.role or 'that it requires'}"
-        return Finding(id="call.role_missing", cause=cause, fix=(_introspect("shows why"),))
+        cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
+        return Finding(id="call.role_missing", cause=cause, fix=(INTROSPECT,))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
         name, candidates = "call.refused", (NOT_FOR_THIS_API, "the API takes other credentials")
         if case.status == 403:
-            name, candidates = "call.forbidden", (A_GATEWAY, "the API requires a role, or has further requirements")
+            name, candidates = "call.forbidden", (A_GATEWAY, LACKS_ROLE)
         cause = f"the API refused the request ({case.status}) without a challenge that says why"
-        fix = _introspect("what ZITADEL says about this token")
-        return Finding(id=name, cause=cause, candidates=candidates, fix=(fix, API_LOG))
+        return Finding(id=name, cause=cause, candidates=candidates, fix=(INTROSPECT, API_LOG))
     has_form = case.form.is_access_token or not case.token
     return Finding(
         id="call.token_refused",
@@ -85,7 +83,7 @@ def by_its_code(case: ApiCase) -> Finding:
             "it belongs to another ZITADEL, or is meant for another project",
             "the text is not the whole token",
         ),
-        fix=(_introspect("helps to find the cause"),),
+        fix=(INTROSPECT,),
     )
 
 
@@ -104,12 +102,13 @@ def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not sa
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
-    first, fix = ("it was a temporary failure", UNREACHED), (LOG_NAMES_IT, RESTART, COMPARE)
+    first = ("it was a temporary failure", UNREACHED)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
-        first, fix = (CLIENT_REFUSED, "a server other than ZITADEL answers it"), (COMPARE_CLIENT, LOG_NAMES_IT, RESTART)
+        first = (CLIENT_REFUSED, "a server other than ZITADEL answers it")
     cause = f"the API cannot have tokens checked, though {case.issuer} answers from here"
-    others = (*first, STARTED_BEFORE, OTHER_SETTINGS, *(() if case.from_zdemo else [NO_ANSWER]))
-    return Finding(id="call.api_cannot_ask", cause=cause, candidates=others, fix=(AGAIN, *fix))
+    fix = ("try again: ZITADEL works from here", API_LOG, RESTART, COMPARE)
+    others = (*first, OTHER_SETTINGS, *(() if case.from_zdemo else [NO_ANSWER]))
+    return Finding(id="call.api_cannot_ask", cause=cause, candidates=others, fix=fix)
 
 
 @rule(when=lambda case: not case.introspection)
@@ -158,12 +157,11 @@ def _lacks_role(case: ApiCase) -> Finding:
 def _own_rules(case: ApiCase) -> Finding | None:
     if case.code == "insufficient_scope" or not _is_own_refusal(case):
         return None  # a role that the token has is one that the API does not see
-    roles, candidates = _roles(case), [LACKS_ROLE, OTHER_SETTINGS, A_GATEWAY, CHANGED]
-    if case.status == 401 or case.answer.media_type == "text/html":
-        verifies = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
-        candidates = [*verifies, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED]
-    if not roles:
-        candidates.sort(key=lambda candidate: candidate != LACKS_ROLE)
+    roles = _roles(case)
+    first = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
+    if not roles or (case.status != 401 and case.answer.media_type != "text/html"):
+        first = [LACKS_ROLE, *first]
+    candidates = dict.fromkeys((*first, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED))
     cause = f"{case.issuer} says that the token is active: the API refuses it for a reason of its own"
     seen = (("roles", roles or "none"),)
     return Finding(id="call.own_rules", cause=cause, candidates=tuple(candidates), seen=seen, fix=(API_LOG,))
@@ -205,7 +203,7 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     question = next((each for each in reversed(asked) if each.token == sent), asked[-1])
     if question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
-        fix = COMPARE_CLIENT if question.about_client else SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
+        fix = COMPARE if question.about_client else SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
     elif question.token != sent:
         reason = question.reason or "which is active"
         cause = f"the API asks {emulator} about another text than the token: {question.token}, {reason}"
@@ -228,7 +226,7 @@ def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestio
     cause, fix = f"{LOOKS_ELSEWHERE}: {emulator} told it that the token is active, with {roles}", LOOK_THERE
     if question.client:
         cause = f"the API asks as the application {question.client}, and sees the roles of that one's project"
-        fix = COMPARE_CLIENT
+        fix = COMPARE
     return Finding(id="call.own_rules", cause=cause, likely=not says_so, only_emulator=says_so, fix=(fix,))
 
 
@@ -253,7 +251,7 @@ def _not_asked(case: ApiCase, emulator: str) -> Finding:
     elif not case.code and (case.call.challenge or re.search(NOTHING_SEEN, case.words)):  # RFC 6750 §3.1
         first, fix = "the API does not see the token: a proxy removes it, or the API looks elsewhere", TAKE_FROM_HEADER
     elif case.status == 403:
-        first, fix = A_GATEWAY, LOG_NAMES_IT
+        first, fix = A_GATEWAY, API_LOG
     candidates = tuple(dict.fromkeys((first, OTHER_ZITADEL, *others)))
     cause = f"the API did not ask {emulator} about this token"
     return Finding(id="call.disagrees", cause=cause, candidates=candidates, fix=(fix,))
@@ -315,7 +313,7 @@ def other_api(difference: str, setting: str) -> Finding:
 
 def same_settings(finding: Finding) -> Finding:
     """Return the finding about an API that said that it has these settings, which are then not the cause."""
-    of_settings = ELSEWHERE, VERIFIES_JWTS, STARTED_BEFORE, OTHER_SETTINGS, OTHER_ZITADEL
+    of_settings = ELSEWHERE, VERIFIES_JWTS, OTHER_SETTINGS, OTHER_ZITADEL
     first, *others = (candidate for candidate in finding.candidates if candidate not in of_settings)
     steps = (WAIT if first == REUSES else LET_THROUGH,) if finding.id != "call.api_cannot_ask" else finding.steps
     cause = f"{first} ({finding.cause})"
@@ -326,7 +324,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
     is_other, code = isinstance(call.route, OtherRoute), code_of(call.answer)
     is_foreign = not call.accepted and not is_from_zdemo(call.answer)
-    candidates = [STARTED_BEFORE, OTHER_SETTINGS]
+    candidates = [OTHER_SETTINGS]
     if is_foreign and code in ("", "invalid_token"):
         candidates.insert(0, CLIENT_REFUSED if code else A_GATEWAY)
     if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
@@ -337,7 +335,7 @@ def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
         cause=f"the API and {issuer} disagree about this token",
         candidates=(*candidates, "something in between caches answers, or changes the Authorization header"),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(COMPARE_CLIENT if CLIENT_REFUSED in candidates else COMPARE,) if is_other else (RESTART,),
+        fix=(COMPARE,) if is_other else (RESTART,),
         otherwise=behind_proxy if is_other else (COMPARE, *behind_proxy),
     )
 
