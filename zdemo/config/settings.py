@@ -114,20 +114,17 @@ class _Reader:
             problem += f" (it hides the one in {self.environment.shadowed[name]})"
             steps.append(UnsetVariable(name))
         else:
-            if error.corrected:
-                steps.append(self._correction(name, text, error.corrected, certain=not error.fix and "@" not in text))
+            if right := error.corrected:  # certain if no other value is as likely
+                step = assignment(self.environment.setting(name), right)
+                is_hidden = holds_token(text) or _shown(name, right) != right
+                advice = self.environment.correction(name) if is_hidden else step.advice
+                steps.append(replace(step, certain=not error.fix and "@" not in text, advice=advice))
             if fix := NOT_FROM_SETUP.get(name, error.fix) if error.fix is REPLACE_EXAMPLE else error.fix:
                 steps.append(fix)
         steps = steps or [self.environment.correction(name)]
         malformed = Problem(text=problem, kind=ProblemKind.MALFORMED, names=(name,), steps=tuple(steps), blocks=(name,))
         if malformed not in self.problems:  # a value that others depend on is read more than once
             self.problems.append(malformed)
-
-    def _correction(self, name: str, text: str, value: str, *, certain: bool) -> Step:
-        """Return the step that sets the value that was probably meant; certain if no other is as likely."""
-        step = assignment(self.environment.setting(name), value)
-        is_hidden = holds_token(text) or _shown(name, value) != value
-        return replace(step, certain=certain, advice=self.environment.correction(name) if is_hidden else step.advice)
 
 
 def correction_of(environment: Environment, name: str) -> Repair | None:
