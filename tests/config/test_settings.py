@@ -13,7 +13,7 @@ from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
 from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, GIVEN_BY_EMULATOR, Environment, read_environment
-from zdemo.config.names import rename_steps, source_problems
+from zdemo.config.names import misnamed_problems, rename_steps
 from zdemo.config.parsers import VALUE_ITSELF
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
 from zdemo.config.variables import BY_NAME, SECRETS
@@ -391,7 +391,7 @@ def test_a_misspelled_name_beside_the_right_one_is_not_used(
     name: str, value: str, exported: bool, unused: bool
 ) -> None:
     place = EXPORTED if exported else ".env"
-    problems = source_problems(Environment({place: {name: value}, "x": {"ZDEMO_CACHE_TTL": "5"}}))
+    problems = misnamed_problems(Environment({place: {name: value}, "x": {"ZDEMO_CACHE_TTL": "5"}}))
     assert [(problem.kind, problem.text) for problem in problems] == [
         (ProblemKind.UNUSED, f"{name} in {place} is not used: the setting is ZDEMO_CACHE_TTL, which is set too")
     ] * unused

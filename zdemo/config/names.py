@@ -69,11 +69,6 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
     ]
 
 
-def source_problems(environment: Environment) -> tuple[Problem, ...]:
-    """Return all that is wrong with the places of settings."""
-    return (*folder_problem(environment), *hiding_problems(environment), *misnamed_problems(environment))
-
-
 def folder_problem(environment: Environment) -> Iterator[Problem]:
     """Yield that ``.env`` is a folder: Docker creates one when the file is missing."""
     if environment.folder:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from zdemo.config.environment import Environment
-from zdemo.config.names import source_problems
+from zdemo.config.names import folder_problem, hiding_problems, misnamed_problems
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.odd_values import changed_tokens, odd_values
 from zdemo.errors.problem import Problem, ProblemKind
@@ -32,7 +32,8 @@ CALLERS = ("PAT", "ZDEMO_VISITOR_PAT")  # ZITADEL cannot show which of its users
 
 def settings_problems(environment: Environment) -> tuple[Problem, ...]:
     """Return all that is wrong with the settings' places, and odd about their values."""
-    return (*source_problems(environment), *odd_values(environment), *changed_tokens(environment))
+    of_places = (*folder_problem(environment), *hiding_problems(environment), *misnamed_problems(environment))
+    return (*of_places, *odd_values(environment), *changed_tokens(environment))
 
 
 def with_settings_first(finding: Finding, known: Iterable[Problem], name: str = "") -> Finding:
