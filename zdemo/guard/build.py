@@ -47,11 +47,6 @@ class Limits:
     waiters: int
     failures_per_second: float
 
-    @property
-    def admitted(self) -> int:
-        """How many requests may ask or wait. One more would be refused at once."""
-        return self.slots + self.waiters
-
     @classmethod
     def of(cls, threads: int, *, spare_threads: int = 0) -> Limits:
         """Return the limits of a process with ``threads``; in ``spare_threads`` requests only wait for a slot.

@@ -94,9 +94,10 @@ class IntrospectionPool:
     def _current_slots(self) -> _Slots:
         slots = self._slots.get(None)
         if slots is None:
+            admitted = self._limits.slots + self._limits.waiters  # one more would be refused at once
             slots = _Slots(
-                known=CapacityLimiter(self._limits.admitted),
-                unknown=CapacityLimiter(self._limits.admitted - self._limits.reserved_slots),
+                known=CapacityLimiter(admitted),
+                unknown=CapacityLimiter(admitted - self._limits.reserved_slots),
                 threads=CapacityLimiter(math.inf),
             )
             self._slots.set(slots)
