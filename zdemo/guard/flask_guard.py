@@ -273,7 +273,10 @@ def _guard_request() -> Response | None:
     app, rule = context.app, this.url_rule
     context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
     if rule is None:
-        return _answer_unrouted(app, this.routing_exception)
+        error: Any = this.routing_exception
+        if error.code in (404, 405) and app._find_error_handler(error, []) is None:
+            return refusal(refusal_of_http(error))
+        raise error
     view: Any = app.view_functions[rule.endpoint]
     mark = _mark_of(view) or _examined(view)
     if mark.is_guarded:
@@ -297,13 +300,6 @@ def _is_open(this: Request, rule: str, guard: Guard, routes: OpenRoutes) -> bool
         # not all servers tell the path as the client sent it
         and not is_ambiguous(environ["PATH_INFO"], environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
     )
-
-
-def _answer_unrouted(app: Flask, error: Any) -> Response:
-    """Raise why no route was found, or answer it if the app has no handler for that."""
-    if error.code in (404, 405) and app._find_error_handler(error, []) is None:
-        return refusal(refusal_of_http(error))
-    raise error
 
 
 def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: RequiredRoles) -> None:
