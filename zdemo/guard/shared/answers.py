@@ -174,15 +174,12 @@ class SharedIntrospector:
             self.answers.store.counters.count("shared_hits")
             return look.answer
         self.answers.store.counters.count("shared_misses")
-        deadline = began + self.timeout_seconds
-        if look is None:
-            return self.inner.introspect(token, known=known, deadline=deadline)
-        answer = None
-        deadline -= self.answers.store.operation_seconds  # to return the lease, and share the answer
+        answer, seconds = None, self.timeout_seconds - self.answers.store.operation_seconds  # which the end may take
         try:
-            answer = self.inner.introspect(token, known=known, deadline=deadline)
+            answer = self.inner.introspect(token, known=known, deadline=began + seconds)
         finally:
-            self.answers.end(question, look, answer)
+            if look:
+                self.answers.end(question, look, answer)
         return answer
 
     def _wait_for_turn(self, question: Question) -> Look | None:
