@@ -134,25 +134,20 @@ def run_with_emulator(
         with port_explained(host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
         values["ZITADEL_DOMAIN"] = running.url
-        known = placeholders(values, running.port)
         screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
-        environment = command_environment(screen, "the command", {**values, **variables(others, known)})
+        environment = command_environment(screen, "the command", {**values, **variables(others, values, running.port)})
         try:
-            return run(expanded(command, known), environment)
+            return run(expanded(command, values, running.port), environment)
         except OSError as error:
             why, fix = why_not_run(command, error)
             screen.error(why, steps=[fix])
             return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
 
 
-def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
-    """Return what each placeholder stands for."""
+def expanded(words: Iterable[str], values: Mapping[str, str], port: int) -> list[str]:
+    """Return words with placeholders replaced by the ``values`` of variables; other braces stay as they are."""
     known = {name: values.get(variable, "") for name, variable in PLACEHOLDERS.items()}
-    return known | {"host": "localhost", "port": str(port)}
-
-
-def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
-    """Return words with their placeholders replaced; other braces stay as they are."""
+    known |= {"host": "localhost", "port": str(port)}
     return [PLACEHOLDER.sub(lambda match: known[match[0][1:-1]], word) for word in words]
 
 
@@ -163,7 +158,7 @@ def check_command(words: Sequence[str], texts: Iterable[str], *, instead: Comman
     """
     if os.name != "posix":
         raise UsageError("a command can be run on Linux and macOS only", hint=instead)
-    variables(texts, dict.fromkeys(NAMES, ""))
+    variables(texts, {}, 0)
     if is_quoted(words):
         raise UsageError(f"the command is in quotes: {words[0]}", hint=f"write it like this: -- {as_typed(words)}")
     for word in (word for word in words if not re.search(r"\s", word)):  # a script's braces are its own
@@ -199,8 +194,8 @@ def command_environment(screen: Screen, whose: str, given: Mapping[str, str]) ->
     return {**kept, **past_proxies, GIVEN_BY_EMULATOR: " ".join(given), **given}
 
 
-def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that ``--env`` gives a command, where placeholders stand for what is ``known``."""
+def variables(texts: Iterable[str], values: Mapping[str, str], port: int) -> dict[str, str]:
+    """Return the variables that ``--env`` gives a command, with what its placeholders stand for."""
     given = {}
     for text in texts:
         name, equals, template = text.partition("=")
@@ -212,5 +207,5 @@ def variables(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
         check_placeholders(f"--env {name}", template, misspelled=True)
         if (alone := re.fullmatch(r"{([a-z_]+)}([/:]\S*)?", template)) and alone[1] not in NAMES:
             raise UsageError(f"--env {name}: unknown placeholder: {{{alone[1]}}}", hint=f"known: {', '.join(NAMES)}")
-        given[name] = expanded([template], known)[0]
+        given[name] = expanded([template], values, port)[0]
     return given

@@ -256,10 +256,9 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
             port = free_port(target.port or 0)
         values["ZITADEL_DOMAIN"] = running.url
         screen.hide(start.client_secret)
-        known = with_emulator.placeholders(values, port)
-        given = _given(target, {**values, **with_emulator.variables(target.env, known)}, port)
+        given = _given(target, {**values, **with_emulator.variables(target.env, values, port)}, port)
         environment = with_emulator.command_environment(screen, "the API", given)
-        command = with_emulator.expanded(target.command, known)
+        command = with_emulator.expanded(target.command, values, port)
         api = stack.enter_context(api_running(command, environment, target.command))
         origin = f"http://{LOOPBACK}:{port}"
         _wait(screen, target, api, origin)
