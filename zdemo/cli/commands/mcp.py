@@ -126,8 +126,6 @@ async def answer_to(tool: str, given: dict[str, Any], options: list[str]) -> dic
     given = {name: value for name, value in given.items() if value is not None}
     if not given.keys() <= {*names.split()} or (tool == "explain" and not given):
         return {"error": "wrong arguments", "hint": f"{tool} takes {names.replace(' ', ', ')}"}
-    if {"setting", "token"} <= given.keys():
-        return {"error": "setting and token both name a token", "hint": "leave out one of them"}
     if re.fullmatch("[A-Z_]+", str(given.get("token"))):
         return {"error": "token is the name of a setting, not a token", "hint": f"setting: {', '.join(CALLERS)}"}
     token, words = given.get("token", ""), [*command.split(), "--json", *options]
