@@ -269,14 +269,11 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
         rows["token"] += "\nan ID token, which no API accepts"
     is_same = unverified.text("iss") == settings.issuer
     rows["issuer"] += ", as in ZITADEL_DOMAIN" if is_same else f", but ZITADEL_DOMAIN is {settings.issuer}"
-    screen.pairs([*rows.items(), ("expiry", _expiry(unverified.expires_at, now=now))])
     role_claims = [match for name in claims if (match := ROLES_CLAIM.fullmatch(name))]
+    none = [] if role_claims else [("roles", "none in the JWT; introspection still shows the roles")]
+    screen.pairs([*rows.items(), ("expiry", _expiry(unverified.expires_at, now=now)), *none])
     for match in role_claims:
         show_roles(screen, unverified, match[1], match[1])
-    if not role_claims:
-        screen.say()
-        screen.say("roles")
-        screen.behind("  ", "none in the JWT; introspection still shows the roles")
     if verbose:
         show_claims(screen, form.header, "header, not verified")
         show_claims(screen, claims, "claims, not verified")
