@@ -218,11 +218,8 @@ NOT_VERIFIED = "ZITADEL did not confirm this: it is only what the JWT says about
 
 
 def moment(epoch_seconds: float) -> str:
-    """Return a point in time in UTC; in seconds, if no calendar has it."""
-    try:
-        return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"{epoch_seconds:.0f} s after 1970"
+    """Return a point in time in UTC, of the years from 1970 to 9999."""
+    return datetime.fromtimestamp(max(0, min(epoch_seconds, NEVER)), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def show_roles(screen: Screen, introspection: Introspection, project: str | None, claim_of: str | None) -> None:
@@ -244,7 +241,7 @@ def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claim
         lead = pad(f"  {one_line(screen.redaction(name))}", CLAIM_WIDTH) + " " * BELOW
         text = one_line(screen.redaction(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
         if name in TIMES and type(value) is int:
-            text += f" ({moment(within_all_clocks(value))})"
+            text += f" ({moment(value)})"
         if len(text) > MOST_SHOWN:
             text = f"{text[:MOST_SHOWN]} … (--json shows all {len(text)} characters)"
         if cells(lead) > CLAIM_WIDTH + BELOW:
