@@ -13,7 +13,7 @@ from typing import Self
 from zdemo.config.names import with_path
 from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.ask.facts import random_token
-from zdemo.diagnosis.checks.check import Check, check, failed, failed_with, passed, skipped, warned
+from zdemo.diagnosis.checks.check import Check, check, failed, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import LONGEST_STEP_SECONDS, MOST_SECONDS, DoctorContext
 from zdemo.diagnosis.finding import Finding, Severity
 from zdemo.diagnosis.rules.api_response import BEHIND_NOTHING, ApiCase, is_zitadel
@@ -101,7 +101,7 @@ def _reachable(target: Target) -> Finding:
     reply = target.bare
     if reply.failure:
         reply.failure.steps = with_path(reply.failure.steps, OPTION, "" if target.api.path == "/" else target.api.path)
-        return failed_with(reply.failure)
+        raise reply.failure
     answers = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
     if target.moved:
         return passed(f"{target.origin} has nothing at / (404), so {target.api.path} is examined: it {answers}")
@@ -167,7 +167,7 @@ def _accepts(target: Target) -> Finding:
         return skipped("PAT is not set, or cannot be sent")
     reply = target.api.bearer(context.token)
     if reply.failure:
-        return failed_with(reply.failure)
+        raise reply.failure
     route, unasked = OtherRoute(path=path, typed=target.origin + path), "; ".join(map(str, context.problems))
     call = Call(route=route, url=f"{target.origin}{_shown(path)}", answer=reply, setting=OPTION)
     if reply.status in (401, 403) and reply.error == "insufficient_scope":

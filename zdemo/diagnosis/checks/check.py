@@ -92,11 +92,6 @@ def failed(evidence: str, *fix: Step, severity: Severity = Severity.FAILURE, **m
     return Finding(cause=evidence, fix=fix, severity=severity, **more)
 
 
-def failed_with(error: ZdemoError) -> Finding:
-    """Return the result for an error, with its hint as the fix."""
-    return failed(error.message, *error.steps)
-
-
 def with_problems(problems: Sequence[Problem], outcome: Outcome, fix: Sequence[Step] = ()) -> Finding:
     """Return the result for problems of the settings; the fix is all of their steps, unless another one is given."""
     steps = dict.fromkeys(step for problem in problems for step in problem.steps)
@@ -127,7 +122,7 @@ def selected(checks: Sequence[Check[S]], requested: Collection[str] = ()) -> lis
 def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
     """Run the selected checks, each when the next report is asked for.
 
-    An error that a check does not expect, such as an unusable CA bundle, makes it fail.
+    An error that a check raises makes it fail, with the error's hint as the fix.
     """
     blockers: dict[str, tuple[Check[Any], ...]] = {}  # of each check that was not satisfied; itself if it ran
     for current in selected(checks, requested):
@@ -136,7 +131,7 @@ def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] =
         try:
             result = skipped(f"needs {' and '.join(missing)}") if missing else current.examine(subject)
         except ZdemoError as error:
-            result = failed_with(error)
+            result = failed(error.message, *error.steps)
         roots = {root.id: root for name in missing for root in blockers[name]}
         if not result.satisfied:
             blockers[current.id] = tuple(roots.values()) or (current,)

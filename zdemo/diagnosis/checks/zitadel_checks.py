@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.diagnosis.checks.check import check, failed_with, nothing_to_check, passed, skipped, warned
+from zdemo.diagnosis.checks.check import check, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, Outcome
@@ -93,7 +93,7 @@ def _tls(context: DoctorContext) -> Finding:
         finding = _finding_for_discovery(answer, context) if answer.status == 400 else None
         return finding if finding and finding.id == "net.expects_tls" else nothing_to_check("not needed: http")
     if problem := context.unusable_bundle:
-        return failed_with(problem)
+        raise problem
     if failure and failure.kind in TLS_KINDS:
         clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
         return replace(finding_for_error(failure), cause=failure.message + clock)
