@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.diagnosis.checks.check import check, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
-from zdemo.diagnosis.evidence import Probe, TokenCase
+from zdemo.diagnosis.evidence import NO_SETTINGS, Probe, TokenCase
 from zdemo.diagnosis.finding import Finding, Outcome
 from zdemo.diagnosis.rules.inactive_token import DATABASE_SICK, zitadel_is_sick
 from zdemo.diagnosis.rules.rejected_client import SIGNER, finding_for_audience, finding_for_clock
@@ -120,7 +120,7 @@ def _identity(context: DoctorContext) -> Finding:
 def _ready(context: DoctorContext) -> Finding:
     """ZITADEL is ready: its database answers, and requests are not limited."""
     evidence = context.evidence
-    if sick := zitadel_is_sick(context.zitadel.server, evidence):
+    if sick := zitadel_is_sick(TokenCase(settings=context.about_zitadel or NO_SETTINGS, evidence=evidence)):
         return sick
     if evidence.is_discovered and (finding := context.investigation.finding) and finding.id == DATABASE_SICK:
         return finding

@@ -45,11 +45,12 @@ BY_KIND = {
 }
 
 
-def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
+def zitadel_is_sick(case: TokenCase) -> Finding | None:
     """Return the finding when ZITADEL's database is down, or cannot be read in part; ``None`` when neither shows.
 
     A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
     """
+    server, evidence = case.settings.zitadel.server, case.evidence
     made_up = evidence.answer(Probe.MADE_UP_CLIENT)
     everything_inactive = made_up.status == 200 and made_up.json_object().get("active") is False
     line = ((Probe.MADE_UP_CLIENT.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
@@ -71,15 +72,11 @@ def _of(*kinds: TokenKind) -> Callable[[TokenCase], bool]:
 @rule(Probe.ADMINISTRATOR, Probe.MADE_UP_CLIENT)
 def _database_away(case: TokenCase) -> Finding | None:
     """Decide by readiness if it was asked for already, as for a ZITADEL that is slow."""
-    return _sick(case) if case.evidence.database_away else None
+    return zitadel_is_sick(case) if case.evidence.database_away else None
 
 
 def _may_be_sick(case: TokenCase) -> bool:
     return case.evidence.answer(Probe.MADE_UP_CLIENT).status != 400 and not case.evidence.administrator_is_active
-
-
-def _sick(case: TokenCase) -> Finding | None:
-    return zitadel_is_sick(case.settings.zitadel.server, case.evidence)
 
 
 @rule(Probe.TOKEN)
@@ -258,7 +255,7 @@ def _seen(case: TokenCase) -> Lines:
 INACTIVE = (
     *table(emulators_own, seen=_seen),
     _database_away,
-    rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(_sick),
+    rule(Probe.MADE_UP_CLIENT, Probe.READY, when=_may_be_sick)(zitadel_is_sick),
     *table(
         lambda case: paste_problem(case.token),
         *table(
