@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import shlex
 import stat
 from collections.abc import Iterator
@@ -163,8 +162,6 @@ def not_written(path: Path, error: OSError) -> SettingsError:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed runs left; no run may be at work there."""
-    with suppress(OSError):  # no such folder
-        for entry in folder.iterdir():
-            if re.fullmatch(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp", entry.name):
-                with suppress(OSError):  # another user's, or gone meanwhile
-                    entry.unlink()
+    for entry in folder.glob(f"{PREFIX}{'[a-z0-9_]' * 8}{SUFFIX}"):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            entry.unlink()
