@@ -80,14 +80,14 @@ def corrected(candidate: str, parse: Callable[[str], object]) -> str:
     return candidate
 
 
-def number(least: float, most: float, *, least_excluded: bool = False) -> Callable[[str], float]:
-    """Return a parser for numbers in a range."""
-    bounds = f"above {least:g}, at most {most:g}" if least_excluded else f"from {least:g} to {most:g}"
+def number(most: float, *, above_zero: bool = False) -> Callable[[str], float]:
+    """Return a parser for numbers from zero on."""
+    bounds = f"above 0, at most {most:g}" if above_zero else f"from 0 to {most:g}"
 
     def parse(text: str) -> float:
         with suppress(ValueError):
             value = float(text)
-            if least <= value <= most and not (least_excluded and value == least):  # NaN is not
+            if 0 <= value <= most and not (above_zero and value == 0):  # NaN is not
                 return value
         raise InvalidValue(f"is not a number {bounds}")
 

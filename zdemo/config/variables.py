@@ -184,7 +184,7 @@ VARIABLES = (
         name="ZDEMO_CACHE_TTL",
         sentence="How many seconds the API may reuse an active answer of ZITADEL. This is the removal window: the "
         "longest time a removed role or a deleted token can still pass. 0 turns the cache off.",
-        parse=parsers.number(0, 86_400.0),
+        parse=parsers.number(86_400.0),
         default=DEFAULT_CACHE_TTL_SECONDS,
         emulator="0",
         commands="serve",
@@ -240,7 +240,7 @@ VARIABLES = (
         name="ZDEMO_TIMEOUT",
         group="Requests",
         sentence="How many seconds one introspection may take in all, including a retry.",
-        parse=parsers.number(0, 300.0, least_excluded=True),
+        parse=parsers.number(300.0, above_zero=True),
         default=parsers.DEFAULT_TIMEOUT_SECONDS,
         commands="call emulator introspect role serve setup token",
     ),
