@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-from zdemo.config.address import ADMIN_PAT, ZitadelAddress, admin_option, why_withheld
+from zdemo.config.address import ADMIN_PAT, admin_option, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.emulators_record import apis_questions, emulators_reason
@@ -60,16 +60,6 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
     return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else (USER_BY_HAND,))
 
 
-def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> Step:
-    """Return what to do so that the administrator's PAT that is set can be sent; empty when it can, or none is set."""
-    pat = environment.get(ADMIN_PAT, "").strip()
-    if pat and (problem := paste_problem(pat)):
-        return f"correct {ADMIN_PAT}: {problem.cause}"
-    if withheld := why_withheld(environment, zitadel):
-        return withheld.steps[0]
-    return ""
-
-
 class Facts:
     """Asks ZITADEL about one token, or a random text, until a deadline, and remembers the replies.
 
@@ -86,8 +76,11 @@ class Facts:
         self.form = token_form(self.token)
         self._bearer = "".join(self.token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         ids = ids or (pat_ids(environment, token) if token else None)
-        unusable = unusable_admin_pat(environment, settings.zitadel)
-        self.admin_pat = "" if unusable else environment.get(ADMIN_PAT, "").strip()
+        admin_pat, withheld = environment.get(ADMIN_PAT, "").strip(), why_withheld(environment, settings.zitadel)
+        unusable: Step = withheld.steps[0] if withheld else ""
+        if admin_pat and (problem := paste_problem(admin_pat)):
+            unusable = f"correct {ADMIN_PAT}: {problem.cause}"
+        self.admin_pat = "" if unusable else admin_pat
         self.known = Evidence(
             with_administrator=bool(self.admin_pat),
             unusable_admin_pat=unusable,
