@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.secret_forms import PAT
 from zdemo.config.environment import Environment
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import NOT_ASKED, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.rules.api_response import ANOTHER_API, BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import (
@@ -259,15 +259,15 @@ OF_TOKEN, OF_ROLE, OF_CLIENT, OF_STUB, SWAPPED = (
         (call(503), None, READER, "call.api_cannot_ask", "a temporary failure"),
         (call(503), OF_TOKEN, DEAD, "call.api_cannot_ask", "a temporary failure"),
         (call(502), None, READER, "call.api_cannot_ask", "ZITADEL refuses the API's CLIENT_ID or CLIENT_SECRET"),
-        (call(502), OF_CLIENT, None, "client.refused", ""),
-        (call(401, INVALID), OF_CLIENT, None, "call.token_refused", "deleted"),
-        (call(401, ROLE_MISSING), OF_CLIENT, None, "call.role_missing", ""),
-        (call(401, INVALID), SWAPPED, None, "client.swapped_with_token", ""),
-        (call(401, INVALID), None, None, "call.token_refused", "deleted"),
+        (call(502), OF_CLIENT, NOT_ASKED, "client.refused", ""),
+        (call(401, INVALID), OF_CLIENT, NOT_ASKED, "call.token_refused", "deleted"),
+        (call(401, ROLE_MISSING), OF_CLIENT, NOT_ASKED, "call.role_missing", ""),
+        (call(401, INVALID), SWAPPED, NOT_ASKED, "client.swapped_with_token", ""),
+        (call(401, INVALID), None, NOT_ASKED, "call.token_refused", "deleted"),
     ],
 )
 def test_the_apis_word_is_compared_with_zitadels(
-    what: Call, here: Finding | None, introspection: Introspection | None, name: str, first: str
+    what: Call, here: Finding | None, introspection: Introspection, name: str, first: str
 ) -> None:
     """Without an introspection, ``here`` says what prevents the question."""
     finding = diagnose(COMPARED, ApiCase(call=what, token=PAT, issuer=ISSUER, here=here, introspection=introspection))
@@ -328,11 +328,12 @@ def test_what_prevents_the_question_is_evidence_and_doctor_examines_it() -> None
     [(call(200, body=b""), True, False), (call(401, INVALID), False, True), (call(401, ROLE_MISSING), True, False)],
 )
 def test_only_answers_about_active_tokens_are_reused(what: Call, reused: bool, behind_proxy: bool) -> None:
-    finding = finding_for_disagreement(what, "it is refused", ISSUER)
+    finding = finding_for_disagreement(ApiCase(call=what, issuer=ISSUER), "it is refused")
     assert any("reuses an earlier answer" in candidate for candidate in finding.candidates) is reused
     assert any("nginx" in in_words(step) for step in finding.otherwise) is behind_proxy
     assert finding.certainty is Certainty.OPEN
-    assert CLIENT_REFUSED in finding_for_disagreement(call(401, INVALID, body=b""), "it is accepted", ISSUER).candidates
+    foreign = ApiCase(call=call(401, INVALID, body=b""))
+    assert CLIENT_REFUSED in finding_for_disagreement(foreign, "it is accepted").candidates
 
 
 def test_an_api_with_the_same_settings_disagrees_because_of_what_is_between() -> None:

@@ -1,6 +1,6 @@
 """Explain an API's refusal: by its answer alone where that is enough, else compared with what ZITADEL says."""
 
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 
@@ -8,13 +8,13 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.ask.facts import Facts
 from zdemo.diagnosis.ask.investigate import Investigation, investigate
-from zdemo.diagnosis.evidence import NOTHING, PatIds, Probe
+from zdemo.diagnosis.evidence import NOT_ASKED, NOTHING, PatIds, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import BY_ANSWER, ApiCase
 from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, INTROSPECT, by_its_code, other_api, same_settings
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
-from zdemo.errors import IntrospectionError, SettingsError, ZdemoError
+from zdemo.errors import IntrospectionError, SettingsError
 from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import Call, ask_difference
 from zdemo.text.masking import without_secret_query
@@ -57,11 +57,11 @@ def explain(  # noqa: PLR0913  # each given by name
             known = investigate(facts, role=call.role, now=now)
             facts.requests[Probe.APIS_QUESTION] = partial(facts.apis_questions, call)
         evidence = facts.known if facts else NOTHING
-        compared = replace(case, here=known.finding, introspection=known.introspection, evidence=evidence)
+        compared = replace(case, here=known.finding, introspection=known.introspection or NOT_ASKED, evidence=evidence)
         finding = diagnose(COMPARED, compared, facts)
     if finding.id in ("call.disagrees", "call.api_cannot_ask"):
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
-        if other := api_difference(api_url, settings):
+        if other := ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id):
             finding = other_api(other, call.setting).and_seen(finding.seen)
         elif other == "" and call.answer.status != 502:  # with the same CLIENT_ID, the secret may differ
             finding = same_settings(finding)
@@ -69,13 +69,6 @@ def explain(  # noqa: PLR0913  # each given by name
         next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else replace(INTROSPECT, option=again)
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     return finding, _who(known.introspection) if known.introspection else ""
-
-
-def api_difference(api_url: str, settings: Settings) -> str | None:
-    """Return how an API on this machine says that it differs from the settings; ``None`` if it does not say."""
-    with suppress(ZdemoError):
-        return ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id)
-    return None
 
 
 def _who(introspection: Introspection) -> str:

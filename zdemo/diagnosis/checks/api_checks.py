@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.parsers import CACHE_URL
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.ask.explain import api_difference, explain
+from zdemo.diagnosis.ask.explain import explain
 from zdemo.diagnosis.checks.check import check, failed, nothing_to_check, passed, skipped, warned
 from zdemo.diagnosis.checks.doctor_context import NOT_USABLE, DoctorContext
 from zdemo.diagnosis.evidence import refusal_of
@@ -16,7 +16,7 @@ from zdemo.diagnosis.rules.rule import decide
 from zdemo.diagnosis.wording import described
 from zdemo.errors import ConnectionFailed, FailureKind, Refused
 from zdemo.errors.steps import Command
-from zdemo.http.api_call import Call
+from zdemo.http.api_call import Call, ask_difference
 from zdemo.http.example_api import PUBLIC_ANSWER, Route
 
 CORRECT = Command("serve", does="starts the API"), "set ZDEMO_API_URL to where it runs"
@@ -60,7 +60,7 @@ def _agrees(context: DoctorContext) -> Finding:
     """The API agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application."""
     settings, introspection = context.settings, context.investigation.introspection
     assert context.api and settings and introspection  # noqa: S101, PT018  # by the checks that this one builds on
-    if other := api_difference(context.api.api_url, settings):
+    if other := ask_difference(context.api.api_url, settings.issuer, settings.client_id, settings.project_id):
         return other_api(other, "ZDEMO_API_URL")
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
@@ -78,7 +78,8 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: R
     if call.accepted and here and here.id in ("client.in_other_project", "role.other_project_configured"):
         return nothing_to_check("the API accepts PAT; only ZITADEL_PROJECT_ID is why zdemo refuses it here")
     if call.accepted:
-        return finding_for_disagreement(call, here.cause if here else "it is refused", settings.issuer)
+        case = ApiCase(call=call, issuer=settings.issuer)
+        return finding_for_disagreement(case, here.cause if here else "it is refused")
     known, now = context.investigation, time.time()
     finding, _ = explain(call, context.token, settings, context.environment, now=now, known=known)
     return finding

@@ -82,7 +82,7 @@ class ApiCase:
     issuer: str = ""
     environment: Environment = field(default_factory=lambda: Environment({}), repr=False)
     here: Finding | None = None
-    introspection: Introspection | None = field(default=None, repr=False)
+    introspection: Introspection = field(default=NOT_ASKED, repr=False)
     evidence: Evidence = NOTHING
 
     # what the answer shows
@@ -116,11 +116,6 @@ class ApiCase:
     def again(self, option: str, does: str) -> Command:
         """Return the command that sends the request again, with one more option."""
         return replace(self.call.command, option=f"{self.call.command.option} {option}".strip(), does=does)
-
-    @property
-    def told(self) -> Introspection:
-        """What ZITADEL says about the token, nothing where it was not asked."""
-        return self.introspection or NOT_ASKED
 
     @property
     def words(self) -> str:

@@ -1,19 +1,17 @@
 """Why an API refused a token, or could not judge it: by what it says, and compared with what ZITADEL says here."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 from zdemo.config.names import near_role
-from zdemo.diagnosis.evidence import NO_SETTINGS, ApisQuestion, Probe, active_token
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, ApisQuestion, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase, code_of
+from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import shown_list, span
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.steps import Command, Step
-from zdemo.http.api_call import Call, OtherRoute, is_from_zdemo
 from zdemo.text.masking import masked
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, OTHER_PATHS, ROLES_CLAIM
 from zdemo.zitadel.records import NEVER
@@ -47,7 +45,6 @@ NOTHING_SEEN = (  # in the words of Django REST framework, FastAPI and others
     r"(?i)not authenticated|not provided|\b(missing|no) \w* ?(token|header|credentials)"
     r"|(token|header|credentials)\W+(is |are )?(missing|required)"
 )
-NOT_THERE = "which does not exist"
 ABOUT_ROLES = r"(?i)\brole|scope|permission|forbidden|denied|allowed|authori[sz]|^\s*$"  # of an API's own words
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 API_LOG = "check the API's log"
@@ -91,7 +88,7 @@ def by_its_code(case: ApiCase) -> Finding:
 
 
 def _roles(case: ApiCase) -> str:
-    return ", ".join(quoted(role, 60) for role in case.told.roles())
+    return ", ".join(quoted(role, 60) for role in case.introspection.roles())
 
 
 def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not say that the token is invalid
@@ -100,7 +97,7 @@ def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not sa
 
 @rule(when=lambda case: case.failed)
 def _api_cannot_ask(case: ApiCase) -> Finding:
-    if case.here and not case.introspection:  # most likely, the API cannot ask ZITADEL for the same reason
+    if case.here and case.introspection is NOT_ASKED:  # most likely, the API cannot ask ZITADEL for the same reason
         return case.here
     first = ("it was a temporary failure", UNREACHED)
     if case.status == 502:  # an answer came (the tree in zdemo/errors)
@@ -111,7 +108,7 @@ def _api_cannot_ask(case: ApiCase) -> Finding:
     return Finding(id="call.api_cannot_ask", cause=cause, candidates=others, fix=fix)
 
 
-@rule(when=lambda case: not case.introspection)
+@rule(when=lambda case: case.introspection is NOT_ASKED)
 def _by_the_api_alone(case: ApiCase) -> Finding:
     finding, here = by_its_code(case), case.here
     if not here or here.id == "client.swapped_with_token":
@@ -126,18 +123,18 @@ def _required(case: ApiCase) -> str:
 def _missing(case: ApiCase) -> list[str]:
     """Return the keys of the roles that the API requires, and the token does not have; one can be enough."""
     keys = (key.removeprefix(ROLE_SCOPE) for key in _required(case).split())
-    return [quoted(key, 60) for key in keys if key not in case.told.roles()]
+    return [quoted(key, 60) for key in keys if key not in case.introspection.roles()]
 
 
 def _lacks_a_role(case: ApiCase) -> bool:
     is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection is not None and bool(_missing(case) or not _required(case))
+    return is_own and case.introspection.active and bool(_missing(case) or not _required(case))
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
 def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
-    token, roles = active_token(case.told, NO_SETTINGS), _roles(case)
+    token, roles = active_token(case.introspection, NO_SETTINGS), _roles(case)
     required = (_missing(case) or ["ROLE"])[0]
     fix: Step = Command("role grant", (token.user, required))
     rights, is_admin_pat = case.evidence.own_rights, case.token == case.environment.get("ZITADEL_ADMIN_PAT")
@@ -169,21 +166,21 @@ def _own_rules(case: ApiCase) -> Finding | None:
 
 def _is_pat(case: ApiCase) -> Finding | None:
     is_resource = "resource_metadata=" in (case.call.challenge.text if case.call.challenge else "")
-    is_pat = "client_id" not in case.told.claims
+    is_pat = "client_id" not in case.introspection.claims
     return pat_at_resource(likely=True) if is_resource and is_pat and case.code == "invalid_token" else None
 
 
 def _actor(case: ApiCase) -> Finding | None:
-    if case.code != "invalid_token" or not case.told.actor:
+    if case.code != "invalid_token" or not case.introspection.actor:
         return None
-    cause = f"the API does not allow user {quoted(case.told.actor, 60)} to impersonate the token's user"
+    cause = f"the API does not allow user {quoted(case.introspection.actor, 60)} to impersonate the token's user"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
 def _audience(case: ApiCase) -> Finding | None:
     if case.from_zdemo or not re.search(r"(?i)audience|\baud\b", case.words):
         return None
-    cause = f"the API refuses the token's audience, which is a list: {shown_list([*case.told.audience])}"
+    cause = f"the API refuses the token's audience, which is a list: {shown_list([*case.introspection.audience])}"
     fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
     return Finding(id="call.own_rules", cause=cause, fix=(fix,))
 
@@ -191,29 +188,35 @@ def _audience(case: ApiCase) -> Finding | None:
 @rule(Probe.APIS_QUESTION, when=lambda case: case.is_other)
 def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     """Judge by what the API asked zdemo's emulator: its question is wrong, or what it does with the answer."""
-    questions, emulator = case.evidence.apis_questions, f"the emulator at {case.issuer}"
+    questions, emulator, sent = case.evidence.apis_questions, f"the emulator at {case.issuer}", masked(case.token or "")
     if questions is None:
         return None
-    sent, asked = masked(case.token or ""), [each for each in questions if each.path == INTROSPECTION_PATH]
-    if lost := next((each for each in questions if each.reason.startswith(NO_INSTANCE)), None):
+    paths = (INTROSPECTION_PATH, *OTHER_PATHS, *([KEYS_PATH] if case.form.is_opaque else []))
+    of_others = [each for each in questions if each.path != INTROSPECTION_PATH and each.token not in ("", sent)]
+    asked = [each for each in questions if each not in of_others and (each.path in paths or "path" in each.reason)]
+    lost = next((each for each in questions if each.reason.startswith(NO_INSTANCE)), None)
+    if not asked and not lost:
+        return _not_asked(case, emulator)
+    question = lost or max(reversed(asked), key=lambda each: (each.path == INTROSPECTION_PATH, each.token == sent))
+    likely, fix = False, SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
+    if lost:
         cause = f"{emulator} refuses the API's question at {lost.path}: {lost.reason}"
-        return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(ASK.format(case.issuer),))
-    if not asked:
-        return _asked_elsewhere(case, questions) or _not_asked(case, emulator)
-    question = next((each for each in reversed(asked) if each.token == sent), asked[-1])
-    if question.status != 200:
+        fix = ASK.format(case.issuer)
+    elif question.path != INTROSPECTION_PATH:  # a request may be of another
+        cause, likely = f"the API asks {case.issuer}{question.path}, ", True
+        cause += "which does not exist" if "path" in question.reason else NOT_TOLD
+    elif question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
-        fix = COMPARE if question.about_client else SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
-    elif question.token != sent:
+        fix = COMPARE if question.about_client else fix
+    elif question.token != sent:  # another caller's is possible
         reason = question.reason or "which is active"
-        cause = f"the API asks {emulator} about another text than the token: {question.token}, {reason}"
+        cause, likely = f"the API asks {emulator} about another text than the token: {question.token}, {reason}", True
         fix = "in the API, pass on what follows Bearer in the Authorization header: whole, without quotes and blanks"
-        return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))  # another caller's is possible
     elif question.reason:
         cause, fix = f"{emulator} calls the token inactive when this API asks: {question.reason}", COMPARE
     else:
         return _refused_although_active(case, emulator, question)
-    return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(fix,))
+    return Finding(id="call.own_rules", cause=cause, likely=likely, only_emulator=not likely, fix=(fix,))
 
 
 def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestion) -> Finding | None:
@@ -228,18 +231,6 @@ def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestio
         cause = f"the API asks as the application {question.client}, and sees the roles of that one's project"
         fix = COMPARE
     return Finding(id="call.own_rules", cause=cause, likely=not says_so, only_emulator=says_so, fix=(fix,))
-
-
-def _asked_elsewhere(case: ApiCase, questions: Sequence[ApisQuestion]) -> Finding | None:
-    """Return what the API asked in place of the introspection: most likely, since a request may be of another."""
-    others = (*OTHER_PATHS, KEYS_PATH) if case.form.is_opaque else OTHER_PATHS
-    for question in reversed(questions):
-        is_there, is_others = "path" not in question.reason, question.token not in ("", masked(case.token or ""))
-        if (question.path in others or not is_there) and not is_others:
-            cause = f"the API asks {case.issuer}{question.path}, {NOT_TOLD if is_there else NOT_THERE}"
-            fix = SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
-            return Finding(id="call.own_rules", cause=cause, likely=True, fix=(fix,))
-    return None
 
 
 def _not_asked(case: ApiCase, emulator: str) -> Finding:
@@ -264,7 +255,7 @@ def _says_expired(case: ApiCase) -> bool:
 
 def _apis_clock(case: ApiCase) -> Finding | None:
     """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
-    token = case.told
+    token = case.introspection
     if case.code != "invalid_token":
         return None
     here, there = case.evidence.answer(Probe.TOKEN).date or 0, case.answer.date or 0  # 0: unknown
@@ -293,16 +284,11 @@ def _compared(case: ApiCase) -> Finding:
         agrees = case.here.id.startswith("role.") == role_is_missing or case.here.id == "zitadel.bare_answer"
         if agrees or (_is_own_refusal(case) and not case.code):
             return case.here
-    finding = finding_for_disagreement(case.call, case.here.cause if case.here else "it is accepted", case.issuer)
+    finding = finding_for_disagreement(case, case.here.cause if case.here else "it is accepted")
     if case.code == "insufficient_scope" and _is_own_refusal(case) and not (case.here or case.from_zdemo):
         cause = f"{LOOKS_ELSEWHERE}: the user has {_roles(case)}"
         return replace(finding, cause=cause, likely=True, fix=(LOOK_THERE,))
-    if case.here or case.from_zdemo or case.status == 403:
-        return finding
-    verifies, fix = ELSEWHERE, finding.fix
-    if case.form.is_opaque:
-        verifies, fix = VERIFIES_JWTS, (*case.get_jwt, *fix)
-    return replace(finding, candidates=(verifies, *finding.candidates), fix=fix)
+    return finding
 
 
 def other_api(difference: str, setting: str) -> Finding:
@@ -320,23 +306,23 @@ def same_settings(finding: Finding) -> Finding:
     return replace(finding, cause=cause, likely=True, candidates=tuple(others), fix=steps, otherwise=())
 
 
-def finding_for_disagreement(call: Call, zitadel: str, issuer: str) -> Finding:
+def finding_for_disagreement(case: ApiCase, zitadel: str) -> Finding:
     """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
-    is_other, code = isinstance(call.route, OtherRoute), code_of(call.answer)
-    is_foreign = not call.accepted and not is_from_zdemo(call.answer)
     candidates = [OTHER_SETTINGS]
-    if is_foreign and code in ("", "invalid_token"):
-        candidates.insert(0, CLIENT_REFUSED if code else A_GATEWAY)
-    if call.accepted or is_foreign or code == "insufficient_scope":  # only answers about active tokens are reused
+    if case.code == "insufficient_scope" or not case.from_zdemo:  # only answers about active tokens are reused
         candidates.append(REUSES)
-    behind_proxy = (f"or, behind a proxy, in {NGINX}",) if code == "invalid_token" else ()
+    if case.code in ("", "invalid_token") and not (case.call.accepted or case.from_zdemo):
+        verifies = [] if case.here or case.status == 403 else [VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE]
+        candidates = [*verifies, CLIENT_REFUSED if case.code else A_GATEWAY, *candidates]
+    behind_proxy = (f"or, behind a proxy, in {NGINX}",) if case.code == "invalid_token" else ()
+    jwt = case.get_jwt if VERIFIES_JWTS in candidates else ()
     return Finding(
         id="call.disagrees",
-        cause=f"the API and {issuer} disagree about this token",
+        cause=f"the API and {case.issuer} disagree about this token",
         candidates=(*candidates, "something in between caches answers, or changes the Authorization header"),
-        seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(COMPARE,) if is_other else (RESTART,),
-        otherwise=behind_proxy if is_other else (COMPARE, *behind_proxy),
+        seen=(("API", f"{case.status}"), ("ZITADEL", zitadel)),
+        fix=(*jwt, COMPARE if case.is_other else RESTART),
+        otherwise=behind_proxy if case.is_other else (COMPARE, *behind_proxy),
     )
 
 
@@ -344,7 +330,7 @@ ACCEPTED_HERE = table(
     replace(_lacks_role, when=(_lacks_a_role, lambda case: bool(_required(case) or not _roles(case)))),
     *(_is_pat, _actor, _audience, _apis_clock, _by_the_emulators_record, _lacks_role),
     _expired_though_it_never_does,
-    when=lambda case: case.introspection is not None and case.here is None,
+    when=lambda case: case.introspection.active and case.here is None,
 )
 COMPARED = (
     *ACCEPTED_HERE,
