@@ -92,19 +92,17 @@ class ApiCase:
     code: str = field(init=False)  # of its error, or nothing
     from_zdemo: bool = field(init=False)  # whether a zdemo API refused
     is_other: bool = field(init=False)  # whether a path of any API was called, not a route of the example API
-    is_page: bool = field(init=False)  # a web page instead of the example API's answer; others may omit an error code
     failed: bool = field(init=False)  # whether the API could not judge, or something in front of it did not reach it
 
     def __post_init__(self) -> None:
-        answer, code, is_other = self.call.answer, code_of(self.call.answer), isinstance(self.call.route, OtherRoute)
+        answer = self.call.answer
         vars(self).update(
             answer=answer,
             status=answer.status,
             host=url(answer).netloc,
-            code=code,
+            code=code_of(answer),
             from_zdemo=is_from_zdemo(answer),
-            is_other=is_other,
-            is_page=self.call.is_page and not code and not is_other,
+            is_other=isinstance(self.call.route, OtherRoute),
             failed=answer.status in GATEWAY_STATUSES,
         )
 
@@ -131,12 +129,12 @@ class ApiCase:
 
 def _saw_no_token(case: ApiCase) -> bool:
     without_code = not case.code and (not case.is_other or case.from_zdemo)
-    return case.status == 401 and not case.is_page and (case.token is None or without_code)
+    return case.status == 401 and (case.token is None or without_code) and bool(case.code or not case.call.is_page)
 
 
 def _is_about_the_token(case: ApiCase) -> bool:
     judged = case.code in ("invalid_token", "insufficient_scope") or case.status in (401, 403) or case.failed
-    return judged and not case.is_page and case.status >= 300
+    return judged and case.status >= 300 and bool(case.code or not case.call.is_page)
 
 
 # --- a request that did not reach a route of the API

@@ -91,10 +91,6 @@ def _roles(case: ApiCase) -> str:
     return ", ".join(quoted(role, 60) for role in case.introspection.roles())
 
 
-def _is_own_refusal(case: ApiCase) -> bool:  # by another API, which does not say that the token is invalid
-    return case.is_other and case.code != "invalid_token"
-
-
 @rule(when=lambda case: case.failed)
 def _api_cannot_ask(case: ApiCase) -> Finding:
     if case.here and case.introspection is NOT_ASKED:  # most likely, the API cannot ask ZITADEL for the same reason
@@ -116,26 +112,22 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
     return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
 
 
-def _required(case: ApiCase) -> str:
-    return case.call.role or (case.call.challenge.scope if case.call.challenge else "")
-
-
 def _missing(case: ApiCase) -> list[str]:
-    """Return the keys of the roles that the API requires, and the token does not have; one can be enough."""
-    keys = (key.removeprefix(ROLE_SCOPE) for key in _required(case).split())
+    """Return the roles that the API requires, and the token does not have; one can be enough. ROLE is unknown."""
+    required = case.call.role or (case.call.challenge.scope if case.call.challenge else "") or "ROLE"
+    keys = (key.removeprefix(ROLE_SCOPE) for key in required.split())
     return [quoted(key, 60) for key in keys if key not in case.introspection.roles()]
 
 
 def _lacks_a_role(case: ApiCase) -> bool:
-    is_own = not case.here and _is_own_refusal(case) and case.code == "insufficient_scope"
-    return is_own and case.introspection.active and bool(_missing(case) or not _required(case))
+    return case.is_other and case.code == "insufficient_scope" and case.introspection.active and bool(_missing(case))
 
 
 @rule(Probe.OWN_RIGHTS, when=_lacks_a_role)
 def _lacks_role(case: ApiCase) -> Finding:
     scope = case.call.challenge.scope if case.call.challenge else ""
     token, roles = active_token(case.introspection, NO_SETTINGS), _roles(case)
-    required = (_missing(case) or ["ROLE"])[0]
+    required = next(iter(_missing(case)), "ROLE")
     fix: Step = Command("role grant", (token.user, required))
     rights, is_admin_pat = case.evidence.own_rights, case.token == case.environment.get("ZITADEL_ADMIN_PAT")
     has = f"only {roles}" if roles else "no role"
@@ -151,9 +143,8 @@ def _lacks_role(case: ApiCase) -> Finding:
     return Finding(id="call.no_role", cause=cause, seen=seen, fix=(fix,), otherwise=otherwise)
 
 
-def _own_rules(case: ApiCase) -> Finding | None:
-    if case.code == "insufficient_scope" or not _is_own_refusal(case):
-        return None  # a role that the token has is one that the API does not see
+@rule(when=lambda case: case.is_other and case.code not in ("invalid_token", "insufficient_scope"))
+def _own_rules(case: ApiCase) -> Finding:
     roles = _roles(case)
     first = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
     if not roles or (case.status != 401 and case.answer.media_type != "text/html"):
@@ -282,10 +273,10 @@ def _compared(case: ApiCase) -> Finding:
     if case.here:
         role_is_missing = case.code == "insufficient_scope" or case.status == 403
         agrees = case.here.id.startswith("role.") == role_is_missing or case.here.id == "zitadel.bare_answer"
-        if agrees or (_is_own_refusal(case) and not case.code):
+        if agrees or (case.is_other and not case.code):
             return case.here
     finding = finding_for_disagreement(case, case.here.cause if case.here else "it is accepted")
-    if case.code == "insufficient_scope" and _is_own_refusal(case) and not (case.here or case.from_zdemo):
+    if case.code == "insufficient_scope" and case.is_other and not (case.here or case.from_zdemo):
         cause = f"{LOOKS_ELSEWHERE}: the user has {_roles(case)}"
         return replace(finding, cause=cause, likely=True, fix=(LOOK_THERE,))
     return finding
@@ -327,7 +318,7 @@ def finding_for_disagreement(case: ApiCase, zitadel: str) -> Finding:
 
 
 ACCEPTED_HERE = table(
-    replace(_lacks_role, when=(_lacks_a_role, lambda case: bool(_required(case) or not _roles(case)))),
+    replace(_lacks_role, when=(_lacks_a_role, lambda case: _missing(case) != ["ROLE"] or not _roles(case))),
     *(_is_pat, _actor, _audience, _apis_clock, _by_the_emulators_record, _lacks_role),
     _expired_though_it_never_does,
     when=lambda case: case.introspection.active and case.here is None,
