@@ -178,8 +178,17 @@ class _Examination:
     fixes: bool
 
     def run(self, context: DoctorContext) -> tuple[ExitCode, Sequence[CheckReport]]:
-        started, screen = time.monotonic(), self.screen
-        subject = self._subject(context)
+        started, screen, environment = time.monotonic(), self.screen, context.environment
+        subject: DoctorContext | Target = context
+        if self.api is None:
+            for token in ("PAT", "ZITADEL_ADMIN_PAT"):
+                tell_mixed_sources(screen, environment, token, "ZITADEL_DOMAIN")
+        else:
+            typed, path = split_url(self.api)
+            origin = check_address("--api", typed, environment, path=path if path != "/" else "")
+            with suppress(ZdemoError):  # then PAT is sent, and zdemo token says why
+                context.environment = with_issued_token(screen, environment)
+            subject = Target.at(origin, path.partition("#")[0], context)
         with closing(subject):
             examined = self._examined(self._applying(context), subject, self.only)
             done = list(reports.stream_groups(screen, self._applying(context), examined, self.only, show=self.output))
@@ -206,18 +215,6 @@ class _Examination:
         """Return the checks without those of a store that is not set."""
         has_store = CACHE_URL in context.environment or any(name.startswith(OF_STORE) for name in self.only)
         return [check for check in self.checks if has_store or not check.id.startswith(OF_STORE)]
-
-    def _subject(self, context: DoctorContext) -> DoctorContext | Target:
-        environment = context.environment
-        if self.api is None:
-            for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-                tell_mixed_sources(self.screen, environment, token, "ZITADEL_DOMAIN")
-            return context
-        typed, path = split_url(self.api)
-        origin = check_address("--api", typed, environment, path=path if path != "/" else "")
-        with suppress(ZdemoError):  # then PAT is sent, and zdemo token says why
-            context.environment = with_issued_token(self.screen, environment)
-        return Target.at(origin, path.partition("#")[0], context)
 
     def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
         known = settings_problems(subject.environment) if isinstance(subject, DoctorContext) else ()
