@@ -91,16 +91,16 @@ def exported(start: Start) -> Iterator[dict[str, str]]:
 
     application, user = add_key_files(start)
     contents = {"ZITADEL_KEY_FILE": application, "ZDEMO_USER_KEY_FILE": user}
-    with ExitStack() as stack:
-        try:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-")))
-        except OSError as error:
-            hint = "set TMPDIR to a folder that this user can write to"
-            raise ZdemoError(f"the key files cannot be written: {error.strerror}", hint=hint) from None
+    try:
+        temporary = TemporaryDirectory(prefix="zdemo-emulator-")
+    except OSError as error:
+        hint = "set TMPDIR to a folder that this user can write to"
+        raise ZdemoError(f"the key files cannot be written: {error.strerror}", hint=hint) from None
+    with temporary as folder:
         values = {variable: getattr(start, name, "") for name, variable in PLACEHOLDERS.items()}
         for name, text in contents.items():
             if text:
-                create_file(path := folder / f"{name}.json", text)
+                create_file(path := Path(folder, f"{name}.json"), text)
                 values[name] = str(path)
         yield {name: value for name, value in values.items() if value}
 
