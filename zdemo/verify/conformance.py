@@ -126,10 +126,9 @@ def _no_token(target: Target) -> Finding:
         return failed(what, f"guard it, or {ANOTHER_URL}", severity=Severity.HOLE)
     if before := decide(BEHIND_NOTHING, case):
         return before
-    is_refusal = 400 <= reply.status < 500 and reply.status not in (404, 405)
-    fix = {404: (ANOTHER_URL, f"or, if the route is there: {CHALLENGE}"), 405: (f"{ANOTHER_URL} and allows GET",)}
-    steps = fix.get(reply.status, (CHALLENGE if is_refusal else MUST_REFUSE,))
-    severity = Severity.FORM if is_refusal else Severity.FAILURE
+    other = {404: (ANOTHER_URL, f"or, if the route is there: {CHALLENGE}"), 405: (f"{ANOTHER_URL} and allows GET",)}
+    steps = other.get(reply.status, (CHALLENGE if 400 <= reply.status < 500 else MUST_REFUSE,))
+    severity = Severity.FORM if steps == (CHALLENGE,) else Severity.FAILURE
     return failed(f"{reply.status} for a request without a token, not 401", *steps, severity=severity)
 
 

@@ -284,11 +284,10 @@ def _token_not_seen(_case: ApiCase) -> Finding:
 
 @rule(when=lambda case: case.code == "invalid_request")
 def _invalid_request(case: ApiCase) -> Finding:
-    cause = "the API says that the request is malformed"
-    if case.from_zdemo and not url(case.answer).query:
-        return Finding(id="call.invalid_request", cause=f"{cause}: {CHANGED}", likely=True, fix=PASS_ON)
-    candidates = CHANGED, "the query has a second token, or the request lacks what the API requires"
-    return Finding(id="call.invalid_request", cause=cause, candidates=candidates, fix=PASS_ON)
+    is_changed = case.from_zdemo and not url(case.answer).query
+    cause = f"the API says that the request is malformed{f': {CHANGED}' if is_changed else ''}"
+    candidates = () if is_changed else (CHANGED, "the query has a second token, or the request lacks what is required")
+    return Finding(id="call.invalid_request", cause=cause, likely=is_changed, candidates=candidates, fix=PASS_ON)
 
 
 @rule(when=lambda case: case.status == 405)

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from zdemo.config.names import near_role
-from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, ApisQuestion, Probe, active_token
+from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
@@ -38,8 +38,8 @@ WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
 LOOK_THERE = f"in the API, look for the role among the keys of the claim {ROLES_CLAIM}"
 READ_RIGHTLY = (
-    "correct how the API reads that answer: active is true, aud a list, iss ZITADEL_DOMAIN, exp in seconds, "
-    f"a PAT has no client_id, and the roles are the keys of {ROLES_CLAIM}"
+    "correct how the API reads that answer (see its log): active is true, aud a list, iss ZITADEL_DOMAIN, exp in "
+    f"seconds, a PAT has no client_id, and the roles are the keys of {ROLES_CLAIM}"
 )
 NOTHING_SEEN = (  # in the words of Django REST framework, FastAPI and others
     r"(?i)not authenticated|not provided|\b(missing|no) \w* ?(token|header|credentials)"
@@ -143,7 +143,7 @@ def _lacks_role(case: ApiCase) -> Finding:
     return Finding(id="call.no_role", cause=cause, seen=seen, fix=(fix,), otherwise=otherwise)
 
 
-@rule(when=lambda case: case.is_other and case.code not in ("invalid_token", "insufficient_scope"))
+@rule(when=lambda case: not case.here and case.is_other and case.code not in ("invalid_token", "insufficient_scope"))
 def _own_rules(case: ApiCase) -> Finding:
     roles = _roles(case)
     first = [VERIFIES_JWTS] if case.status == 401 and case.form.is_opaque else []
@@ -190,6 +190,7 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
         return _not_asked(case, emulator)
     question = lost or max(reversed(asked), key=lambda each: (each.path == INTROSPECTION_PATH, each.token == sent))
     likely, fix = False, SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
+    roles, says_so = _roles(case), case.code == "insufficient_scope"
     if lost:
         cause = f"{emulator} refuses the API's question at {lost.path}: {lost.reason}"
         fix = ASK.format(case.issuer)
@@ -205,23 +206,18 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
         fix = "in the API, pass on what follows Bearer in the Authorization header: whole, without quotes and blanks"
     elif question.reason:
         cause, fix = f"{emulator} calls the token inactive when this API asks: {question.reason}", COMPARE
-    else:
-        return _refused_although_active(case, emulator, question)
-    return Finding(id="call.own_rules", cause=cause, likely=likely, only_emulator=not likely, fix=(fix,))
-
-
-def _refused_although_active(case: ApiCase, emulator: str, question: ApisQuestion) -> Finding | None:
-    roles, says_so = _roles(case), case.code == "insufficient_scope"
-    cause = f"{emulator} told the API that the token is active: the API refuses it for a reason of its own"
-    if not says_so and not (case.status == 403 and re.search(ABOUT_ROLES, case.answer.text)):
-        return Finding(id="call.own_rules", cause=cause, only_emulator=True, fix=(READ_RIGHTLY, API_LOG))
-    if not roles:
+    elif not says_so and not (case.status == 403 and re.search(ABOUT_ROLES, case.answer.text)):
+        cause = f"{emulator} told the API that the token is active: the API refuses it for a reason of its own"
+        fix = READ_RIGHTLY
+    elif not roles:
         return (finding := _lacks_role.judge(case)) and replace(finding, likely=True)
-    cause, fix = f"{LOOKS_ELSEWHERE}: {emulator} told it that the token is active, with {roles}", LOOK_THERE
-    if question.client:
+    elif question.client:
         cause = f"the API asks as the application {question.client}, and sees the roles of that one's project"
-        fix = COMPARE
-    return Finding(id="call.own_rules", cause=cause, likely=not says_so, only_emulator=says_so, fix=(fix,))
+        likely, fix = not says_so, COMPARE
+    else:
+        cause = f"{LOOKS_ELSEWHERE}: {emulator} told it that the token is active, with {roles}"
+        likely, fix = not says_so, LOOK_THERE
+    return Finding(id="call.own_rules", cause=cause, likely=likely, only_emulator=not likely, fix=(fix,))
 
 
 def _not_asked(case: ApiCase, emulator: str) -> Finding:
@@ -247,13 +243,11 @@ def _says_expired(case: ApiCase) -> bool:
 def _apis_clock(case: ApiCase) -> Finding | None:
     """Judge by what the API says, or by the Date of both answers: the token is valid for ZITADEL now."""
     token = case.introspection
-    if case.code != "invalid_token":
-        return None
     here, there = case.evidence.answer(Probe.TOKEN).date or 0, case.answer.date or 0  # 0: unknown
     late = token.expires_at is not None and there >= token.expires_at > here > 0
     early = token.not_before is not None and 0 < there < token.not_before <= here
     is_dated, ends = late or early, (token.expires_at or NEVER) < NEVER
-    if not is_dated and not (ends and _says_expired(case)):
+    if case.code != "invalid_token" or not (is_dated or (ends and _says_expired(case))):
         return None
     by = f"{span(abs(there - here))} {'ahead of' if late else 'behind'} ZITADEL's" if is_dated else "ahead"
     cause = f"the API's clock is {by}, so the token {'is not valid yet' if early else 'has expired'} for the API"
@@ -317,15 +311,12 @@ def finding_for_disagreement(case: ApiCase, zitadel: str) -> Finding:
     )
 
 
-ACCEPTED_HERE = table(
-    replace(_lacks_role, when=(_lacks_a_role, lambda case: _missing(case) != ["ROLE"] or not _roles(case))),
-    *(_is_pat, _actor, _audience, _apis_clock, _by_the_emulators_record, _lacks_role),
-    _expired_though_it_never_does,
-    when=lambda case: case.introspection.active and case.here is None,
-)
 COMPARED = (
-    *ACCEPTED_HERE,
-    *table(_api_cannot_ask, _by_the_api_alone),
-    *table(_own_rules, when=lambda case: case.here is None),
-    *table(_compared),
+    *table(
+        replace(_lacks_role, when=(_lacks_a_role, lambda case: _missing(case) != ["ROLE"] or not _roles(case))),
+        *(_is_pat, _actor, _audience, _apis_clock, _by_the_emulators_record, _lacks_role),
+        _expired_though_it_never_does,
+        when=lambda case: case.introspection.active and case.here is None,
+    ),
+    *table(_api_cannot_ask, _by_the_api_alone, _own_rules, _compared),
 )
