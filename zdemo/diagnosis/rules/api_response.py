@@ -165,20 +165,14 @@ def _zdemos_page(case: ApiCase) -> Finding | None:
 
 
 @rule(when=lambda case: 300 <= case.status < 400)
-def _redirects_to_login(case: ApiCase) -> Finding | None:
-    (target, _), location = redirected_to(case.answer, ""), case.answer.headers.get("location", "")
-    own = url(case.answer).path.rstrip("/")
-    if not re.search(TO_LOGIN, location) or (own and location.partition("?")[0].rstrip("/").endswith(own)):
-        return None
-    cause = f"{case.host} redirects requests to a login page at {target} ({case.status})"
-    answer, login = "in the API, answer 401 with WWW-Authenticate: Bearer instead", NO_ROUTES["login"][1]
-    fix = (answer, f"or, if a proxy redirects: {login}") if case.is_other else (login,)
-    return Finding(id="call.redirects", cause=cause, fix=fix, severity=Severity.FORM)
-
-
-@rule(when=lambda case: 300 <= case.status < 400)
 def _redirects(case: ApiCase) -> Finding:
     target, moved = redirected_to(case.answer, case.call.setting, case.call.below)
+    location, own = case.answer.headers.get("location", ""), url(case.answer).path.rstrip("/")
+    if re.search(TO_LOGIN, location) and not (own and location.partition("?")[0].rstrip("/").endswith(own)):
+        cause = f"{case.host} redirects requests to a login page at {target} ({case.status})"
+        answer, login = "in the API, answer 401 with WWW-Authenticate: Bearer instead", NO_ROUTES["login"][1]
+        steps = (answer, f"or, if a proxy redirects: {login}") if case.is_other else (login,)
+        return Finding(id="call.redirects", cause=cause, fix=steps, severity=Severity.FORM)
     cause = f"{case.host} redirects requests to {target} ({case.status}); the redirect was not followed"
     fix = f"use the path {target}, if the route is there"
     if not target.startswith("/"):
@@ -223,9 +217,9 @@ def is_zitadel(case: ApiCase) -> Finding | None:
     return Finding(id="call.is_zitadel", cause=cause, fix=(f"correct {case.call.setting}: the address of your API",))
 
 
+@rule(when=lambda case: 400 <= case.status < 500 and not case.from_zdemo and re.search(ABOUT_JWTS, case.words))
 def _verifies_jwts(case: ApiCase) -> Finding | None:
-    is_refusal = 400 <= case.status < 500 and not case.from_zdemo
-    if not is_refusal or not case.form.is_opaque or not re.search(ABOUT_JWTS, case.words):
+    if not case.form.is_opaque:
         return None
     both = "let the API ask ZITADEL about tokens (introspection), which works with both"
     jwt = case.get_jwt
@@ -251,10 +245,10 @@ def _token_in_query(case: ApiCase) -> Finding | None:
     if not isinstance(route, OtherRoute) or not re.search(IN_QUERY, route.path):
         return None
     second = ", beside the one in the header field: an API refuses two" if case.token else ""
-    plain = replace(call, route=replace(route, typed=re.sub(IN_QUERY, "", route.typed).rstrip("?&"))).command
-    ask = replace(plain, option=f"{plain.option} --pat".strip(), does="asks for the token to send in the header field")
+    plain = replace(call, route=replace(route, typed=re.sub(IN_QUERY, "", route.typed).rstrip("?&")))
+    ask = replace(case, call=plain).again("--pat", "asks for the token to send in the header field")
     cause = f"the URL has an access token in its query{second}"
-    return Finding(id="call.token_in_query", cause=cause, fix=(plain, ask) if case.token else (ask,))
+    return Finding(id="call.token_in_query", cause=cause, fix=(plain.command, ask) if case.token else (ask,))
 
 
 @rule(when=lambda case: case.token is None)
@@ -264,10 +258,9 @@ def _no_token(case: ApiCase) -> Finding:
     return Finding(id="call.no_token", cause=cause, fix=(*rename, ask), otherwise=otherwise)
 
 
-def _refused_elsewhere(case: ApiCase) -> Finding | None:
+@rule(when=lambda case: not case.from_zdemo)
+def _refused_elsewhere(case: ApiCase) -> Finding:
     """Say that the example API did not write a 401 or 403."""
-    if case.from_zdemo:
-        return None
     path, address = url(case.answer).path, f"{url(case.answer).scheme}://{case.host}"
     private = path.replace(Route.PUBLIC.path, Route.PRIVATE.path)
     cause = f"the server that refuses {path} at {case.host} is not zdemo serve ({described(case.answer)})"
@@ -356,9 +349,7 @@ def _gateway(case: ApiCase) -> Finding:
     return Finding(id="call.gateway", cause=cause, likely=True, candidates=others, fix=(fix,))
 
 
-BEFORE_THE_API = table(
-    _airplay, _expects_tls, is_zitadel, _zdemos_page, _redirects_to_login, _redirects, _login, _rate_limited
-)
+BEFORE_THE_API = table(_airplay, _expects_tls, is_zitadel, _zdemos_page, _redirects, _login, _rate_limited)
 BEHIND_NOTHING = (*BEFORE_THE_API, *table(_gateway))
 BY_ANSWER = (
     *BEFORE_THE_API,

@@ -161,16 +161,14 @@ def _is_pat(case: ApiCase) -> Finding | None:
     return pat_at_resource(likely=True) if is_resource and is_pat and case.code == "invalid_token" else None
 
 
-def _actor(case: ApiCase) -> Finding | None:
-    if case.code != "invalid_token" or not case.introspection.actor:
-        return None
+@rule(when=lambda case: case.code == "invalid_token" and case.introspection.actor)
+def _actor(case: ApiCase) -> Finding:
     cause = f"the API does not allow user {quoted(case.introspection.actor, 60)} to impersonate the token's user"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=("use a token of the user's own login", API_LOG))
 
 
-def _audience(case: ApiCase) -> Finding | None:
-    if case.from_zdemo or not re.search(r"(?i)audience|\baud\b", case.words):
-        return None
+@rule(when=lambda case: not case.from_zdemo and re.search(r"(?i)audience|\baud\b", case.words))
+def _audience(case: ApiCase) -> Finding:
     cause = f"the API refuses the token's audience, which is a list: {shown_list([*case.introspection.audience])}"
     fix = "in the API, require that the list contains CLIENT_ID or ZITADEL_PROJECT_ID"
     return Finding(id="call.own_rules", cause=cause, fix=(fix,))
@@ -255,9 +253,8 @@ def _apis_clock(case: ApiCase) -> Finding | None:
     return Finding(id="call.clock_skewed", cause=cause, likely=True, fix=(fix,))
 
 
-def _expired_though_it_never_does(case: ApiCase) -> Finding | None:
-    if not _says_expired(case):
-        return None
+@rule(when=_says_expired)
+def _expired_though_it_never_does(_case: ApiCase) -> Finding:
     cause = f"the API receives another token than this one, which never expires: {CHANGED}"
     return Finding(id="call.own_rules", cause=cause, likely=True, fix=(LET_THROUGH, API_LOG))
 

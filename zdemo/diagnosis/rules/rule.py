@@ -13,7 +13,7 @@ from zdemo.diagnosis.wording import Lines
 
 C = TypeVar("C")  # a case: a frozen dataclass with ``evidence``
 Judge = Callable[[C], Finding | None]
-Condition = Callable[[C], bool]
+Condition = Callable[[C], object]  # it holds where that is true
 
 
 class Asker(Protocol):
