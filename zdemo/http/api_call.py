@@ -244,13 +244,12 @@ def curl_command(settings: ClientSettings, route: Endpoint, *, variable: str, me
 
 def as_json(call: Call, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call as a document."""
-    challenge = call.challenge
     return {
         "method": call.method,
         "url": call.url,
         "status": call.answer.status,
         "milliseconds": round(call.answer.seconds * 1000, 1),
         "body": call.body,
-        "challenge": asdict(challenge) if challenge else None,
+        "challenge": asdict(call.challenge) if call.challenge else None,
         **more,
     }

@@ -15,7 +15,6 @@ from zdemo.diagnosis.rules.refused_call import COMPARED, DOCTOR, INTROSPECT, by_
 from zdemo.diagnosis.rules.rule import decide, diagnose
 from zdemo.diagnosis.settings_first import settings_problems, with_settings_first
 from zdemo.errors import IntrospectionError, SettingsError
-from zdemo.errors.response import GATEWAY_STATUSES
 from zdemo.http.api_call import Call, ask_difference
 from zdemo.text.masking import without_secret_query
 from zdemo.zitadel.introspection_answer import Introspection
@@ -63,10 +62,10 @@ def explain(  # noqa: PLR0913  # each given by name
         api_url = call.url.removesuffix(without_secret_query(call.route.path))
         if other := ask_difference(api_url, settings.issuer, settings.client_id, settings.project_id):
             finding = other_api(other, call.setting).and_seen(finding.seen)
-        elif other == "" and call.answer.status != 502:  # with the same CLIENT_ID, the secret may differ
+        elif other == "" and case.status != 502:  # with the same CLIENT_ID, the secret may differ
             finding = same_settings(finding)
     if finding.candidates:
-        next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else replace(INTROSPECT, option=again)
+        next_step = DOCTOR if case.failed else replace(INTROSPECT, option=again)
         finding = replace(finding, otherwise=(*finding.otherwise, next_step))
     return finding, _who(known.introspection) if known.introspection else ""
 
