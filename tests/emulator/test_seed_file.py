@@ -124,7 +124,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
         ("auto_login = 'ada'\n[[people]]\nusername='eve'", "auto_login: unknown person: ada", "known: eve"),
         ("[[users]]\nusername = ada", "seed.toml, line 2, column 12: not valid TOML", 'write a text in quotes: "…"'),
         (f"{PROJECT}{USER}{ASSIGNMENT}'shop'\nroles='a'", "roles: expected array, got str", 'write a list: ["…"]'),
-        (f"{PATS}expires = 2030-01-01T00:00:00Z\nexpires_in = 3", "expires_in: expires says when it expires", ""),
+        (f"{PATS}expires = 2030-01-01T00:00:00Z\nexpires_in = 3", "expires_in: expires is set too", ""),
         (f"{PATS}expires_in = '1h'", "users[0].tokens[0].expires_in: expected int | null, got str", "example 3600"),
         (f'{USER}state = "inactiv"', "users[0].state: invalid enum value 'inactiv'", "known: active, inactive, locked"),
         ('[[people]]\npassword = "x"', "seed.toml: people[0]: object missing required field username", ""),

@@ -133,7 +133,7 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
         zitadel_emulator.settings  # type: ignore[attr-defined]  # noqa: B018  # as people write it
     with pytest.raises(TypeError, match=r"not a function: write zitadel_emulator.user\("):
         zitadel_emulator()  # type: ignore[operator]  # as above
-    with pytest.raises(RuntimeError, match="runs already: use it without with"):
+    with pytest.raises(RuntimeError, match="already running: use it without a with block"):
         zitadel_emulator.__enter__()
     for create in (zitadel_emulator.user, zitadel_emulator.person, zitadel_emulator.organization):
         for roles in (["read:messages"], "read:messages,admin"):

@@ -86,7 +86,7 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
 
 
 def _first_free(host: str, port: int) -> int:
-    """Return a port on which nothing listens: this one, or the next."""
+    """Return the first free port from ``port`` on, or ``port - 1`` if there is none."""
     from zdemo.serving.listening import listen  # here, because help needs no server
 
     for free in range(port, HIGHEST_PORT + 1):

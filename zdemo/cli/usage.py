@@ -120,7 +120,7 @@ class HelpedCommand(_Helped, TyperCommand):
         if args[-1:] == ["--"] and not behind_dashes:
             raise UsageError("the command after -- is missing", hint="is a variable there empty?")
         extra = list(ctx.params[program])
-        if misplaced or (extra and "://" not in extra[0]):  # an address, the command refuses
+        if misplaced or (extra and "://" not in extra[0]):  # the command itself refuses an address
             raise _wrong_dashes(ctx, own[: len(own) - len(extra)], extra, behind_dashes, misplaced)
         ctx.params[program] = behind_dashes or extra
         return left

@@ -86,7 +86,7 @@ def _seed_text(path: Path) -> str:
 
 @contextmanager
 def exported(start: Start) -> Iterator[dict[str, str]]:
-    """Yield what a client of a new world needs, by its variables; the key files are in a folder of this user."""
+    """Yield the variables that a client of a new world needs; the key files are in a folder of this user."""
     from zdemo.emulator.seed import add_key_files
 
     application, user = add_key_files(start)

@@ -336,7 +336,7 @@ class _Seeding:
         if table.token and canonical(table.token) in self._world.token_ids:
             raise self.error(f"{self.at}.token", "another token has the same text")
         if table.expires and table.expires_in is not None:
-            raise self.error(f"{self.at}.expires_in", "expires says when it expires: give one of both")
+            raise self.error(f"{self.at}.expires_in", "expires is set too: remove one of the two")
         expires = table.expires.timestamp() if table.expires else NEVER
         if table.expires_in is not None:
             expires = self._world.now() + table.expires_in

@@ -137,7 +137,7 @@ class Call:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer is a web page although JSON was requested; another API may send one, but a login."""
+        """Whether the answer is a web page, not the requested JSON; another API may send any except a login form."""
         if isinstance(self.route, OtherRoute) and (self.answer.status >= 300 or not self.is_markup):
             return False
         is_flasks = self.method is Method.OPTIONS and not self.answer.body  # Flask calls an empty answer text/html
@@ -146,7 +146,7 @@ class Call:
 
     @property
     def is_markup(self) -> bool:
-        """Whether the answer is HTML: Flask calls each text so."""
+        """Whether the body is HTML: Flask labels any text as HTML."""
         return self.answer.media_type == "text/html" and self.answer.body.lstrip()[:1] == b"<"
 
 

@@ -93,7 +93,7 @@ def _change_user(context: PageContext, order: ChangeOrder) -> Done:
 
 def _change_role(how: Callable[..., RoleChange], admin: PageAdmin, user: CallersUser, role: str) -> Done:
     client, named = admin.client, resources.find_user(admin.client, user.id)
-    if named and named.id != user.id:  # ZITADEL finds by name too; if it finds none, it says why below
+    if named and named.id != user.id:  # ZITADEL finds users by name too; for an unknown user, it fails below
         raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
     changed = how(client, admin.project_id, user.id, role)
     if changed.outcome is ChangeOutcome.UNCHANGED:

@@ -68,7 +68,7 @@ class PlanStep:
 class Plan:
     """The steps in the order in which they are carried out.
 
-    ``rotation`` is the error without a person's consent to a new client secret in place of one that may be in use.
+    ``rotation`` is the error to raise unless a person agrees to replace a client secret that may be in use.
     """
 
     current: CurrentState

@@ -146,7 +146,7 @@ def make_folder(folder: Path) -> None:
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
-    """Return which PAT of setup's a text is: its setting, its user's ID, its own ID (it may be empty); or ``None``."""
+    """Return the setting, user ID and PAT ID (may be empty) of a PAT that setup issued; ``None`` for other texts."""
     state = known_state(env_path)
     pats = (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats))
     known = {pat.digest: (setting, pat.owner_id, pat.id) for setting, issued in pats for pat in issued if pat.digest}

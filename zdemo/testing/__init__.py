@@ -42,7 +42,7 @@ class ZitadelEmulator:
 
     def __enter__(self) -> Self:
         if vars(self):
-            raise RuntimeError("the emulator runs already: use it without with")
+            raise RuntimeError("the emulator is already running: use it without a with block")
         self._stack, start = ExitStack(), known_start()
         self._world, self.project_id, self.admin_pat = start.world, start.project_id, start.admin_pat
         self.client_id, self.client_secret = start.client_id, start.client_secret
@@ -227,7 +227,7 @@ class ZitadelEmulator:
             raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
 
         def __call__(self) -> NoReturn:
-            """Raise TypeError, as for anything that is no function."""
+            """Raise TypeError, as for anything that is not a function."""
             raise TypeError('the emulator is not a function: write zitadel_emulator.user("bob"), for example')
 
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
@@ -264,5 +264,5 @@ class ZitadelEmulator:
         if user := self._world.user_named(str(username)):
             return user
         known = ", ".join(user.username for user in self._world.users.values())
-        more = 'user("bob") adds a service account, person("bob") somebody who can log in'
+        more = 'user("bob") adds a service account, person("bob") adds a user who can log in'
         raise ValueError(f"unknown user: {without_tokens(str(username))} (known: {known}; {more})")

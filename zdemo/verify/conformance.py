@@ -64,7 +64,7 @@ class Target(VerifyRun):
         return first
 
     def severity(self, reply: ApiReply) -> Severity:
-        """Return how bad a wrong answer is to a request that must be refused, as a redirect without a token does."""
+        """Return the severity of a missing refusal; a redirect that is the same without a token does refuse."""
         bare, location = self.bare, reply.headers.get("location")
         if 400 <= reply.status < 500:
             return Severity.FORM
@@ -115,7 +115,7 @@ def _shown(path: str) -> str:
 @check("api.no_token", "api.reachable", verdict="a request without a token", group=REFUSALS)
 def _no_token(target: Target) -> Finding:
     """A request without a token: 401, and a challenge without an error code."""
-    # without a route, the whole path belongs to the address, and to one that is proposed
+    # the route is empty, so that the whole path counts as the address, also in a proposed address
     reply, path = target.bare, _shown(target.api.path)
     call = Call(route=OtherRoute(path="", typed=""), url=reply.url, answer=reply, setting=OPTION)
     case = ApiCase(call=call, issuer=target.issuer_url)

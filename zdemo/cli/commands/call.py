@@ -197,7 +197,7 @@ class _Outcome:
         if result.accepted and not self.verbose:  # the exchange has the body
             screen.behind("  ", _message(result))
         if result.accepted and result.is_markup:
-            screen.note("the answer is a web page: if the API sends none, another server answers there")
+            screen.note("the answer is a web page: if your API does not send web pages, another server answered")
         if finding:
             finding = finding if self.verbose else brief(finding)
             show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))

@@ -102,7 +102,7 @@ async def _serve(options: list[str]) -> None:
 
 
 async def _messages(lines: Any, outgoing: Any) -> AsyncIterator[Any]:
-    """Yield the client's messages, and answer lines that are none (JSON-RPC 2.0 §5.1), which the package drops."""
+    """Yield the client's messages, and answer other lines with an error (JSON-RPC 2.0 §5.1): the package drops them."""
     from mcp import types
     from mcp.shared.message import SessionMessage
 
@@ -112,7 +112,7 @@ async def _messages(lines: Any, outgoing: Any) -> AsyncIterator[Any]:
                 yield line
                 continue
             code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
-            error = types.ErrorData(code=code, message="not a message of JSON-RPC 2.0, which MCP clients send")
+            error = types.ErrorData(code=code, message="not a JSON-RPC 2.0 message; this server is for MCP clients")
             with suppress(Exception):  # the client no longer reads
                 await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
 

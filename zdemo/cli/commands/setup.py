@@ -225,7 +225,7 @@ class SetupRun:
         return token_input.agreed(question)
 
     def _confirm_rotation(self, rotation: ZdemoError | None, application: str) -> None:
-        """Raise it unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
+        """Raise ``rotation`` unless the person agrees now: --yes is not consent to replace a lost secret."""
         if rotation is None:
             return
         if self.yes or not token_input.at_terminal():

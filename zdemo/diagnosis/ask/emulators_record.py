@@ -36,13 +36,13 @@ def apis_questions(
 ) -> tuple[ApisQuestion, ...] | None:
     """Return what an API asked zdemo's emulator before it answered a call, by the record up to a later ``answer``.
 
-    Return ``None`` if that is another server's, or where others ask the same at that time.
+    Return ``None`` if ``answer`` is from another server, or if others asked the same at that time.
     """
     until, since = call.answer.received_at, call.answer.received_at - call.answer.seconds
     with suppress(*NOT_ITS_OWN):
         *records, own = _records(transport, answer, seconds)
         during = [record for record in records if since <= record["at"] <= until]
-        # before the call, requests with its token are those of others; without, they can be about an earlier call
+        # before the call, a request with a token is from others; one without a token can belong to an earlier call
         around = [r for r in records if r["at"] > until or (r["token"] and since - QUIET_SECONDS < r["at"] < since)]
         alike, others = ({(r["path"], r["client"], r["token"]) for r in records} for records in (during, around))
         if not until or alike & others:

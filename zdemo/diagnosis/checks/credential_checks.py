@@ -101,7 +101,7 @@ def _active(context: DoctorContext) -> Finding:
     is_anothers = ids is not None and ids.named_by and ids.user not in names
     active, what = f"active: {quoted(who, 60)}", f"ZDEMO_PAT_USER_ID names another user than PAT's, {quoted(who, 60)}"
     if is_anothers:
-        return warned(what, "correct ZDEMO_PAT_USER_ID, or remove it", brief="ZDEMO_PAT_USER_ID is another user")
+        return warned(what, "correct ZDEMO_PAT_USER_ID, or remove it", brief="ZDEMO_PAT_USER_ID names another user")
     return passed(active, brief=active)
 
 

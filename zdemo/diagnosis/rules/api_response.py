@@ -206,7 +206,7 @@ def _rate_limited(case: ApiCase) -> Finding:
 
 
 def is_zitadel(case: ApiCase) -> Finding | None:
-    """Find ZITADEL by its address, but for an API behind the same proxy, whose refusals have a challenge."""
+    """Find ZITADEL by its address, unless the answer has a challenge: then an API is behind the same proxy."""
     is_there = case.call.url.startswith(f"{case.issuer}/") and CHALLENGE.lower() not in case.answer.headers
     if not is_there and not instance_not_found(case.answer):
         return None
@@ -233,8 +233,8 @@ def _other_credential(case: ApiCase) -> Finding | None:
     if not match:
         return None
     is_csrf = re.fullmatch(CSRF, match[0])
-    cause = f"the API requires another credential than a bearer token, as its answer says: {match[0]}"
-    fix = "in the API, exempt the route from CSRF protection, which cookies need" if is_csrf else TAKE_FROM_HEADER
+    cause = f"the API's answer asks for a credential other than a bearer token: {match[0]}"
+    fix = "in the API, exempt the route from CSRF protection, which only cookies need" if is_csrf else TAKE_FROM_HEADER
     curl = (case.again("--curl", "to add it by hand"),)
     return Finding(id="call.other_credential", cause=cause, likely=True, fix=(fix,), otherwise=curl)
 
