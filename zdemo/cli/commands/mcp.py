@@ -5,8 +5,6 @@ import json
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Any
 
 import typer
@@ -14,7 +12,7 @@ import typer
 from zdemo import __version__
 from zdemo.cli.common_options import EnvFile
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import FROM_STDIN, TOKENS, at_terminal
+from zdemo.cli.token_input import FROM_STDIN, TOKENS
 from zdemo.config.parsers import installing
 from zdemo.errors import ZdemoError
 from zdemo.http.example_api import ROLE
@@ -56,17 +54,15 @@ def mcp(ctx: typer.Context, env_file: EnvFile = None) -> None:
     More: docs/commands.md
     """
     screen: Screen = ctx.obj
-    if at_terminal():
-        screen.note("an MCP client starts this command and sends it JSON-RPC on standard input: press Ctrl-C to end it")
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python waits for the thread that reads standard input
     try:
         if sys.stdin is not None:  # it was not closed
-            asyncio.run(_serve([] if env_file is None else [f"--env-file={env_file}"]))
+            asyncio.run(_serve(screen, [] if env_file is None else [f"--env-file={env_file}"]))
     except* OSError:
         pass  # the client no longer reads
 
 
-async def _serve(options: list[str]) -> None:
+async def _serve(screen: Screen, options: list[str]) -> None:
     """Answer the client until it closes standard input; every command gets ``options``."""
     try:  # few people install it
         from mcp.server import Server
@@ -96,25 +92,9 @@ async def _serve(options: list[str]) -> None:
         return CallToolResult(content=[text], structured_content=document, is_error="error" in document)
 
     server = Server("zdemo", version=__version__, on_list_tools=tools, on_call_tool=call)
-    async with stdio_server() as (lines, outgoing):
-        messages: Any = _messages(lines, outgoing)
-        await server.run(messages, outgoing, server.create_initialization_options())
-
-
-async def _messages(lines: Any, outgoing: Any) -> AsyncIterator[Any]:
-    """Yield the client's messages, and answer other lines with an error (JSON-RPC 2.0 §5.1): the package drops them."""
-    from mcp import types
-    from mcp.shared.message import SessionMessage
-
-    async with lines:
-        async for line in lines:
-            if not isinstance(line, Exception):
-                yield line
-                continue
-            code = types.PARSE_ERROR if "json_invalid" in str(line) else types.INVALID_REQUEST
-            error = types.ErrorData(code=code, message="not a JSON-RPC 2.0 message; this server is for MCP clients")
-            with suppress(Exception):  # the client no longer reads
-                await outgoing.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=None, error=error)))
+    screen.note("an MCP client starts this command and sends it JSON-RPC on standard input: Ctrl-C ends it")
+    async with stdio_server() as (incoming, outgoing):
+        await server.run(incoming, outgoing, server.create_initialization_options())
 
 
 async def answer_to(tool: str, given: dict[str, Any], options: list[str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ COMPARE = (
 SEND_FORM = "in the API, send a form with the token to {}, with CLIENT_ID and CLIENT_SECRET as Basic credentials"
 ASK = "in the API, ask {} (ZITADEL_DOMAIN)"
 NO_INSTANCE = "no instance for host"  # how the emulator's reason begins where a request names another host
-NOT_TOLD = "which does not tell whether a token is for this API, and has no roles of a PAT"
+NOT_TOLD = "which does not say whether a token is for this API, and returns no roles for a PAT"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
@@ -62,7 +62,7 @@ def by_its_code(case: ApiCase) -> Finding:
         cause = "the API could not have the token checked: it gets no usable answer from ZITADEL"
         return Finding(id="call.cannot_judge", cause=cause, fix=(DOCTOR, API_LOG))
     if case.code == "insufficient_scope":
-        cause = f"the token is valid, but does not have the role {case.call.role or 'that the API requires'}"
+        cause = f"the API says that the token does not have the role {case.call.role or 'that it requires'}"
         return Finding(id="call.role_missing", cause=cause, fix=(INTROSPECT,))
     if case.status == 403 or not case.code:  # a zdemo API always sends a challenge (RFC 6750 §3)
         name, candidates = "call.refused", (NOT_FOR_THIS_API, "the API takes other credentials")
@@ -210,7 +210,7 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     elif not roles:
         return (finding := _lacks_role.judge(case)) and replace(finding, likely=True)
     elif question.client:
-        cause = f"the API asks as the application {question.client}, and sees the roles of that one's project"
+        cause = f"the API asks as the application {question.client}, and sees the roles in that application's project"
         likely, fix = not says_so, COMPARE
     else:
         cause = f"{LOOKS_ELSEWHERE}: {emulator} told it that the token is active, with {roles}"
