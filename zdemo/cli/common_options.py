@@ -85,28 +85,21 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.warn(EXPOSED.format(host=host))
 
 
-def _first_free(host: str, port: int) -> int:
-    """Return the first free port from ``port`` on, or ``port - 1`` if there is none."""
-    from zdemo.serving.listening import listen  # here, because help needs no server
-
-    for free in range(port, HIGHEST_PORT + 1):
-        with suppress(OSError), listen(host, free):
-            return free
-    return port - 1
-
-
 @contextmanager
-def port_explained(host: str, port: int, option: str = "--port", *, emulator_port: int | None = None) -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, in plain words; a taken ``emulator_port`` is named, too."""
+def port_explained(host: str, port: int, option: str = "--port") -> Iterator[None]:
+    """Say why the block cannot listen on ``host:port``, in plain words; ``option`` gives the port."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            hint = f"stop what runs there, or choose another port: {option} {(free := _first_free(host, port))}"
-            if emulator_port and _first_free("localhost", emulator_port) != emulator_port:
-                hint = f"{hint} --emulator-port {_first_free('localhost', max(emulator_port, free) + 1)}"
+            from zdemo.serving.listening import listen  # here, because help needs no server
+
+            for free in range(port + 1, HIGHEST_PORT + 1) or (port - 1,):
+                with suppress(OSError), listen(host, free):
+                    break
+            hint = f"stop what runs there, or choose another port: {option} {free}"
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"

@@ -274,7 +274,9 @@ def _guard_request() -> Response | None:
     context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
     if rule is None:
         error: Any = this.routing_exception
-        if error.code in (404, 405) and app._find_error_handler(error, []) is None:
+        handlers = app.error_handler_spec[None]
+        has_own = any(kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__)
+        if error.code in (404, 405) and not has_own:
             return refusal(refusal_of_http(error))
         raise error
     view: Any = app.view_functions[rule.endpoint]

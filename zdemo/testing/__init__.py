@@ -226,10 +226,6 @@ class ZitadelEmulator:
             known = [known for known in vars(type(self)) | type(self).__annotations__ if known[0] != "_"]
             raise AttributeError(f"unknown attribute of the emulator: {name} (known: {', '.join(sorted(known))})")
 
-        def __call__(self) -> NoReturn:
-            """Raise TypeError, as for anything that is not a function."""
-            raise TypeError('the emulator is not a function: write zitadel_emulator.user("bob"), for example')
-
     def _new_user(self, username: str, roles: Sequence[str], *, machine: bool, organization_id: str = "") -> User:
         with self._world.lock:
             if not username or self._world.user_named(username):

@@ -189,7 +189,7 @@ class _Examination:
             with suppress(ZdemoError):  # then PAT is sent, and zdemo token says why
                 context.environment = with_issued_token(screen, environment)
             subject = Target.at(origin, path.partition("#")[0], context)
-        with closing(subject):
+        with closing(subject.api if isinstance(subject, Target) else subject):
             examined = self._examined(self._applying(context), subject, self.only)
             done = list(reports.stream_groups(screen, self._applying(context), examined, self.only, show=self.output))
         if self.api is None and self.only and not _failed(done) and any(not report.result.satisfied for report in done):
