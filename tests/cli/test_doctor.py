@@ -243,7 +243,7 @@ def test_the_address_of_zitadel_is_no_api(shell: Shell) -> None:
     [
         (answer(b"", 302, headers={"Location": "/login"}), ["in the API, answer 401", "answer 401 with error="]),
         (answer(b"{}", 422), ["answer 401 with WWW-Authenticate", "answer 401 with error="]),
-        (answer(b'{"error":"no"}'), ["answer the refusal with 401", ""]),
+        (answer(b'{"error":"no"}'), ["answer 401 with WWW-Authenticate: Bearer", ""]),
         (answer(b"", 308, headers={"Location": "https://api.example/m"}), ["--api=https://api.example/m", ""]),
         (answer(b"{}", 404), ["give --api a URL that requires a token", ""]),
         (answer(b"<title>502", 502, headers={"Content-Type": "text/html"}), ["start the API, or correct", ""]),

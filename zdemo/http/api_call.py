@@ -23,7 +23,7 @@ from zdemo.text.printable import one_line
 LONGEST_IDENTITY = 120  # characters that are shown of what an API says it is
 LOGIN_FORM = r"""(?i)type\s*=\s*["']?password"""  # the field of a login page
 LOCAL_SECONDS = 2.0  # for what an API on this machine answers without asking ZITADEL
-CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
+CHALLENGE_PARAMETER = r'\b([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
 
 @dataclass(frozen=True, kw_only=True)

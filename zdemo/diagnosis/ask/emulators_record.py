@@ -1,6 +1,6 @@
 """What the record of zdemo's own emulator shows, over its control interface, which answers only on this machine.
 
-No credentials are sent, and only values that have the form of the record's are used.
+No credentials are sent. Another program on this machine could answer in its place: what it says is masked and cut.
 """
 
 import time
