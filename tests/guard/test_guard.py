@@ -97,4 +97,4 @@ def test_missing_settings_are_shown_alone_by_the_program_that_runs_the_app(progr
     ended = run_program(*command, folder=tmp_path, env=env)
     first, *lines = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout, first.split()[:2]) == (3, "", ["Error:", "ZITADEL_DOMAIN"])
-    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:", "hint:"]
+    assert [line.split()[0] for line in lines] == ["CLIENT_ID", "CLIENT_SECRET", "hint:", "hint:", "writes"]
