@@ -3,10 +3,12 @@
 The other files of the catalogue run at an emulator that tells nobody, as a real ZITADEL.
 """
 
+import dataclasses
 import json
+import math
 import re
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,11 +21,15 @@ from tests.catalogue.test_one_brain import refreshed
 from tests.support.cli import Shell, settings
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
-from tests.support.upstream import Received, after, answer, depending, json_body, upstream
+from tests.support.upstream import Received, answer, depending, json_body, upstream
+from zdemo.diagnosis.ask.emulators_record import apis_questions
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
+from zdemo.http.api_call import Call, other_route
+from zdemo.http.transport import Transport
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH
+from zdemo.zitadel.introspection_client import basic_credentials
 
 MOST_LINES_OF_INTROSPECT, MOST_REQUESTS_OF_DOCTOR, MOST_REQUESTS_OF_A_REFUSED_CALL = 20, 8, 3
 MARK = "only the emulator tells: a real ZITADEL would not"
@@ -177,24 +183,32 @@ def test_what_an_api_of_ones_own_asked_shows_its_fault(bare: Shell, planter: Pla
         assert re.search(named, flat(ran.out)), ran.all
 
 
-def test_what_others_ask_is_not_taken_for_the_apis_question(bare: Shell, planter: Planter) -> None:
-    env, ended, invalid = settings(planter.url), threading.Event(), {"WWW-Authenticate": INVALID[1]}
-
-    def ask() -> None:
-        while not ended.wait(0.001):
-            requests.post(planter.url + INTROSPECTION_PATH, timeout=5, data={"token": READER.pat}, auth=("1", "x"))
-
-    with upstream(after(0.05, answer(b"", 401, headers=invalid))) as own:
+def test_an_api_that_asks_nothing_is_told_so_by_each_command(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url)
+    with upstream(answer(b"", 401, headers={"WWW-Authenticate": INVALID[1]})) as own:
         commands = (("call", f"{own.url}/m"), ("doctor", "--api", f"{own.url}/m", "--only", "api.accepts"))
         bare("introspect", **env)
-        alone = [flat(bare(*command, **env).out) for command in commands * 2]
-        others = threading.Thread(target=ask, daemon=True)
-        others.start()
-        beside = [flat(bare(*command, **env).out) for command in commands]
-        ended.set()
-        others.join()
-    assert all("the API did not ask the emulator" in out for out in alone), alone
-    assert not any("the emulator" in out for out in beside), beside
+        for command in commands * 2:
+            assert "the API did not ask the emulator" in flat((ran := bare(*command, **env)).out), ran.all
+
+
+def test_what_others_ask_is_not_taken_for_the_apis_question(planter: Planter) -> None:
+    headers, form = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}, {"token": READER.pat}
+    parts: dict[str, Any] = {"timeout_seconds": 5, "headers": headers, "form": form}
+    with closing(Transport(planter.url, setting="")) as transport:
+        *_, own = [transport.send("POST", INTROSPECTION_PATH, **parts) for _ in range(4)]
+        first, second, third, _ = (record.at for record in planter.emulator.requests)
+
+        def questions(since: float, until: float) -> int | None:
+            response = dataclasses.replace(own, received_at=until, seconds=until - since)
+            call = Call(route=other_route("/m", typed="/m"), url="", answer=response)
+            known = apis_questions(transport, own, call, 5)
+            return known if known is None else len(known)
+
+        at_once_after = math.nextafter(first, math.inf)
+        assert (questions(first - 1, third + 1), questions(third + 1, third + 2)) == (3, 0)
+        assert questions(at_once_after, third + 1) is None
+        assert questions(first, second) is None
 
 
 def test_a_deleted_key_of_a_service_account_is_named(bare: Shell, planter: Planter) -> None:
