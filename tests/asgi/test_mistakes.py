@@ -173,6 +173,9 @@ ROWS = {
     "a guard of an open path that nobody awaits": Mistake(
         lambda: with_route(guarded(Starlette(), "/x"), _forgets_await), shows=False
     ),
+    "the same before one that is awaited": Mistake(
+        lambda: with_route(guarded(Starlette(), "/x"), _forgets_first), shows=False
+    ),
     "middleware that is put outermost": Mistake(
         lambda: with_middleware(lambda app: app.user_middleware.insert(0, Middleware(Answering)))
     ),
@@ -283,6 +286,12 @@ def test_a_wrong_way_is_an_error_when_the_module_is_imported(name: str) -> None:
 
 async def _forgets_await(request: Request) -> PlainTextResponse:
     requires_reader(request)
+    return view()
+
+
+async def _forgets_first(request: Request) -> PlainTextResponse:
+    requires_reader(request)
+    await requires_token(request)
     return view()
 
 

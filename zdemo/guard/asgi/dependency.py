@@ -82,7 +82,7 @@ class TokenDependency(Depends, SecurityBase):
             # The layer has checked this before, but FastAPI may have waited for a body, and the token may have expired
             authorize(call.introspection, call.guard.policy, now=call.guard.now(), roles=self._roles)
             return _as_awaitable(call.introspection)
-        call.looked, call.is_awaited = True, False
+        call.unawaited += 1
         return call.ask(connection.scope, self._roles)  # on an open route
 
     __call__.__wrapped__ = GuardedCall.ask  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited

@@ -114,12 +114,12 @@ class GuardedCall:
     credentials: list[bytes]  # each Authorization field
     form: Form | None
     looked: bool = False
-    is_awaited: bool = True  # unless a guard on an open route was called, and not awaited
+    unawaited: int = 0  # guards on an open route that were called, and not awaited
     introspection: Introspection | None = None  # of a token that was admitted
 
     async def ask(self, scope: Scope, roles: RequiredRoles = NO_ROLE) -> Introspection:
         """Return what ZITADEL says about the token of the request, or raise why the request is refused."""
-        self.looked = self.is_awaited = True
+        self.looked, self.unawaited = True, max(0, self.unawaited - 1)  # the layer calls this without a guard
         fields = self.credentials  # joined, as WSGI servers do
         token = bearer_token(b",".join(fields).decode("latin-1") if fields else None)
         if scope["query_string"]:

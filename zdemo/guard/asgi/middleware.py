@@ -111,7 +111,7 @@ class GuardMiddleware:
         call = scope[SCOPE_KEY] = GuardedCall(self.protected, self.guard, self.pool, credentials, form)
 
         def send_private(message: Message) -> Awaitable[None]:  # another coroutine would cost time per message
-            if not call.is_awaited:
+            if call.unawaited:
                 hint = "write await requires_reader(request) in an async function"
                 raise GuardError("requires_token(request) is called, but not awaited", hint=hint)
             if call.looked and message["type"].endswith("http.response.start"):
