@@ -13,6 +13,7 @@ from tests.support.upstream import free_port
 from tests.support.waiting import eventually
 from zdemo.config.file_io import create_file
 from zdemo.emulator import CLIENT_SECRET, READER
+from zdemo.text.masking import masked
 
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 STUBBORN = """
@@ -116,6 +117,7 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--auto-login", "reader", *START), 2, "unknown person: reader", "known: ada"),
         (("--json", *START), 2, "--json cannot be combined with COMMAND", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
+        (("--seed", "token.json", *START), 3, f"contains unknown field {masked(READER.pat)}", "known: organizations"),
         (("--", "no-such-program"), 127, "no-such-program", ""),
         (("--", "./text"), 126, "./text", "chmod +x ./text"),
         (("--", "./crlf.sh"), 127, "./crlf.sh names an interpreter that does not exist", "LF, not CRLF"),
@@ -131,6 +133,7 @@ def test_what_is_wrong_is_explained_and_starts_nothing(
     (bare.folder / "crlf.sh").write_text("#!/bin/sh\r\n")
     (bare.folder / "crlf.sh").chmod(0o700)
     (bare.folder / "seed.json").write_text('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}')
+    (bare.folder / "token.json").write_text(f'{{"{READER.pat}": 1}}')
     ran = bare("emulator", *words)
     text = unbroken(ran.all)
     assert (ran.code, message in text, hint in text, "\x1b" in ran.all) == (code, True, True, False)

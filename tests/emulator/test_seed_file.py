@@ -104,7 +104,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
     [
         ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: not valid TOML", ""),
         (f"{USER}usrname = 1", "seed.toml: users[0]: object contains unknown field usrname", "known: username, id, "),
-        (f'[[project]]\nname = "a"\n{USER}', "seed.toml: object contains unknown field project", "known: org"),
+        (f"[[applications]]\n{USER}", "seed.toml: object contains unknown field applications", "of [[projects]]; known: org"),
         ('[projects]\nname = "a"', "seed.toml: projects: expected array, got object", "write [[projects]]"),
         (f"{APPLICATION}auth='jwt'", "applications[0].auth: invalid enum value 'jwt'", "basic, none, private_key_jwt"),
         (
@@ -114,7 +114,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
         ),
         (f"users = 7\n{PROJECT}", "seed.toml: users: expected array, got int", "write [[users]]"),
         (f"{USER}[users.assignments]\nproject='a'", "assignments: expected array, got object", "[[users.assignments]]"),
-        (f"{USER}password = 'a'", "users[0]: object contains unknown field password", "known: username, id"),
+        (f"{USER}password = 'a'", "users[0]: object contains unknown field password", "of [[people]]; known: user"),
         (f"{USER}administrator = true", "users[0].administrator: must be a string", "IAM_OWNER"),
         (f'auto_login = "ada"\n{USER}', "seed.toml: auto_login: unknown person: ada", "known: none"),
         ("auto_login = 'ada'\n[[people]]\nusername='eve'", "auto_login: unknown person: ada", "known: eve"),

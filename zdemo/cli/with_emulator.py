@@ -21,6 +21,7 @@ from zdemo.config.environment import GIVEN_BY_EMULATOR
 from zdemo.config.file_io import create_file, read_file
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 from zdemo.errors.steps import Command
+from zdemo.text.masking import without_tokens
 from zdemo.text.printable import utf8_text
 from zdemo.text.spelling import did_you_mean
 
@@ -61,7 +62,8 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
         try:
             start = seeded_start(_seed_text(seed), seed.name)
         except SeedError as error:
-            raise SettingsError([str(error)], hint=(error.hint, SEED_DOCS)) from None
+            # a secret may stand in a wrong field
+            raise SettingsError([without_tokens(str(error))], hint=(without_tokens(error.hint), SEED_DOCS)) from None
     start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
     try:
         set_auto_login(start.world, person or start.world.auto_login)

@@ -1,6 +1,6 @@
 """A world from a file that a person writes, in TOML or JSON; ``docs/emulator.md`` has an example of all of it.
 
-Error messages name the field, and never repeat a text that could be a secret.
+Error messages name the field, and never repeat the value of one that is for secrets.
 """
 
 import json
@@ -151,6 +151,9 @@ def _hint(place: str, what: str) -> str:
     known = f"known: {', '.join(places[place])}" if places[place] else ""
     if "expected array, got" in what:
         return f"write [[{place}]], or a list" if known else 'write a list: ["…"]'
+    fields, unknown = (other.rpartition(".") for other in places), what.rpartition("unknown field ")[2]
+    if homes := [f"[[{table}]]" for table, _, field in fields if table and field == unknown]:
+        return f"it is a field of {', '.join(homes)}; {known}"
     return EXAMPLES.get(place.rpartition(".")[2]) or known
 
 
