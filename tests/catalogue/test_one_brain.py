@@ -171,7 +171,7 @@ FAULTS = {
     ),
     "an exported administrator's PAT hides that of .env": Fault(
         having(ZITADEL_ADMIN_PAT=jwe("PAT"), ZITADEL_PROJECT_ID=PROJECT_ID),
-        everywhere(("role", "setup"), "admin.refused", hides("ZITADEL_ADMIN_PAT")),
+        everywhere(("doctor", "role", "setup"), "admin.refused", hides("ZITADEL_ADMIN_PAT")),
         {"ZITADEL_ADMIN_PAT": ADMIN.pat},
     ),
     "an exported user secret hides that of .env": Fault(

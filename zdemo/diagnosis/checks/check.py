@@ -131,7 +131,7 @@ def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] =
         try:
             result = skipped(f"needs {' and '.join(missing)}") if missing else current.examine(subject)
         except ZdemoError as error:
-            result = failed(error.message, *error.steps)
+            result = failed(error.message, *error.steps, id=error.finding)
         roots = {root.id: root for name in missing for root in blockers[name]}
         if not result.satisfied:
             blockers[current.id] = tuple(roots.values()) or (current,)

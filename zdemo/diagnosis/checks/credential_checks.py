@@ -12,6 +12,7 @@ from zdemo.diagnosis.finding import Finding, Outcome, quoted
 from zdemo.diagnosis.rules.active_token import NoteKind
 from zdemo.diagnosis.rules.rejected_client import KEY_METHODS
 from zdemo.diagnosis.token_form import NEW_TOKEN, paste_problem, token_form
+from zdemo.errors import ADMIN_REFUSED
 from zdemo.errors.steps import SetVariable
 from zdemo.http.example_api import ROLE
 from zdemo.setup.plan import PERMISSIONS
@@ -150,7 +151,8 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     if elsewhere := context.not_usable("ZITADEL_ADMIN_PAT"):
         return skipped(elsewhere)
     if problem := paste_problem(pat):
-        return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
+        what = f"ZITADEL_ADMIN_PAT: {problem.cause}"
+        return failed(what, *problem.fix, otherwise=problem.otherwise, id=ADMIN_REFUSED)
     if withheld := context.withheld:
         return replace(with_problems([withheld], Outcome.WARN), brief="not sent", stops=True)
     if (finding := context.investigation.finding) and finding.id == "client.other_instance":
