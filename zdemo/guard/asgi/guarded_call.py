@@ -4,7 +4,6 @@ import math
 from collections import deque
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from anyio.lowlevel import RunVar
@@ -49,14 +48,6 @@ class Form:
         return message
 
 
-class _Slots(NamedTuple):
-    """How many requests may be in a thread. There are two queues, so that known tokens never wait for unknown ones."""
-
-    known: CapacityLimiter
-    unknown: CapacityLimiter
-    threads: CapacityLimiter  # without a limit of its own
-
-
 class IntrospectionPool:
     """Answers from the cache at once, and asks an introspector in threads, so that nothing blocks the event loop.
 
@@ -71,13 +62,12 @@ class IntrospectionPool:
         self._counters = self._cache.counters if self._cache else Counters()
         self._limits = Limits.of(threads)
         self._wait_seconds = wait_seconds
-        self._slots: RunVar[_Slots] = RunVar("zdemo_introspection_slots")  # one per event loop: tests have many
+        self._slots: RunVar[dict[bool, CapacityLimiter]] = RunVar("zdemo_slots")  # one per event loop: tests have many
 
     async def introspect(self, token: str) -> Introspection:
         """Introspect a token. A request that is cancelled leaves at once; its thread ends by itself."""
-        slots, borrower = self._current_slots(), object()
         known = self._cache is not None and self._cache.is_known(token)
-        slot = slots.known if known else slots.unknown
+        slot, borrower = self._current_slots()[known], object()
         with move_on_after(self._wait_seconds) as waiting:
             await slot.acquire_on_behalf_of(borrower)
         if waiting.cancelled_caught:
@@ -85,21 +75,20 @@ class IntrospectionPool:
         try:
             if answer := self.remembered(token):  # it may have come meanwhile
                 return answer
+            no_limit = CapacityLimiter(math.inf)  # beside the slot
             return await to_thread.run_sync(
-                self._introspector.introspect, token, limiter=slots.threads, abandon_on_cancel=True
+                self._introspector.introspect, token, limiter=no_limit, abandon_on_cancel=True
             )
         finally:
             slot.release_on_behalf_of(borrower)
 
-    def _current_slots(self) -> _Slots:
+    def _current_slots(self) -> dict[bool, CapacityLimiter]:
+        """Return the slots by whether a token is known: two queues, so that known ones never wait for unknown ones."""
         slots = self._slots.get(None)
         if slots is None:
             admitted = self._limits.slots + self._limits.waiters  # one more would be refused at once
-            slots = _Slots(
-                known=CapacityLimiter(admitted),
-                unknown=CapacityLimiter(admitted - self._limits.reserved_slots),
-                threads=CapacityLimiter(math.inf),
-            )
+            unknown = CapacityLimiter(admitted - self._limits.reserved_slots)
+            slots = {True: CapacityLimiter(admitted), False: unknown}
             self._slots.set(slots)
         return slots
 
