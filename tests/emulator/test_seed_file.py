@@ -102,9 +102,9 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: not valid TOML", ""),
+        ('[[users]\nusername = "ada"', "line 1, column 8: not valid TOML: Expected ']]'", ""),
         (f"{USER}usrname = 1", "seed.toml: users[0]: object contains unknown field usrname", "known: username, id, "),
-        (f"[[applications]]\n{USER}", "seed.toml: object contains unknown field applications", "of [[projects]]; known: org"),
+        (f"[[applications]]\n{USER}", "seed.toml: object contains unknown field appl", "of [[projects]]; known: org"),
         ('[projects]\nname = "a"', "seed.toml: projects: expected array, got object", "write [[projects]]"),
         (f"{APPLICATION}auth='jwt'", "applications[0].auth: invalid enum value 'jwt'", "basic, none, private_key_jwt"),
         (
@@ -178,7 +178,7 @@ def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1, column 1: not valid JSON"),
+        ("", "line 1, column 1: not valid JSON: Expecting value"),
         ('{"users": [7]}', "users[0]: expected object, got int"),
         ("[" * 100_000, "seed.json: not valid JSON"),
         ('{"users": [{"username": "a", "ud\\ud800": 1}]}', "has a character that is not Unicode"),

@@ -192,7 +192,8 @@ class _Seeding:
             match = re.search(r"line (\d+),? column (\d+)", str(error))
             place = f", line {match[1]}, column {match[2]}" if match else ""
             hint = 'write a text in quotes: "…"' if str(error).startswith("Invalid value") else ""
-            raise SeedError(f"{self._name}{place}: not valid {kind}", hint) from None
+            reason = re.split(r" \(at |: line ", str(error))[0]
+            raise SeedError(f"{self._name}{place}: not valid {kind}: {reason}", hint) from None
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field, with its place."""
