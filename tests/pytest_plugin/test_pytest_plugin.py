@@ -131,6 +131,8 @@ def test_people_log_in_in_one_call(zitadel_emulator: ZitadelEmulator) -> None:
             zitadel_emulator.advance(*duration)
     with pytest.raises(AttributeError, match=r"unknown attribute of the emulator: settings \(known: .*, env, "):
         zitadel_emulator.settings  # type: ignore[attr-defined]  # noqa: B018  # as people write it
+    with pytest.raises(TypeError, match=r"not a function: write zitadel_emulator.user\("):
+        zitadel_emulator()  # type: ignore[operator]  # as above
     with pytest.raises(RuntimeError, match="already running: use it without a with block"):
         zitadel_emulator.__enter__()
     for create in (zitadel_emulator.user, zitadel_emulator.person, zitadel_emulator.organization):

@@ -74,7 +74,8 @@ class ZitadelEmulator:
         ``PROJECT_OWNER`` of the project. Raises ValueError if the username is taken, and for what is unknown.
         """
         if administrator and not kind_of(administrator):
-            raise ValueError(f"unknown role of an administrator: {administrator} (known: {', '.join(ROLES)})")
+            known = ", ".join(ROLES)
+            raise ValueError(f"unknown role of an administrator: {without_tokens(administrator)} (known: {known})")
         user = self._new_user(username, roles, machine=True, organization_id=organization)
         with self._world.lock:
             if kind := kind_of(administrator):
@@ -123,7 +124,7 @@ class ZitadelEmulator:
                 why = "a service account; use person() and login(), or user()" if user.machine else user.state
                 raise ValueError(f"nobody can log in as {username}: it is {why}")
             if application is None or application.kind != "oidc":
-                raise ValueError(f"unknown application for people: {client_id}")
+                raise ValueError(f"unknown application for people: {without_tokens(client_id)}")
             token = login_token(world, application, add_session(world, person), known_scopes(scope))
             return token_answer(world, token, application, issuer=self.url)
 
@@ -158,7 +159,7 @@ class ZitadelEmulator:
         with self._world.lock:
             assignments = self._assignments(username)
             if role not in (held := [key for assignment in assignments for key in assignment.role_keys]):
-                raise ValueError(f"{username} does not have {role}; has {', '.join(held) or 'no role'}")
+                raise ValueError(f"{username} does not have {without_tokens(role)}; has {', '.join(held) or 'no role'}")
             for assignment in assignments:
                 assignment.role_keys = [key for key in assignment.role_keys if key != role]
                 if not assignment.role_keys:
@@ -220,6 +221,10 @@ class ZitadelEmulator:
 
     if not TYPE_CHECKING:  # type checkers find these mistakes by themselves
 
+        def __call__(self) -> NoReturn:
+            """Raise TypeError, as for anything that is not a function."""
+            raise TypeError('the emulator is not a function: write zitadel_emulator.user("bob"), for example')
+
         def __getattr__(self, name: str) -> NoReturn:
             if name in type(self).__annotations__:
                 raise RuntimeError("the emulator is not running: use it in a with block")
@@ -233,7 +238,7 @@ class ZitadelEmulator:
             owner = organization_id or self._project().organization_id
             if owner not in self._world.organizations:
                 known = ", ".join(f"{o.name} is {o.id}" for o in self._world.organizations.values())
-                raise ValueError(f"unknown organization: {owner}; give an ID ({known})")
+                raise ValueError(f"unknown organization: {without_tokens(owner)}; give an ID ({known})")
             self._project(*roles)
             world, named = self._world, (owner, username)
             user = world.add_user(*named, username) if machine else add_person(world, *named)
