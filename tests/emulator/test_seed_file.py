@@ -112,7 +112,6 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
             "projects[0].applications[0].redirect_uris: the redirect URI has no host: localhost/callback; give one",
             "",
         ),
-        (f"users = 7\n{PROJECT}", "seed.toml: users: expected array, got int", "write [[users]]"),
         (f"{USER}[users.assignments]\nproject='a'", "assignments: expected array, got object", "[[users.assignments]]"),
         (f"{USER}password = 'a'", "users[0]: object contains unknown field password", "of [[people]]; known: user"),
         (f"{USER}administrator = true", "users[0].administrator: must be a string", "IAM_OWNER"),

@@ -61,8 +61,7 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str], person: str)
     else:
         try:
             start = seeded_start(_seed_text(seed), seed.name)
-        except SeedError as error:
-            # a secret may stand in a wrong field
+        except SeedError as error:  # a secret may stand in a wrong field
             raise SettingsError([without_tokens(str(error))], hint=(without_tokens(error.hint), SEED_DOCS)) from None
     start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
     try:

@@ -151,8 +151,7 @@ def _admin_not_asked(context: DoctorContext) -> Finding | None:
     if elsewhere := context.not_usable("ZITADEL_ADMIN_PAT"):
         return skipped(elsewhere)
     if problem := paste_problem(pat):
-        what = f"ZITADEL_ADMIN_PAT: {problem.cause}"
-        return failed(what, *problem.fix, otherwise=problem.otherwise, id=ADMIN_REFUSED)
+        return replace(problem, id=ADMIN_REFUSED, cause=f"ZITADEL_ADMIN_PAT: {problem.cause}")
     if withheld := context.withheld:
         return replace(with_problems([withheld], Outcome.WARN), brief="not sent", stops=True)
     if (finding := context.investigation.finding) and finding.id == "client.other_instance":

@@ -75,9 +75,8 @@ class IntrospectionPool:
         try:
             if answer := self.remembered(token):  # it may have come meanwhile
                 return answer
-            no_limit = CapacityLimiter(math.inf)  # beside the slot
-            return await to_thread.run_sync(
-                self._introspector.introspect, token, limiter=no_limit, abandon_on_cancel=True
+            return await to_thread.run_sync(  # the slot is its limit
+                self._introspector.introspect, token, limiter=CapacityLimiter(math.inf), abandon_on_cancel=True
             )
         finally:
             slot.release_on_behalf_of(borrower)
