@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import valid_dotenv
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.variables import is_public
-from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_world, new_fault
+from zdemo.emulator import ADMIN, CLIENT_ID, NEVER, Emulator, emulate, known_start, new_fault
 from zdemo.emulator.entities import INSTANCE, Resource
 from zdemo.setup.setup_files import only_setup_in_folder
 from zdemo.setup.state_file import read_state, write_state
@@ -167,7 +167,7 @@ def test_the_emulator_or_another_zitadel_may_be_meant_and_is_asked_for_once(bare
 def test_the_emulators_public_values_are_not_sent_elsewhere(bare: Shell) -> None:
     """To a ZITADEL at another host, which a proxy on this machine stands for."""
     (bare.folder / ".env").write_text(emulator_text())
-    world = known_world()
+    world = known_start().world
     world.external_domain = "zitadel.example"
     pat = world.add_pat(world.users[ADMIN.id], NEVER).token
     with emulate(world) as there, upstream(relay(there.url.replace(world.external_domain, "localhost"))) as proxy:

@@ -27,7 +27,7 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.environments import PREFIX, live_demo
 from zdemo.demo.scenario import Interrupted
-from zdemo.emulator import ADMIN, Emulator, emulate, known_world
+from zdemo.emulator import ADMIN, Emulator, emulate, known_start
 from zdemo.errors import ZdemoError
 from zdemo.zitadel import resources
 from zdemo.zitadel.management import ManagementClient
@@ -107,7 +107,7 @@ def spoiled(
         return behaviour
 
     with emulate() as emulator, upstream(depending(choose)) as server:
-        passed, known = relay(emulator.url), known_world()
+        passed, known = relay(emulator.url), known_start().world
         yield emulator, Target(url=f"http://localhost:{server.port}", admin_pat=ADMIN.pat)
         assert emulator.world.projects.keys() == known.projects.keys()
         assert emulator.world.users.keys() == known.users.keys() or "DeleteUser" in (behaviours or {})

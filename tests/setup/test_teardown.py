@@ -13,7 +13,7 @@ from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.workshop import Workshop, later
 from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, Emulator, World, known_world
+from zdemo.emulator import ADMIN, Emulator, World, known_start
 from zdemo.errors import ZdemoError
 from zdemo.serving.embedded import serving
 from zdemo.setup.current import SetupOptions
@@ -82,7 +82,7 @@ READS = ("Get", "List")  # how the names of the methods that only read begin
 class Lagging:
     """``methods`` are the names of those that were called since the latest ``freeze``, oldest first."""
 
-    world: World = field(default_factory=known_world)
+    world: World = field(default_factory=lambda: known_start().world)
     methods: list[str] = field(default_factory=list)
     url: str = ""
 

@@ -10,7 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from tests.support.strict import hold
-from zdemo.emulator import ADMIN, Emulator, World, emulate, known_world
+from zdemo.emulator import ADMIN, Emulator, World, emulate, known_start
 from zdemo.emulator.control import Refused
 from zdemo.serving.embedded import LOOPBACK, serving
 
@@ -81,7 +81,7 @@ class _Silent(Emulator):
 @contextmanager
 def as_real(world: World | None = None) -> Iterator[Emulator]:
     """Run an emulator that tells nobody why it refuses, as a real ZITADEL."""
-    emulator = _Silent(world or known_world())
+    emulator = _Silent(world or known_start().world)
     with serving(emulator, LOOPBACK, 0) as port:
         emulator.url = f"http://localhost:{port}"
         yield emulator

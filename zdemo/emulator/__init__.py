@@ -20,12 +20,12 @@ from zdemo.emulator.seed import (
     PROJECT_ID,
     READER,
     VISITOR,
-    known_world,
+    known_start,
 )
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
-__all__ = ["Emulator", "User", "World", "emulate", "known_world", "new_fault"]
+__all__ = ["Emulator", "User", "World", "emulate", "known_start", "new_fault"]
 __all__ += ["ADMIN", "APPLICATION_ID", "AUTHORIZATION_ID", "CLIENT_ID", "CLIENT_SECRET", "NEVER"]
 __all__ += ["ORGANIZATION_ID", "PROJECT_ID", "READER", "VISITOR"]
 
@@ -39,7 +39,7 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
 
     To enter it again with the same world and port ends an outage. Raises OSError if it cannot listen there.
     """
-    emulator, lock = Emulator(known_world() if world is None else world), Lock()
+    emulator, lock = Emulator(known_start().world if world is None else world), Lock()
     with ExitStack() as running:
 
         @cache

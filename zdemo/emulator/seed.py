@@ -118,11 +118,6 @@ def random_start(world: World | None = None) -> Start:
     return _filled(world, tuple(users), new_secret())
 
 
-def known_world() -> World:
-    """Return the world of ``known_start``."""
-    return known_start().world
-
-
 def _filled(world: World, users: tuple[KnownUser, ...], secret: str) -> Start:
     organization = world.add_organization(ORGANIZATION_NAME)
     project = world.add_project(organization.id, "zdemo")

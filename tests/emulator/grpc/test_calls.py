@@ -12,7 +12,7 @@ from tests.emulator.grpc.client import GET, LENGTH, MANAGEMENT, MINE, UNREADABLE
 from tests.support.emulator_target import Server
 from tests.support.waiting import eventually
 from tests.support.zitadel_api import Api
-from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate, known_world, new_fault
+from zdemo.emulator import ADMIN, READER, VISITOR, Emulator, emulate, known_start, new_fault
 from zdemo.emulator.api import SERVICES
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -87,5 +87,5 @@ def test_the_end_of_an_emulator_ends_its_calls_and_threads() -> None:
         eventually("the call hangs", lambda: len(own.requests) == 2)
     assert hanging.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
     eventually("all threads end", lambda: set(threading.enumerate()) <= before)
-    with emulate(known_world(), port=own.port), Client(own.port) as client:
+    with emulate(known_start().world, port=own.port), Client(own.port) as client:
         assert client.ask(MINE)

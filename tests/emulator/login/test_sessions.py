@@ -1,7 +1,7 @@
 """Sessions of people and the requests of applications: how long they live, and how many are kept."""
 
 from tests.support.introspector_doubles import Clock
-from zdemo.emulator import User, known_world
+from zdemo.emulator import User, known_start
 from zdemo.emulator.entities import AuthRequest, LoginSession
 from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.oidc.issuing import new_token
@@ -11,7 +11,7 @@ from zdemo.emulator.world import MOST_KEPT, World
 
 
 def test_a_session_says_what_was_checked_and_ends_by_time_by_order_and_with_its_user() -> None:
-    world = known_world()
+    world = known_start().world
     ada = world.users[PERSON_ID]
     world.now = clock = Clock()
     early, ended, last = (add_session(world, ada) for _ in range(3))
@@ -38,7 +38,7 @@ def token_of(world: World, ada: User, session: LoginSession) -> str:
 
 
 def test_the_oldest_of_each_kind_go_with_what_belongs_to_them() -> None:
-    world = known_world()
+    world = known_start().world
     ada = world.users[PERSON_ID]
     oldest, kept = add_session(world, ada), add_session(world, ada)
     first, second = (token_of(world, ada, session) for session in (oldest, kept))
