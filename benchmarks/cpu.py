@@ -30,6 +30,7 @@ from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed
 from zdemo.server.tuning import create_app
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus
 
 CALLS = 100  # per round: so few that some rounds are not interrupted
 ROUNDS = 600
@@ -146,7 +147,7 @@ def _with_page(settings: Settings, log: Log) -> WSGIApp:
     options = PageOptions(
         key=new_key(), api_url="http://127.0.0.1:5000", settings=settings, environment=Environment({})
     )
-    return paged(create_app(settings, log=log.take), options)
+    return paged(lambda _: create_app(settings, log=log.take), options, Bus())
 
 
 def cpu() -> None:

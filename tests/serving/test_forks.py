@@ -32,6 +32,7 @@ from zdemo.config.settings import Settings
 from zdemo.page import PageOptions, paged
 from zdemo.server import create_app
 from zdemo.server.logs import log_in_batches
+from zdemo.serving.bus import Bus
 from zdemo.testing import ZitadelEmulator
 
 pytestmark = pytest.mark.thorough
@@ -108,7 +109,7 @@ def main(tokens: str) -> None:
     settings = Settings.from_env(environment)
     app = create_app(settings, open_metrics=True)
     options = PageOptions(key=secrets.token_urlsafe(), api_url="", settings=settings, environment=environment)
-    page = paged(app, options)
+    page = paged(lambda _: app, options, Bus())
     warmed(app)
     roots = [page, logging.getLogger().handlers]
     parents = [(place, item) for place, item in of_process(roots) if place not in OF_OTHERS]

@@ -25,6 +25,7 @@ from zdemo.page.page_context import VARIABLES
 from zdemo.server import create_app
 from zdemo.server.observe import WATCHER, Trace
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus
 from zdemo.serving.embedded import serving
 
 KEY = "b7c1d2e3f4a5968778695a4b"
@@ -140,7 +141,7 @@ def page_site(*, threads: int = 8, beside: bool = True, ttl_seconds: float = 5.0
         options = page_options(emulator, url, beside=beside, ttl_seconds=ttl_seconds, **changed)
         options = replace(options, threads=threads)
         api = create_app(options.settings)
-        late.append(paged(api, options))
+        late.append(paged(lambda _: api, options, Bus()))
         with requests.Session() as session:
             site = PageSite(url=url, emulator=emulator, session=session)
             yield site

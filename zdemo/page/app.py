@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from html import escape
 from http import HTTPStatus
@@ -29,7 +29,6 @@ from zdemo.page.page_context import ChangeOrder, PageContext, PageOptions, PageR
 from zdemo.page.page_state import state
 from zdemo.server.observe import WATCHER, Trace
 from zdemo.server.request_bodies import BodyReader, cut_connection_after
-from zdemo.server.tuning import WorkerApp
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine
@@ -63,17 +62,13 @@ log = logging.getLogger("zdemo.page")
 T = TypeVar("T")
 
 
-def paged_worker(worker: WorkerApp, options: PageOptions, bus: Bus) -> WSGIApp:
-    """Return the app of one worker with the page beside it; ``bus`` leads to the other workers."""
-    return paged(worker(bus), options, bus)
-
-
-def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
-    """Return an app of ``create_app`` with the page beside it; ``bus`` leads to its other workers.
+def paged(worker: Callable[[Bus], Flask], options: PageOptions, bus: Bus) -> WSGIApp:
+    """Return the app of one worker with the page beside it; ``bus`` leads to the other workers.
 
     Under other host names than those of this machine there is no page.
     """
-    page = _page(api, options, bus or Bus())
+    api = worker(bus)
+    page = _page(api, options, bus)
     paths = {rule.rule for rule in page.url_map.iter_rules()}
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

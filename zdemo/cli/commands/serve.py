@@ -138,11 +138,11 @@ def _port_of_emulator(environment: Environment) -> int:
 
 def _serve(worker: WorkerApp, page: PageOptions | None, listener: socket, *, workers: int, pin: bool) -> None:
     """Serve until a signal comes. Raises ZdemoError if a worker ends twice within seconds."""
-    from zdemo.page import paged_worker
+    from zdemo.page import paged
     from zdemo.server.tuning import spare_threads
     from zdemo.serving.production import serve_forever
 
-    build = partial(paged_worker, worker, page) if page else worker
+    build = partial(paged, worker, page) if page else worker
     threads = worker.threads + spare_threads(worker.threads) + (page.threads if page else 0)
     try:
         serve_forever(build, listener, workers=workers, threads=threads, pin=pin)
