@@ -200,10 +200,8 @@ def test_each_case_is_explained_and_follows_the_cases_it_builds_on() -> None:
         ("correct.invalid_token", seen(401), "GET /messages 401, no WWW-Authenticate: Bearer"),
         ("safe.fail_open", [OK.about(x) for x in LETTERS], "; ".join(f"GET /messages ({x}) 200" for x in LETTERS)),
         ("correct.challenge", [MISSING, seen(401), seen(401), OK], "2 of 3 have none"),
-        ("polite.realm", [MISSING, seen(401, "Bearer")], "Bearer without a parameter"),
         ("polite.trace", [OK, seen(500, body="panicked at")], "a stack trace in the answer: GET /messages 500"),
-        ("polite.retry_after", [seen(503, retry_after="7"), seen(503)], "503 without Retry-After"),
-        ("polite.retry_after", [seen(503, retry_after="7"), OK], "Retry-After: 7"),
+        ("polite.retry_after", [seen(503, retry_after="7"), OK], "1 have one"),
     ],
 )
 def test_what_was_seen_is_said_in_words(name: str, what: Any, words: str) -> None:

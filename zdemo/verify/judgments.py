@@ -94,29 +94,24 @@ def same(replies: Sequence[ApiReply]) -> Verdict:
     return unless(f"{first.in_words()}, but {in_words(wrong)}" if wrong else "", first.in_words())
 
 
-def challenged(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each 401 has a challenge."""
-    refusals = [reply.challenge.strip() for reply in replies if reply.status == 401]
-    if not refusals:
-        return Verdict(Mark.SKIP, "the API never answered 401")
-    without = refusals.count("")
-    return unless(f"{without} of {len(refusals)} have none" if without else "", f"{len(refusals)} have one")
+def each_has(value_of: Callable[[ApiReply], object], did: str) -> Callable[[Sequence[ApiReply]], Verdict]:
+    """Return the judgment that a value is not empty in any reply that needs it; in others it is ``None``."""
+
+    def judge(replies: Sequence[ApiReply]) -> Verdict:
+        values = [value for reply in replies if (value := value_of(reply)) is not None]
+        if not values:
+            return Verdict(Mark.SKIP, f"the API never {did}")
+        without = sum(not value for value in values)
+        return unless(f"{without} of {len(values)} have none" if without else "", f"{len(values)} have one")
+
+    return judge
 
 
-def named_realm(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each bearer challenge has at least one parameter."""
-    parameters = [bearer.parameters for reply in replies if (bearer := reply.bearer)]
-    if not parameters:
-        return Verdict(Mark.SKIP, "the API never sent a bearer challenge")
-    return unless("" if all(parameters) else "Bearer without a parameter", "each has one")
-
-
-def retry_after(replies: Sequence[ApiReply]) -> Verdict:
-    """Judge whether each 503 says when to try again."""
-    fields = [reply.headers.get("retry-after", "") for reply in replies if reply.status == 503]
-    if not fields:
-        return Verdict(Mark.SKIP, "the API never answered 503")
-    return unless("" if all(fields) else "503 without Retry-After", f"Retry-After: {fields[0]}")
+challenged = each_has(lambda reply: reply.challenge.strip() if reply.status == 401 else None, "answered 401")
+named_realm = each_has(lambda reply: reply.bearer and reply.bearer.parameters, "sent a bearer challenge")
+retry_after = each_has(
+    lambda reply: reply.headers.get("retry-after", "") if reply.status == 503 else None, "answered 503"
+)
 
 
 def well_formed(replies: Sequence[ApiReply]) -> Verdict:
