@@ -150,7 +150,6 @@ SKIPPED = {
     "safe.window_token": measured(None, INVALID),
     "safe.stale": stale(OK, seconds=None),
     "robust.public_while_hanging": None,
-    "robust.recovery": {},
     "correct.challenge": [OK],
     "correct.challenge_syntax": [OK],
     "polite.realm": [OK],

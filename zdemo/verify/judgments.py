@@ -210,8 +210,6 @@ def refused_while_away(seen: tuple[Measured, ApiReply, Sequence[ApiReply]]) -> V
 
 def recovered(recoveries: Mapping[str, float | None]) -> Verdict:
     """Judge after how many seconds a token was let in again, by what had been wrong; ``None``: it was not."""
-    if not recoveries:
-        return Verdict(Mark.SKIP, "no outage was tried")
     if never := [name for name, seconds in recoveries.items() if seconds is None]:
         return Verdict(Mark.FAIL, f"a valid token is still refused {RECOVERY_SECONDS:.0f} s after: {', '.join(never)}")
     seconds, slowest = max((seconds or 0.0, name) for name, seconds in recoveries.items())
