@@ -17,6 +17,7 @@ from zdemo.verify.run import OTHER_ROLE, VerifyRun
 Parts = dict[str, Any]  # of a request
 BASIS = (GUARDED, UNKNOWN, ACCEPTS, "proxy.arrives")
 STRANGER = "zdemo-verify-stranger"  # the user that a client claims to be
+AS_STRANGER = dict.fromkeys(IDENTITY, STRANGER)
 NAMES_PATH = ("X-Original-URL", "X-Original-URI", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-Path", "Forwarded")
 NAMES_METHOD = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Forwarded-Method")
 OPEN_PATH = "/auth/-"  # for which zdemo serve --forward-auth requires no role
@@ -39,7 +40,7 @@ def _aliases(mark: str) -> list[tuple[str, str]]:
 
 
 CLAIMS = {  # what is sent about the user
-    "identity": ("X-Auth-Subject, X-Auth-Username and X-Auth-Roles", [(name, STRANGER) for name in IDENTITY]),
+    "identity": ("X-Auth-Subject, X-Auth-Username and X-Auth-Roles", list(AS_STRANGER.items())),
     "underscores": ("X_Auth_Roles and others with _ for -", _aliases("_")),
     "dots": ("X.Auth.Roles and others with . for -", _aliases(".")),
     "repeated": ("X-Auth-Roles and others, each twice", [(name, STRANGER) for name in IDENTITY * 2]),
@@ -83,10 +84,6 @@ def _originals(run: VerifyRun) -> Iterable[Parts]:
     return [{"headers": each} for each in (*paths, *ROLES)] + [{"path": target + query} for query in QUERIES]
 
 
-def _preflights(_: VerifyRun) -> Iterable[Parts]:
-    return {"headers": PREFLIGHT}, {"method": "OPTIONS", "headers": dict.fromkeys(IDENTITY, STRANGER) | PREFLIGHT}
-
-
 def _unreached(passages: Sequence[Passage]) -> Verdict:
     """Judge requests that must not arrive; OPTIONS may, but not in a stranger's name."""
     wrong = [
@@ -128,7 +125,7 @@ UNREACHED: dict[str, tuple[str, str, Callable[[VerifyRun], Iterable[Parts]]]] = 
     "preflight": (
         "GET with the fields of a preflight, and a preflight with fields about the user",
         "let the proxy answer OPTIONS itself, by the method alone, or pass it on without any X-Auth-…",
-        _preflights,
+        lambda _: [{"headers": PREFLIGHT}, {"method": "OPTIONS", "headers": AS_STRANGER | PREFLIGHT}],
     ),
     "method": (
         "GET with fields that name another method (X-HTTP-Method-Override, X-Forwarded-Method)",
