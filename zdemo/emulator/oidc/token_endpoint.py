@@ -104,7 +104,12 @@ def _authorization_code(world: World, form: Form, application: Application) -> d
         raise OAuthError("invalid_request", "Errors.AuthRequest.NoCode", reason="the code was used before")
     _check_client(application, request.client_id)
     if request.challenge or application.auth_method == "OIDC_AUTH_METHOD_TYPE_NONE":
-        _check_verifier(request, form.last("code_verifier"))
+        verifier = form.last("code_verifier")
+        if not verifier:
+            raise OAuthError("invalid_request", "code_verifier required")
+        is_hashed = request.challenge_method == "S256"  # any other method counts as plain (ZITADEL)
+        if request.challenge != (encoded(sha256(verifier.encode()).digest()) if is_hashed else verifier):
+            raise OAuthError("invalid_grant", "invalid code_verifier")
     if form.last("redirect_uri") != request.redirect_uri:
         raise OAuthError("invalid_grant", "redirect_uri does not correspond")
     return _tokens(world, application, request)
@@ -180,15 +185,6 @@ def _refresh_token(world: World, form: Form, application: Application) -> dict[s
 def _check_client(application: Application, client_id: str, where: str = "authorization request") -> None:
     if application.client_id != client_id:
         raise OAuthError("invalid_client", f"client_id does not correspond to the client_id in the {where}")
-
-
-def _check_verifier(request: AuthRequest, verifier: str) -> None:
-    """Check the proof of who began the login (RFC 7636 §4.6); any method but S256 counts as plain (ZITADEL)."""
-    if not verifier:
-        raise OAuthError("invalid_request", "code_verifier required")
-    proof = encoded(sha256(verifier.encode()).digest()) if request.challenge_method == "S256" else verifier
-    if request.challenge != proof:
-        raise OAuthError("invalid_grant", "invalid code_verifier")
 
 
 _URN = "urn:ietf:params:oauth:grant-type:"
