@@ -295,7 +295,4 @@ class Message:
             raise InvalidError(f"invalid {self._name}.{reason}") from None
 
 
-@cache
-def message_of(name: str) -> Message:
-    """Return a message by its full name."""
-    return Message(name)
+message_of = cache(Message)
