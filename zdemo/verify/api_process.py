@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from http import HTTPStatus
 from typing import IO
 
-from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
+from zdemo.errors import ConnectionFailed, FailureKind, UsageError
 from zdemo.http.transport import Transport
 from zdemo.serving.listening import listen
 from zdemo.serving.programs import running
@@ -20,12 +20,6 @@ LISTEN = "let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise -
 AUTHORIZE = "start the program that the proxy asks in COMMAND, too: docs/verify.md"
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
-
-
-class ApiNotRunning(ZdemoError):
-    """An API that did not start, or that ended."""
-
-    exit_code = ExitCode.NO_ANSWER
 
 
 class RunningApi:
@@ -41,7 +35,7 @@ class RunningApi:
     def wait_until_it_answers(self, origin: str, path: str, seconds: float, *, is_proxy: bool = False) -> None:
         """Wait until an answer comes; a proxy also answers while its authorizer starts, with 5xx.
 
-        Raises ApiNotRunning if none comes, or the process ends.
+        Raises ConnectionFailed if none comes, or the process ends.
         """
         end = time.monotonic() + seconds
         did, hint = "did not answer", LISTEN
@@ -49,14 +43,15 @@ class RunningApi:
             while time.monotonic() < end:
                 if how := self.gone():
                     hint = "run it alone; its last lines are on standard error"
-                    raise ApiNotRunning(f"{how} before it answered", hint=hint)
+                    raise ConnectionFailed(f"{how} before it answered", hint=hint, kind=FailureKind.REFUSED)
                 with suppress(ConnectionFailed):
                     status = transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds)).status
                     if not is_proxy or status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
                     did, hint = f"answered only {status}", AUTHORIZE
                 time.sleep(POLL_SECONDS)
-        raise ApiNotRunning(f"{self._command} {did} at {origin}{path} within {seconds:g} s", hint=hint)
+        what = f"{self._command} {did} at {origin}{path} within {seconds:g} s"
+        raise ConnectionFailed(what, hint=hint, kind=FailureKind.TIMEOUT)
 
     def gone(self) -> str:
         """Return how the process ended; empty while it runs."""
@@ -71,7 +66,6 @@ def api_running(command: Sequence[str], environment: Mapping[str, str], typed: S
 
     Raises UsageError if it cannot be run, with what was ``typed``: its placeholders are not filled in.
     """
-    program = command[0]
     with ExitStack() as stack:
         output = stack.enter_context(tempfile.TemporaryFile())
         try:
@@ -79,7 +73,7 @@ def api_running(command: Sequence[str], environment: Mapping[str, str], typed: S
         except OSError as error:
             why, fix = why_not_run(typed, error)
             raise UsageError(why, hint=fix) from None
-        yield RunningApi(process, output, program)
+        yield RunningApi(process, output, command[0])
 
 
 def free_port(wanted: int = 0) -> int:
