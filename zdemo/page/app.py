@@ -89,9 +89,27 @@ def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
     page.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     page.url_map.merge_slashes = False
     access, slots, hidden = Access(options.key), PageSlots(options.threads), secrets_of(options)
-    _check_requests(page, access, slots)
     _answer_errors(page, hidden)
     _add_views(page, api, options, bus, slots, hidden)
+
+    @page.before_request
+    def check() -> None:
+        """Refuse a request without the proofs that it needs, and one of too many."""
+        slots.take()
+        g.has_slot = True
+        access.check_origin(request, is_page=request.path in OF_PEOPLE)
+        if not request.routing_exception and request.endpoint not in ("enter", "static"):
+            access.check_proofs(request, needs_secret=request.endpoint != "index")
+
+    @page.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if g.pop("has_slot", False):
+            slots.give_back()
+
+    @page.after_request
+    def secure(response: Response) -> Response:
+        response.headers.update(SECURITY_HEADERS)
+        return response
 
     @page.get("/")
     def enter() -> Response:
@@ -105,29 +123,6 @@ def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
         return response
 
     return page
-
-
-def _check_requests(page: Flask, access: Access, slots: PageSlots) -> None:
-    """Refuse requests without the proofs that they need, and those that are too many."""
-
-    @page.before_request
-    def check() -> None:
-        slots.take()
-        g.has_slot = True
-        access.check_origin(request, is_page=request.path in OF_PEOPLE)
-        if request.routing_exception or request.endpoint in ("enter", "static"):
-            return
-        access.check_proofs(request, needs_secret=request.endpoint != "index")
-
-    @page.teardown_request
-    def end(_error: BaseException | None) -> None:
-        if g.pop("has_slot", False):
-            slots.give_back()
-
-    @page.after_request
-    def secure(response: Response) -> Response:
-        response.headers.update(SECURITY_HEADERS)
-        return response
 
 
 def _answer_errors(page: Flask, hidden: Redaction) -> None:
