@@ -2,10 +2,9 @@
 
 import re
 from base64 import b64decode
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from math import isfinite
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 from flask import request
@@ -49,29 +48,23 @@ class Form:
         return [value for key, value in self._pairs if key == name]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClientCredentials:
-    """The credentials of a client, not yet verified. An assertion wins over a secret."""
+def credentials_in(form: Form) -> tuple[str, str, str]:
+    """Return client ID, secret, and the assertion, which wins over a secret; none is verified yet.
 
-    client_id: str
-    client_secret: str = field(repr=False)
-    client_assertion: str = field(repr=False)
-
-    @classmethod
-    def of_request(cls, form: Form) -> Self:
-        """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749). Raises OAuthError."""
-        client_id, secret = form.last("client_id"), form.last("client_secret")
-        if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):
-            try:
-                client_id, secret = (_unescaped(half) for half in basic)
-            except ValueError as error:
-                raise OAuthError("invalid_client", "invalid basic auth header", reason=error) from error
-        assertion, kind = form.last("client_assertion"), form.last("client_assertion_type")
-        if not client_id and not assertion:
-            raise OAuthError("invalid_request", "client_id or client_assertion must be provided")
-        if assertion and kind != ASSERTION_TYPE:
-            raise OAuthError("invalid_request", f"invalid client_assertion_type {kind}")
-        return cls(client_id=client_id, client_secret=secret, client_assertion=assertion)
+    They are in the form, or in ``Authorization: Basic``, which wins (RFC 6749). Raises OAuthError.
+    """
+    client_id, secret = form.last("client_id"), form.last("client_secret")
+    if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):
+        try:
+            client_id, secret = (_unescaped(half) for half in basic)
+        except ValueError as error:
+            raise OAuthError("invalid_client", "invalid basic auth header", reason=error) from error
+    assertion, kind = form.last("client_assertion"), form.last("client_assertion_type")
+    if not client_id and not assertion:
+        raise OAuthError("invalid_request", "client_id or client_assertion must be provided")
+    if assertion and kind != ASSERTION_TYPE:
+        raise OAuthError("invalid_request", f"invalid client_assertion_type {kind}")
+    return client_id, secret, assertion
 
 
 def _basic(header: str) -> tuple[str, str] | None:
@@ -107,14 +100,13 @@ NOT_OIDC = "an API application, not an OIDC client"
 _unauthorized = partial(OAuthError, "unauthorized_client")
 
 
-def introspection_client(world: World, credentials: ClientCredentials) -> Application:
+def introspection_client(world: World, client_id: str, secret: str, assertion: str) -> Application:
     """Return the application that may introspect with these credentials, whatever its authentication method says.
 
     Raises the same OAuthError for every cause, but TokenRefused for a malformed assertion: then a token is inactive.
     """
-    assertion = credentials.client_assertion
-    claims = unverified_claims(assertion) if assertion else {}
-    application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
+    claims = unverified_claims(assertion) if assertion else {"iss": client_id}
+    application, why_not = find_active(world, claims.get("iss"))
     if application is None:
         raise _unauthorized(reason=why_not)
     if assertion:
@@ -122,8 +114,8 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
             check_assertion(world, assertion, claims, application.keys)
         except TokenRefused as error:
             raise _unauthorized(reason=error.about("client assertion: ")) from error
-    elif application.secret != credentials.client_secret:
-        owners = [a.name for a in world.applications.values() if a.secret == credentials.client_secret]
+    elif application.secret != secret:
+        owners = [a.name for a in world.applications.values() if a.secret == secret]
         what = Reason(Why.ANOTHERS_SECRET, name=owners[0]) if owners else Reason(Why.WRONG_SECRET)
         raise _unauthorized(reason=what if application.secret else "the application has no client secret")
     return application
@@ -131,13 +123,12 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
 
 def oidc_client(world: World, form: Form) -> Application:
     """Return the active OIDC application of a request; an API application is refused. Raises OAuthError."""
-    credentials = ClientCredentials.of_request(form)
-    assertion = credentials.client_assertion
+    client_id, secret, assertion = credentials_in(form)
     try:
-        claims = unverified_claims(assertion) if assertion else {}
+        claims = unverified_claims(assertion) if assertion else {"iss": client_id}
     except TokenRefused as error:
         raise OAuthError("invalid_client", reason=error) from error
-    application, why_not = find_active(world, claims.get("iss") if assertion else credentials.client_id)
+    application, why_not = find_active(world, claims.get("iss"))
     if application is None or application.kind != "oidc":
         raise OAuthError("invalid_client", "no active client not found", reason=why_not or NOT_OIDC)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
@@ -148,9 +139,9 @@ def oidc_client(world: World, form: Form) -> Application:
         except TokenRefused as error:
             raise OAuthError("invalid_client", "invalid assertion", reason=error) from error
     elif application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE":
-        if not credentials.client_secret:
+        if not secret:
             raise OAuthError("invalid_client", "empty client secret")
-        if application.secret != credentials.client_secret:
+        if application.secret != secret:
             raise OAuthError("invalid_client", "invalid secret")
     return application
 

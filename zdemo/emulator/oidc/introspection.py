@@ -8,7 +8,7 @@ from zdemo.emulator.entities import Application, PersonalAccessToken, Token
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import masked, note
-from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
+from zdemo.emulator.oidc.client_authentication import Form, credentials_in, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.oidc.user_claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.token_texts import canonical
@@ -18,15 +18,15 @@ from zdemo.emulator.world import World
 
 def introspect(world: World, form: Form) -> Response:
     """Answer whether a token is active, once the asking application has authenticated."""
-    credentials = ClientCredentials.of_request(form)
-    if not credentials.client_secret and not credentials.client_assertion:
+    client_id, secret, assertion = credentials_in(form)
+    if not secret and not assertion:
         raise OAuthError("invalid_client", "client must be authenticated", reason="no client credentials")
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing", reason="no token to introspect")
     note(token=masked(text))
     try:
-        application = introspection_client(world, credentials)
+        application = introspection_client(world, client_id, secret, assertion)
         token = live_token(world, text)
         answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
         return json_response({name: value for name, value in answer.items() if value is not ...})

@@ -12,7 +12,7 @@ from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.reasons import Why
 from zdemo.emulator.incoming.request_records import note, shown_client
 from zdemo.emulator.oidc import user_claims as claims
-from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, check_assertion, oidc_client
+from zdemo.emulator.oidc.client_authentication import Form, check_assertion, credentials_in, oidc_client
 from zdemo.emulator.oidc.issuing import active, known_scopes, login_token, new_token, token_answer
 from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.oidc.token_exchange import token_exchange
@@ -53,15 +53,15 @@ def token(world: World, form: Form) -> Response:
 
 
 def _client_credentials(world: World, form: Form) -> dict[str, Any]:
-    credentials = ClientCredentials.of_request(form)
-    user = world.user_named(credentials.client_id)
+    client_id, secret, _ = credentials_in(form)
+    user = world.user_named(client_id)
     if user is None:
-        note(client=shown_client(credentials.client_id))
+        note(client=shown_client(client_id))
         raise OAuthError("invalid_client", "client not found", reason="no user has this login name")
     note(user=user.username)
     if not user.secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting", reason="the user has no secret")
-    if user.secret != credentials.client_secret:
+    if user.secret != secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid", reason="wrong secret of the user")
     return _service_account_tokens(world, user, form, ["pwd"])
 
