@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from zdemo.emulator.entities import Application, Token, User
+from zdemo.emulator.entities import Application, Token
 from zdemo.emulator.incoming.origin import current_origin
 from zdemo.emulator.incoming.request_records import note
 from zdemo.emulator.oidc import issuing
@@ -47,7 +47,13 @@ def token_exchange(world: World, form: Form, client: Application) -> dict[str, A
     audience, scopes = _audience(form, subject, actor), _scopes(form, subject, actor)
     acts = actor.actor
     if actor is not subject:
-        _need_impersonation(world, world.users[actor.user_id], world.users[subject.user_id])
+        impersonator, organization_id = world.users[actor.user_id], world.users[subject.user_id].organization_id
+        note(user=impersonator.username)
+        if not memberships(world, impersonator, organization_id):
+            raise OAuthError("invalid_request", "membership not found", status=404, reason="the actor has no role here")
+        if "impersonation" not in permissions(world, impersonator, organization_id):
+            what = "No matching permissions found"
+            raise OAuthError("invalid_request", what, status=403, reason="the actor may not impersonate")
         acts = {"iss": current_origin().issuer, "sub": actor.user_id} | ({"act": acts} if acts else {})
     user, id = issuing.active(world.users[subject.user_id]), client.client_id
     token = issuing.new_token(world, user, id, scopes, audience, amr=actor.amr, auth_time=actor.auth_time, actor=acts)
@@ -123,12 +129,3 @@ def _scopes(form: Form, subject: Token, actor: Token) -> list[str]:
         if scope not in given and not (anything_harmless and harmless):
             raise OAuthError("invalid_scope", f"scope {json.dumps(scope)} not found in subject or actor token")
     return issuing.known_scopes(" ".join(wanted) or None)
-
-
-def _need_impersonation(world: World, actor: User, user: User) -> None:
-    note(user=actor.username)
-    if not memberships(world, actor, user.organization_id):
-        raise OAuthError("invalid_request", "membership not found", status=404, reason="the actor has no role here")
-    if "impersonation" not in permissions(world, actor, user.organization_id):
-        what = "No matching permissions found"
-        raise OAuthError("invalid_request", what, status=403, reason="the actor may not impersonate")
