@@ -7,8 +7,7 @@ from zdemo.emulator.entities import INSTANCE, Administrator, User
 from zdemo.emulator.world import World
 
 # The permissions of each role, as in ZITADEL's defaults.yaml
-_TABLE: dict[str, list[str]] = json.loads(Path(__file__).with_name("role_permissions.json").read_text())
-ROLES = {role: frozenset(permissions) for role, permissions in _TABLE.items()}
+ROLES: dict[str, list[str]] = json.loads(Path(__file__).with_name("role_permissions.json").read_text())
 PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  # of the roles that a resource has
 
 
