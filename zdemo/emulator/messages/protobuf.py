@@ -11,9 +11,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from zdemo.emulator.messages.table import TABLE, field_rows, method_row, words_of
-
-NAMES = [line.partition(" ")[0] for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]]
+from zdemo.emulator.messages.table import field_rows, lines, method_row, words_of
 
 
 def json_of(name: str, content: bytes) -> bytes:
@@ -42,7 +40,7 @@ def pool() -> DescriptorPool:
         known.MergeFromString(module.DESCRIPTOR.serialized_pb)
     known.name = known.package
     parents: dict[str, Any] = {known.package: known}  # files, services and messages by their full names
-    for full_name in NAMES:  # a message comes before those inside it
+    for full_name in list(lines())[1:]:  # a message comes before those inside it
         above, name = re.split(r"[./](?=\w+$)", full_name)
         package = _package(full_name)
         file = parents.setdefault(package, FileDescriptorProto(name=package, package=package, syntax="proto3"))

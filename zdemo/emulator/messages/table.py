@@ -42,21 +42,21 @@ class FieldRow(NamedTuple):
 
 
 @cache
-def _lines() -> dict[str, str]:
-    """Return the rest of each line by the name that it begins with."""
-    lines = (line.partition(" ") for line in TABLE.read_text(encoding="utf-8").splitlines())
-    return {name: rest for name, _, rest in lines}
+def lines() -> dict[str, str]:
+    """Return the rest of each line by the name that it begins with, in the file's order."""
+    parts = (line.partition(" ") for line in TABLE.read_text(encoding="utf-8").splitlines())
+    return {name: rest for name, _, rest in parts}
 
 
 def method_row(name: str) -> MethodRow:
     """Return a method by its full name, such as ``zitadel.user.v2.UserService/AddKey``."""
-    return MethodRow(*_lines()[name].split())
+    return MethodRow(*lines()[name].split())
 
 
 def field_rows(name: str) -> list[FieldRow]:
     """Return the fields of a message by its full name."""
     fields = []
-    for field in _lines()[name].split():
+    for field in lines()[name].split():
         name, number, kind, *rules = field.split(":")
         name, _, choice = name.partition("@")
         label = kind[:2] if kind[0] in "[{" else kind[: kind[0] == "?"]
@@ -66,6 +66,6 @@ def field_rows(name: str) -> list[FieldRow]:
 
 def words_of(name: str) -> dict[str, int]:
     """Return the words of an enumeration with their numbers, or nothing if the name is that of a message."""
-    kind, *words = _lines()[name].split() or [""]
+    kind, *words = lines()[name].split() or [""]
     pairs = (word.split(":") for word in words if kind == "=")
     return {word: int(number) for word, number in pairs}
