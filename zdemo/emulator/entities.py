@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from zdemo.emulator.incoming.reasons import Why
-
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -308,15 +306,6 @@ class AuthRequest(Entity):
     answered: bool = False
     code: str = field(default="", repr=False)  # empty again once it was used
     session_id: str = ""
-
-
-@dataclass(frozen=True)
-class EndedToken:
-    """A token that ended before its time, of the user who then had this name."""
-
-    token: Token
-    username: str
-    why: Why
 
 
 @dataclass

@@ -27,11 +27,11 @@ class TokenRefused(Exception):
 def live_token(world: World, text: str) -> Token:
     """Return the live token behind a text; a JWT must name the request's issuer. Raises TokenRefused."""
     token_id, user_id = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, text.translate(LINE_ENDS))
-    user, ended = world.users.get(user_id), world.ended_tokens.get(token_id)
+    user, (_, ended) = world.users.get(user_id), world.ended_tokens.get(token_id, (None, None))
     token = world.session_tokens.get(token_id) or (user.pats.get(token_id) if user else None)
     if token is None or user is None or token.user_id != user.id:
-        note(user=ended.username if ended else "")
-        raise TokenRefused(Reason(ended.why, name=ended.username) if ended else unknown(world))
+        note(user=ended.name if ended else "")
+        raise TokenRefused(ended or unknown(world))
     note(user=user.username)
     if ":" in user.id and text.count(".") != 2:
         raise TokenRefused("ZITADEL cannot read an opaque token of a user whose ID has a colon")

@@ -12,7 +12,6 @@ from zdemo.emulator.entities import (
     Application,
     Authorization,
     AuthRequest,
-    EndedToken,
     Entity,
     Event,
     LoginSession,
@@ -30,7 +29,7 @@ from zdemo.emulator.entities import (
     new_ids,
     new_name,
 )
-from zdemo.emulator.incoming.reasons import Why
+from zdemo.emulator.incoming.reasons import Reason, Why
 from zdemo.emulator.token_texts import PAT_KEY_NAME, canonical, new_token_text
 
 E = TypeVar("E", bound=Entity)
@@ -78,7 +77,7 @@ class World:
         self.security: dict[str, object] = {}  # settings that are on
         self.events: list[Event] = []  # what happened to users
         self._event_counts = Counter[str]()  # by user
-        self.ended_tokens: dict[str, EndedToken] = {}  # before their time
+        self.ended_tokens: dict[str, tuple[Token, Reason]] = {}  # before their time, with the user's name then
         self.ended_clients: dict[str, Why] = {}  # why a client ID is not known any more
         self.removed: dict[str, float] = {}  # when a project, an authorization or an administrator was removed
         self._kept_taken: set[str] = set()  # IDs of applications whose projects were removed
@@ -95,10 +94,10 @@ class World:
         self.events.append(Event(sequence, self.now(), kind, user.id, user.organization_id, by, payload))
 
     def _end_token(self, token: Token, user: User, why: Why) -> None:
-        ended_before = self.ended_tokens.get(token.id)
-        for ended in keep(self.ended_tokens, token.id, ended_before or EndedToken(token, user.username, why)):
-            if not isinstance(ended.token, PersonalAccessToken):  # a PAT can be restored
-                self.token_ids.pop(canonical(ended.token.token), None)
+        ended = self.ended_tokens.get(token.id) or (token, Reason(why, name=user.username))
+        for old, _ in keep(self.ended_tokens, token.id, ended):
+            if not isinstance(old, PersonalAccessToken):  # a PAT can be restored
+                self.token_ids.pop(canonical(old.token), None)
 
     def _add(self, objects: dict[str, E], make: type[E], id: str | None, **fields: Any) -> E:
         entity = make(id=id or self.new_id(), created=self.now(), **fields)
