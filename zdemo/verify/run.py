@@ -241,12 +241,6 @@ class VerifyRun:
             time.sleep(POLL_SECONDS)
         return None
 
-    def recovery(self) -> dict[str, float | None]:
-        """Return how long the API took after each outage that was tried."""
-        if not self.recoveries:
-            self.outage("internal-error")
-        return self.recoveries
-
 
 def last_lines(printed: bytes) -> list[str]:
     """Return the last lines that are not empty, without a terminal's escape sequences."""

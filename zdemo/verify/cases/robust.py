@@ -73,7 +73,7 @@ CASES: tuple[Case, ...] = (
         must="let in again within 10 s",
         source="RFC 9110 section 15.6.4: 503 is temporary",
         fix="keep no failures in the cache, and ask ZITADEL again soon",
-        ask=lambda run: run.recovery(),
+        ask=lambda run: run.outage("internal-error") and run.recoveries,  # of one outage at least
         judge=judgments.recovered,
         stage=Stage.AFTER_OUTAGES,
     ),
