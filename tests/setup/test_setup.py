@@ -151,6 +151,8 @@ def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop:
     plan = desk.run()
     assert {s.kind for s in plan.steps if s.action is Action.LEAVE} == {ObjectKind.USER, ObjectKind.PROJECT}
     assert desk.holders(project.id) == [reader.id]
+    assert f"add --project-name {project.name}, or" in refusal(desk.with_options(project_name="third"))
+    assert desk.plan(project_name=SetupOptions.project_name).current.project == plan.current.project
     app, other = workshop.app(project), workshop.user()
     workshop.grant(other, project, "other")
     desk.plan_teardown().check()  # what is somebody else's in their own project is not asked about

@@ -40,7 +40,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     home = admin.organization_id
     projects = resources.list_projects(client, name=options.project_name, organization_id=home)
     named = next((project for project in projects if project.organization_id == home), None)
-    project = resources.get_project(client, state.project_id) or named
+    project = resources.get_project(client, state.shared_project_id or state.project_id) or named
     application = _application(client, project, state.application_id, options.app_name)
     login_app = _application(client, project, state.login_app_id, options.login_app_name)
     users = _users(client, state, names, admin)
@@ -78,12 +78,12 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
 def _with_own_names(
     options: SetupOptions, state: SetupState, things: Iterable[Project | Application | User | None]
 ) -> SetupOptions:
-    """Return the options with the names of what setup created where no option gives another than the default."""
+    """Return the options with the names of what setup used where no option gives another than the default."""
     fields = ("project_name", "app_name", "reader_name", "visitor_name")
     own: dict[str, Any] = {
         field: thing.username if isinstance(thing, User) else thing.name
         for field, thing in zip(fields, things, strict=True)
-        if thing and state.owns(thing.id) and getattr(options, field) == getattr(SetupOptions, field)
+        if thing and state.uses(thing.id) and getattr(options, field) == getattr(SetupOptions, field)
     }
     role = state.assignment_role if options.role == SetupOptions.role else ""
     return replace(options, **own, role=role or options.role)

@@ -248,15 +248,15 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, tuple[Step, ...]]]:
         ("application", current.application, options.app_name, "--app-name"),
         *(("user", user.user, user.name, user.fields.option) for user in current.users),
     )
-    others, names = [], []  # setup's own objects that have other names than those that were asked for
+    others, names = [], []  # what setup used, under other names than those that were asked for
     for what, thing, asked, option in rows:
         if thing is None:
             continue
         name = thing.username if isinstance(thing, User) else thing.name
         for problem, fix in _problems(thing, current):
             yield f"the {what} {name} {problem}", (f"{fix}choose another {option}",)
-        if current.owns(thing) and name.casefold() != asked.casefold():
-            others.append(f"the {what} that setup created is named {name}, not {asked}")
+        if current.state.uses(thing.id) and name.casefold() != asked.casefold():
+            others.append(f"the {what} of this setup is named {name}, not {asked}")
             names.append(f"{option} {shlex.quote(name)}")
     if others:
         yield "; ".join(others), (f"add {' '.join(names)}, or use another --env-file for other objects",)

@@ -73,6 +73,10 @@ class SetupState:
         """Return whether setup chose this ID."""
         return object_id != "" and any(getattr(self, field) == object_id for field in ID_FIELDS)
 
+    def uses(self, object_id: str) -> bool:
+        """Return whether setup chose this ID, or found the project with it."""
+        return self.owns(object_id) or object_id == self.shared_project_id != ""
+
     def wrote(self, name: str, value: str) -> bool:
         """Return whether a setting has a value that setup gave it."""
         return digest(value) in self.written.get(name, ())
