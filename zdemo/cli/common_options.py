@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import OUTPUT_GROUP, SETTINGS_GROUP, flag, option, option_of
 from zdemo.errors import SettingsError, UsageError, ZdemoError
@@ -21,17 +19,9 @@ HIGHEST_PORT = 65535
 SAME_PORT = "the API and the emulator have the same port: {}"
 
 
-def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
-    """Return a token that an option gives, unless it is another option or a role."""
-    options = {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names)
-    if value in options or re.fullmatch("[a-z]+:[a-z]+", value or ""):
-        raise UsageError(f"{param.opts[0]} took {value}", hint=f"put a bare {param.opts[0]} at the end of the line")
-    return value
-
-
 def _token(what: str, name: str, setting: str) -> Any:
     text = f"{what} - reads it from standard input; {name} at the end of the line, without a value, asks for it."
-    return option_of(setting, "TEXT", text, name, callback=token_text)
+    return option_of(setting, "TEXT", text, name)
 
 
 Pat = Annotated[str | None, _token("The token.", "--pat", "PAT")]

@@ -46,6 +46,7 @@ PAGES = INSTALLED if INSTALLED.is_dir() else INSTALLED.parents[1] / "docs"
 OTHER_WORDS = Path(__file__).with_name("other_words.toml")
 NAMED = r"^[A-Z_]+$|(?<!zdemo )--[\w-]+"  # a setting, or options
 SECRET_OPTIONS = ("--pat", "--admin-pat", "--client-secret")  # their value is optional: a bare one asks
+NO_VALUE = "give a value: a variable there may be empty"
 LONG_DASH = re.compile("-?[\u2013\u2014]-?")  # which editors write for --
 
 
@@ -134,6 +135,8 @@ def _wrong_dashes(ctx: Any, own: list[str], extra: list[str], behind: list[str],
         return UsageError(message, hint=hint)
     if option := _option_for(first, [name for param in ctx.command.params for name in param.opts], own):
         own = [*own, option, first]
+    elif own[-2:-1] == ["--env"] and "=" not in own[-1] and (behind or "{" in first):
+        own[-1] += f"={first}"
     elif behind or first.isdigit():
         return UsageError(message, hint="leave it out, or put it after --")
     else:
@@ -224,8 +227,9 @@ def _typed(param: Any) -> str:
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
+    _check_swallowed(param, ctx, value)
     if isinstance(value, str) and not value.strip() and value != param.default:
-        raise UsageError(f"{_typed(param)} is empty", hint="give a value: a variable there may be empty")
+        raise UsageError(f"{_typed(param)} is empty", hint=NO_VALUE)
     if value is None or value == ():
         if param.required:
             hints = get_type_hints(callback, include_extras=True)
@@ -240,6 +244,16 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     return value if param.callback is None else param.callback(ctx, param, value)
 
 
+def _check_swallowed(param: Any, ctx: Any, value: Any) -> None:
+    """Raise UsageError for a value that is the next option, or that is a role where a token belongs."""
+    known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}.union(ctx.help_option_names)
+    is_secret, typed = not {*param.opts}.isdisjoint(SECRET_OPTIONS), _typed(param)
+    for text in map(str, (value or ()) if param.multiple else [value]):
+        if text.partition("=")[0] in known or (is_secret and re.fullmatch("[a-z]+:[a-z]+", text)):
+            hint = f"put a bare {typed} at the end of the line" if is_secret else NO_VALUE
+            raise UsageError(f"{typed} took {text}", hint=hint)
+
+
 def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     """Return a typed word as the type of its parameter; ``hint`` is its annotation."""
     info, kind, choices = described(hint)
@@ -251,7 +265,7 @@ def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:
     elif info.min is None:
         is_secret = is_public(word) or (re.fullmatch(TOKEN_LIKE, word) and looks_random(word))
         if is_secret and not {*param.opts} & {*SECRET_OPTIONS}:
-            raise UsageError(f"{_typed(param)} took a token or a secret", hint=_words_of(ctx))
+            raise UsageError(f"{_typed(param)} took a token or a secret", hint=f"give {_typed(param)}: {param.help}")
         return kind(word)  # a text or a path, which every word is
     else:
         takes = f"{info.min} to {info.max}"
@@ -351,6 +365,9 @@ def _instead_of(extra: str, ctx: Any, options: Sequence[str], arguments: Sequenc
             _, left, order = ctx.command.make_parser(ctx).parse_args(args=[*better])
             if not left and len({*order}) == len(order):
                 return f"did you mean {ctx.command_path} {shlex.join(better)}?"
+    before = arguments[arguments[1:].index(extra)] if extra in arguments[1:] else ""
+    if any(p.param_type_name == "option" and p.is_flag and before in p.opts for p in ctx.command.params):
+        return f"{before} takes no value: leave out {extra}"
     return _meant_by(extra, ctx.command_path.partition(" ")[2], options) or _words_of(ctx)
 
 

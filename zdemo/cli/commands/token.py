@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 import typer
 
 from zdemo.cli import token_input
-from zdemo.cli.common_options import ASK, EnvFile, Json, token_text
+from zdemo.cli.common_options import ASK, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.usage import check_excludes, flag, option, option_of
 from zdemo.config.address import INTERNAL_URL, ISSUER
@@ -42,7 +42,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     login: Annotated[bool, flag("Get a person's token by a login in the browser.", "--login")] = False,
     device: Annotated[bool, flag("Like --login, with a browser on another device.", "--device")] = False,
     client_id: Annotated[str | None, option_of(f"{USER_ID} {APP_CLIENT_ID}", "NAME", CLIENT_ID)] = None,
-    client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS, callback=token_text)] = None,
+    client_secret: Annotated[str | None, option_of(USER_SECRET, "-", ASKS)] = None,
     key_file: Annotated[str | None, option_of(USER_KEY_FILE, "FILE", KEY_FILE)] = None,
     env_file: EnvFile = None,
     scope: Annotated[list[str] | None, option("SCOPE", SCOPE)] = None,
