@@ -16,6 +16,7 @@ from zdemo.cli.app import program
 from zdemo.cli.common_options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import SECRET_OPTIONS, CommandLineError
+from zdemo.config.file_io import deleted_folder
 from zdemo.config.new_dotenv import with_env_file
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.text.masking import could_be_secret, secret_query_values
@@ -48,8 +49,8 @@ def run(arguments: Sequence[str]) -> int:
             name_cause(error, screen.environment, screen.told)
         because = [problem.text for problem in error.because]
         more = {"finding": error.finding, "because": because} if error.finding else None
-        steps = [with_env_file(step, getattr(screen.environment, "file", None)) for step in error.steps]
-        screen.failure(*error.lines, steps=steps, as_json=as_json, more=more)
+        fix = [with_env_file(step, getattr(screen.environment, "file", None)) for step in error.steps]
+        screen.failure(*error.lines, steps=fix, as_json=as_json, more=more)
         return int(error.exit_code)
     except BrokenPipeError:  # the reader of the answer has left, which needs no message
         drop(sys.stdout)
@@ -58,8 +59,8 @@ def run(arguments: Sequence[str]) -> int:
             why = fault.strerror or "it is closed"
             screen.error(f"the answer cannot be written: {why}", steps=["check where standard output goes"])
         else:
-            hint = "this is likely a bug in zdemo: report this line"
-            screen.failure(f"unexpected error: {_unforeseen(fault)}", steps=[hint], as_json=as_json)
+            steps = deleted_folder() or ("this is likely a bug in zdemo: report this line",)
+            screen.failure(f"unexpected error: {_unforeseen(fault)}", steps=steps, as_json=as_json)
         drop(sys.stdout)
     return int(ExitCode.NO)
 

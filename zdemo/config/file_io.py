@@ -156,8 +156,17 @@ def not_written(path: Path, error: OSError) -> SettingsError:
         Shell(f"df {folder}", does="shows how much space is left"),
     )
     if error.errno == errno.ENOENT:
-        hint = Shell(f"mkdir -p {folder}"), "or correct the path"
+        hint = (not path.is_absolute() and deleted_folder()) or (Shell(f"mkdir -p {folder}"), "or correct the path")
     return SettingsError([f"{path} cannot be written: {error.strerror}"], hint=hint)
+
+
+def deleted_folder() -> tuple[Step, ...]:
+    """Return the step that helps if the working folder was deleted; empty if it was not."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return ("cd to another folder: this one was deleted",)
+    return ()
 
 
 def remove_leftovers(folder: Path) -> None:

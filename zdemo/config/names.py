@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment, is_setting
+from zdemo.config.file_io import deleted_folder
 from zdemo.config.variables import BY_NAME, OTHER_NAMES
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.problem import Problem, ProblemKind
@@ -70,12 +71,14 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
 
 
 def folder_problem(environment: Environment) -> Iterator[Problem]:
-    """Yield that ``.env`` is a folder: Docker creates one when the file is missing."""
+    """Yield that ``.env`` is a folder (Docker creates one when the file is missing), or that its folder was deleted."""
+    text, steps = "the working folder was deleted", deleted_folder()
     if environment.folder:
-        step = "write the settings to a file with another name, and name it with --env-file"
         text = f"{environment.folder} is a folder, so it is not read"
+        steps = ("write the settings to a file with another name, and name it with --env-file",)
+    if steps:
         unset = tuple(name for name in ("ZDEMO_API_URL", "PAT") if name not in environment)  # commands run without it
-        yield Problem(text=text, kind=ProblemKind.FILE, names=unset, steps=(step,))
+        yield Problem(text=text, kind=ProblemKind.FILE, names=unset, steps=steps)
 
 
 def hiding_problems(environment: Environment) -> Iterator[Problem]:
