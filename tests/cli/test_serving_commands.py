@@ -184,12 +184,14 @@ def test_a_session_by_hand(bare: Shell) -> None:
     assert [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
 
 
-def test_the_port_that_is_named_instead_is_free(shell: Shell) -> None:
+def test_the_ports_that_are_named_instead_are_free(shell: Shell) -> None:
     with refusing_port() as taken, socket.socket() as neighbour:
         with suppress(OSError):  # it is taken too
             neighbour.bind(("127.0.0.1", taken + 1))
-        hint = " ".join(shell("serve", "--port", f"{taken}").err.split())
-    assert ("another port: --port" in hint, f"--port {taken + 1}" in hint) == (True, False)
+        ports = ("--port", f"{taken}", "--emulator-port", f"{taken + 1}")
+        hint = " ".join(shell("serve", "--emulator", *ports).err.split())
+    assert re.search(rf"so is the emulator's port {taken + 1} hint: .* another port: --port \d+ --emulator-port", hint)
+    assert f"port {taken + 1}" not in hint.partition("hint:")[2]
 
 
 def test_the_emulator_listens_at_the_port_in_its_dotenv(bare: Shell) -> None:

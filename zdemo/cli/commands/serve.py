@@ -111,7 +111,7 @@ def serve(
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     with ExitStack() as stack:
-        with common_options.port_explained(host, port):
+        with common_options.port_explained(host, port, emulator=emulator_port or 0):
             listener = stack.enter_context(listen(host, port))
         place = ServeAddress(host, port, page_key="" if no_page else new_key(), forward_auth=forward_auth)
         if emulator_port:
