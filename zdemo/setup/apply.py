@@ -108,7 +108,7 @@ class _Run:
 
     def user_id(self, step: PlanStep) -> str:
         user = self.user(step)
-        return user.user.id if user.user else user.fields.id_in(self.files.state)
+        return user.user.id if user.user else getattr(self.files.state, user.fields.user_id)
 
     def carry_out(self, step: PlanStep) -> None:
         try:

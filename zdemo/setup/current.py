@@ -1,7 +1,6 @@
 """What a person asks setup for, and what exists already, as the plan needs both: pure, filled by ``look``."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,8 +38,7 @@ class SetupOptions:
         """Raise UsageError for what ZITADEL would refuse, or accept and then break on."""
         for field in ("project_name", "app_name", "reader_name", "visitor_name", "role"):
             option, name = f"--{field.replace('_', '-')}", getattr(self, field)
-            is_visible = not any(unicodedata.category(character).startswith("C") for character in name)
-            if not name.strip() or name != name.strip() or not is_visible or len(name) > LONGEST_NAME:
+            if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
                 what = f"{option} is empty or too long, has a control character, or starts or ends with a space"
                 hint = f"give {option} 1 to {LONGEST_NAME} visible characters"
                 raise UsageError(what, hint=hint)
@@ -73,10 +71,6 @@ class UserFields:
     pats: str
     setting: str
     option: str
-
-    def id_in(self, state: SetupState) -> str:
-        """Return the ID that setup chose for the user."""
-        return str(getattr(state, self.user_id))
 
     def issued(self, state: SetupState) -> tuple[IssuedCredential, ...]:
         """Return the PATs that setup created for the user."""

@@ -112,7 +112,7 @@ def _users(
     client: ManagementClient, state: SetupState, names: Mapping[UserFields, str], admin: User
 ) -> dict[UserFields, User | None]:
     """Return the users with the recorded IDs, else with the names, in the administrator's organization first."""
-    users = {of: resources.get_user(client, of.id_in(state)) for of in names}
+    users = {of: resources.get_user(client, getattr(state, of.user_id)) for of in names}
     missing = {of: name for of, name in names.items() if not users.get(of)}
     listed = resources.list_users(client, usernames=missing.values())
     for of, name in missing.items():

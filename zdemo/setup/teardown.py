@@ -48,7 +48,7 @@ class Recorded:
     def __init__(self, client: ManagementClient, files: SetupFiles) -> None:
         self._client, self._files, self._state = client, files, files.state
         self._own_users = {self._state.reader_id, self._state.visitor_id} - {""}
-        self._users = {of: resources.get_user(client, of.id_in(self._state)) for of in (READER, VISITOR)}
+        self._users = {of: resources.get_user(client, getattr(self._state, of.user_id)) for of in (READER, VISITOR)}
         self._project = resources.get_project(client, self._state.project_id)
         self._application = resources.get_application(client, self._state.application_id)
 
@@ -56,7 +56,7 @@ class Recorded:
         """Yield everything in the order in which it is removed."""
         state, client, shared = self._state, self._client, self._state.shared_project_id
         for fields, user in self._users.items():
-            if user_id := fields.id_in(state):
+            if user_id := getattr(state, fields.user_id):
                 delete = partial(resources.delete_user, client, user_id)
                 yield _object("service account", user, user_id, delete, "with its PATs and roles")
             list_of, remove = partial(resources.list_pats, client), partial(resources.remove_pat, client)

@@ -221,16 +221,14 @@ def _wait(screen: Screen, target: GradedApi, api: RunningApi, origin: str) -> No
         raise
 
 
-@contextmanager
-def _backend(port: int) -> Iterator[Backend]:
+def _backend(stack: ExitStack, port: int) -> Backend:
     """Listen as the API behind a proxy."""
     from zdemo.serving.embedded import LOOPBACK, serving
     from zdemo.verify.backend import Backend
 
-    with ExitStack() as stack:
-        with port_explained(LOOPBACK, port, "--backend"):
-            stack.enter_context(serving(backend := Backend(), port=port))
-        yield backend
+    with port_explained(LOOPBACK, port, "--backend"):
+        stack.enter_context(serving(backend := Backend(), port=port))
+    return backend
 
 
 @contextmanager
@@ -251,7 +249,7 @@ def emulated_run(screen: Screen, target: GradedApi) -> Iterator[VerifyRun]:
         values = stack.enter_context(with_emulator.exported(start))
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        backend = stack.enter_context(_backend(target.backend)) if target.backend else None
+        backend = _backend(stack, target.backend) if target.backend else None
         with port_explained(LOOPBACK, target.port or 0):
             port = free_port(target.port or 0)
         values["ZITADEL_DOMAIN"] = running.url
