@@ -90,7 +90,7 @@ def environment_with_token(
     """Return the environment, with ``PAT`` from ``--pat`` or ``--as`` if one is given, and hide its secrets.
 
     ``options``: for other variables, the option that stands for each and its value. ``check`` raises an error for
-    settings that are wrong, so that no one types a token in vain.
+    settings that are wrong, before a token is typed in vain.
     """
     environment = read_environment(env_file, options)
     if pat in TOKENS:

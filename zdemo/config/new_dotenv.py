@@ -1,6 +1,6 @@
 """A first ``.env``, the emulator's or a skeleton to fill in, whether a file is one, and how to set what is missing.
 
-Only a skeleton that nobody changed is ever replaced. The emulator's secrets are public, and used on this machine alone.
+Only an unchanged skeleton is ever replaced. The emulator's secrets are public, and used on this machine alone.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def skeleton() -> str:
 
 
 def is_skeleton(path: Path) -> bool:
-    """Return whether a file is a skeleton that nobody changed; a link is not."""
+    """Return whether a file is an unchanged skeleton; a link is not."""
     text = skeleton().encode()
     try:
         content, _ = read_file(path, len(text))

@@ -136,7 +136,7 @@ def token(text: str) -> str:
 
 
 def own_key(text: str) -> str:
-    """Return a key that its user made up, long enough that nobody guesses it."""
+    """Return a key that its user made up, too long to guess."""
     if len(token(text)) < LEAST_KEY:
         raise InvalidValue(f"has fewer than {LEAST_KEY} characters", fix=NEW_KEY)
     return text

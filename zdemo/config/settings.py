@@ -230,7 +230,7 @@ def _resource_problems(environment: Environment) -> list[Problem]:
 
 @dataclass(frozen=True, kw_only=True)
 class UserSettings(ZitadelSettings):
-    """The credentials of a service account, and where they get a token. With a ``key`` there are no ID and secret."""
+    """The credentials of a service account, and where they get a token. With a ``key``, ID and secret are empty."""
 
     client_id: str = ""
     client_secret: str = field(default="", repr=False)

@@ -172,7 +172,7 @@ def _toml(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _printable(value: Any) -> Any:
-    """Return a text, or several, with blanks for the characters that nobody sees, which a seed cannot have."""
+    """Return a text, or several, with blanks for invisible characters, which a seed cannot have."""
     if not isinstance(value, str):
         return [*map(_printable, value)]
     return "".join(c if c.isprintable() else " " for c in value)

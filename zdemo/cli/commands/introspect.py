@@ -171,7 +171,7 @@ def _show(
 
 
 def _actor(introspection: Introspection) -> list[tuple[str, str]]:
-    """Return the line that names everybody who impersonates the user, if anybody does."""
+    """Return the line that names all who impersonate the user, if any."""
     actors = ", before by user ".join(introspection.actors)
     return [("actor", one_line(f"impersonated by user {actors}"))] if actors else []
 

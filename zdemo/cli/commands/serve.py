@@ -272,7 +272,7 @@ def tell_start(
     If ZITADEL needs longer than a moment, its warning follows later. Raises SettingsError if the CA bundle that the
     environment names cannot be used.
     """
-    from zdemo.diagnosis.ask.investigate import investigate_with  # here, because help asks nobody
+    from zdemo.diagnosis.ask.investigate import investigate_with  # here, because help asks nothing
     from zdemo.guard.build import state_of_store
 
     asked: Future[Investigation] = Future()

@@ -74,8 +74,8 @@ def setup(
       zdemo setup --yes --auth private-key-jwt
       zdemo setup --teardown
 
-    Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but no one to
-    ask; 3 a setting is missing or wrong; 4 no answer from ZITADEL
+    Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but no
+    terminal; 3 a setting is missing or wrong; 4 no answer from ZITADEL
 
     More: docs/setup.md
     """
@@ -125,7 +125,7 @@ def setup(
 def setup_environment(screen: Screen, files: SetupFiles, domain: str | None, *, asks: bool) -> Environment:
     """Merge option, environment and ``.env``; ask for what is missing if a person is at a terminal.
 
-    Raises UsageError where no one can be asked which ZITADEL is meant.
+    Raises UsageError if it cannot ask which ZITADEL is meant.
     """
     environment = _layers(files, domain, "--domain")
     token_input.hide_secrets(screen, environment)

@@ -59,7 +59,7 @@ def token(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo token --key-file reader.json | zdemo introspect --pat -
       zdemo token --login | zdemo call scoped --pat -
 
-    Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user, or nobody logs in; 3 a setting or the
+    Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user, or no login comes; 3 a setting or the
     secret is missing or wrong; 4 no answer from ZITADEL
 
     More: docs/commands.md, docs/how-zitadel-answers.md
