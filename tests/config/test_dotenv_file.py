@@ -57,6 +57,7 @@ REFUSED: list[tuple[str, str | bytes, tuple[str, ...]]] = [
     ("UTF-16 without a mark", "A=1\n".encode("utf-16-le"), ("is not UTF-8 text but UTF-16, or not text",)),
     ("too large", "A=1\n#" + "x" * (64 << 10), ("is larger than 64 KiB",)),
     ("JSON", '{\n  "PAT": "secret"\n}\n', ("is JSON",)),
+    ("RTF", "{\\rtf1\\ansi\n\\f0 PAT=secret\\\n}\n", ("is RTF",)),
     ("no =", "PAT:secret\nA=1\nexport A\n", ("line 1 is not an assignment", "line 3 is not an assignment")),
     (
         "wrong lines",

@@ -14,7 +14,7 @@ from tests.support.any_text import texts
 from zdemo.config.address import is_loopback
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, GIVEN_BY_EMULATOR, Environment, read_environment
 from zdemo.config.names import misnamed_problems, rename_steps
-from zdemo.config.parsers import VALUE_ITSELF
+from zdemo.config.parsers import MASKED, VALUE_ITSELF
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings, UserSettings
 from zdemo.config.variables import BY_NAME, SECRETS
 from zdemo.emulator import CLIENT_SECRET as EMULATORS_SECRET
@@ -159,16 +159,20 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("http://https//zitadel.example", "is not an address: …", "https://zitadel.example"),
     ("http://https://zitadel.example", "is not an address: …", "https://zitadel.example"),
     ("http://localhost,8080", "is not an address: …", "http://localhost:8080"),
+    ("[http://localhost](http://localhost/)", "is not an address: …", "http://localhost"),
+    ("http://localhost;CLIENT_ID=1", "holds another setting too", "write each setting on a line of its own"),
     ("http://${HOST}:8080", "has the name of a variable instead of its value", VALUE_ITSELF),
     ("\u201clocalhost:8080/ui\u201d", "has quotes around it: …", "http://localhost:8080"),
     ("https://zitadel\u200b.example", "contains an invisible character", "https://zitadel.example"),
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
 ]
 EXPANDS = "is the name of a variable, or a command, instead of its value"
-UNEXPANDED = ("$SECRET", "${SECRET}", "%SECRET%", "$(cat secret)")
+UNEXPANDED = ("$SECRET", "${SECRET}", "%SECRET%", "$(cat secret)", "${{ secrets.A }}", "{{ .Values.a }}")
 OTHERS: list[tuple[str, str, str, str]] = [
     ("ZITADEL_INTERNAL_URL", "https://a:b@zitadel:8080", "contains a user name or password", "https://zitadel:8080"),
     ("CLIENT_ID", "'312909'", "has quotes around it: …", "312909"),
+    ("CLIENT_ID", "3.53546E+17", "was rounded by a spreadsheet", "copy it from ZITADEL again"),
+    ("CLIENT_SECRET", "(sensitive value)", MASKED, "put the value itself there, from where it is kept"),
     ("CLIENT_SECRET", "abc def", "has a space inside", CORRECT),
     ("CLIENT_SECRET", "abc# x", "has a space inside", "put a space in front of #, which then begins a comment"),
     *(("CLIENT_SECRET", text, EXPANDS, VALUE_ITSELF) for text in UNEXPANDED),

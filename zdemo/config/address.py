@@ -48,7 +48,8 @@ def origin(text: str, *, allow_http: bool, example: str, with_path: bool = False
     """Return scheme, host and port of an address, without a slash at the end; and its path, if it may have one."""
     if re.search(r"\$[{(\w]", text):
         raise InvalidValue("has the name of a variable instead of its value", echo="", fix=VALUE_ITSELF)
-    meant = re.sub(r"(?i)\A(?:https?://)*(https?)(?::/+|[:/]+(?=[a-z]))", r"\1://", text.strip("<>,;"))
+    meant = re.sub(r"\A\[(.+)\]\(\1/?\)\Z", r"\1", text.strip("<>,;"))  # a link in Markdown
+    meant = re.sub(r"(?i)\A(?:https?://)*(https?)(?::/+|[:/]+(?=[a-z]))", r"\1://", meant)
     meant = re.sub(r"(?<=\w),(?=\d{2,5}/?\Z)", ":", meant)
     meant = f"http://localhost:{text}" if re.fullmatch(r"\d{2,5}", text) else meant
     if meant != text:

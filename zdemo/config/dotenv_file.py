@@ -146,6 +146,8 @@ def valid_dotenv(path: Path) -> Dotenv:
         problems = [f"{path} line {line} {why}" for line, why in first]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         write = "write NAME=value, quotes in pairs, # before a comment"
+        if dotenv.text.startswith("{\\rtf"):
+            raise SettingsError([f"{path} is RTF"], hint="save it as plain text")
         if dotenv.text.lstrip().startswith("{"):
             raise SettingsError([f"{path} is JSON"], hint="write a line NAME=value for each setting")
         raise SettingsError(problems + more, hint=EditLines(str(path), tuple(line for line, _ in first), write))

@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
+
+from zdemo.config.file_io import read_file
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
-NEARBY = ("../.env", ".env.local", "env", ".env.txt")
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -114,7 +116,17 @@ def read_environment(
         {COMMAND_LINE: given, EXPORTED: dict(os.environ), str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
-        nearby=None if os.path.lexists(path) else next(filter(Path.is_file, map(Path, NEARBY)), None),
+        nearby=None if os.path.lexists(path) else _nearby(),
         repeated=repeated,
         folder=path if is_folder else None,
     )
+
+
+def _nearby() -> Path | None:
+    """Return the file that may be meant where there is no ``.env``: one that has ZITADEL's address."""
+    for path in (Path("../.env"), Path("env"), *sorted(Path().glob("*.env*"))):
+        with suppress(OSError):
+            content, _ = read_file(path, 64 << 10)
+            if b"ZITADEL_DOMAIN=" in content and "example" not in path.name:
+                return path
+    return None

@@ -49,7 +49,7 @@ def rename_steps(environment: Environment, right: str = "") -> list[RenameVariab
     """
     meanings: dict[str, str] = {}
     for name in environment:
-        meaning, bare = OTHER_NAMES.get(name.upper(), ""), re.sub(BEFORE_NAME, "", name)
+        meaning, bare = OTHER_NAMES.get(name.upper(), ""), re.sub(BEFORE_NAME, "", re.sub("[.-]", "_", name)).upper()
         is_foreign = environment.source(name) == EXPORTED and not name.startswith(PREFIXES)
         if name in BY_NAME or (is_foreign and not (right and meaning)):
             continue

@@ -20,8 +20,8 @@ EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
 PLACEHOLDER = re.compile(r"(?i)(https?://)?<(?!\d+>|[\w.-]{40,}>)[^<>:]+>.*|your[-_ ].*|change[-_ ]?me|x{3,8}|…|\.{3}")
-MASKED = "is what CI systems show instead of a secret"
-VARIABLE = r"\$\{?\w+\}?|\$\(.*\)|%\w+%"  # as a shell would expand it
+MASKED = "is what CI systems or Terraform show instead of a secret"
+VARIABLE = r"\$\{?\w+\}?|\$\(.*\)|%\w+%|\$?\{\{.*\}\}"  # as a shell, GitHub or Helm would expand it
 IS_NAME = "is the name of a variable, or a command, instead of its value"
 VALUE_ITSELF = "put the value itself there: neither .env nor single quotes expand anything"
 CACHE_URL = "ZDEMO_CACHE_URL"
@@ -43,8 +43,8 @@ class InvalidValue(ValueError):
 
 
 def is_masked(text: str) -> bool:
-    """Return whether a text consists of asterisks, as a log has them in the place of a secret."""
-    return re.fullmatch(r"\*{3,}", text) is not None
+    """Return whether a text stands for a secret, as logs and Terraform have it."""
+    return re.fullmatch(r"\*{3,}|\(sensitive( value)?\)", text) is not None
 
 
 def is_placeholder(text: str) -> bool:
@@ -67,6 +67,8 @@ def parsed(text: str, parse: Callable[[str], T]) -> T:
         raise InvalidValue("has quotes around it", corrected=corrected(bare, parse))
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
         raise InvalidValue("contains a line end or a control character: copy it again", echo="")
+    if re.search(r"[;,\s](PAT|(CLIENT|ZITADEL|ZDEMO)_[A-Z_]+)=", text):
+        raise InvalidValue("holds another setting too", echo="", fix="write each setting on a line of its own")
     return parse(text)
 
 
@@ -122,6 +124,8 @@ def credential(text: str) -> str:
     if scheme := re.match(r"(?i)(bearer|basic)\s", text):
         bare = text[scheme.end() :].strip()
         raise InvalidValue(f"has {scheme[1]} in front of it", corrected=corrected(bare, credential))
+    if re.fullmatch(r"\d\.\d+E\+\d+", text):
+        raise InvalidValue("was rounded by a spreadsheet", fix="copy it from ZITADEL again")
     if any(c.isspace() for c in text):
         comment = "put a space in front of #, which then begins a comment" if "# " in text else ""
         raise InvalidValue("has a space inside", fix=comment)
