@@ -75,33 +75,24 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.warn(EXPOSED.format(host=host))
 
 
-def _free_port(host: str, port: int, other: int) -> int:
-    """Return the port if it is free, else the next one that is, and is not the other program's."""
-    from zdemo.serving.listening import listen  # here, because help needs no server
-
-    for free in range(port, HIGHEST_PORT + 1):
-        with suppress(OSError), listen(host, free):
-            if free != other:
-                return free
-    return port - 1
-
-
 @contextmanager
 def port_explained(host: str, port: int, option: str = "--port", *, emulator: int = 0) -> Iterator[None]:
-    """Say why the block cannot listen on ``host:port``, and whether the ``emulator`` could on its port.
-
-    ``option`` gives the port.
-    """
+    """Say why the block cannot listen on ``host:port``; options give the port and, with an ``emulator``, its port."""
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = ", often by the AirPlay receiver" if port == 5000 and sys.platform == "darwin" else ""
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            free = _free_port(host, port, emulator)
-            hint = f"stop what runs there, or choose another port: {option} {free}"
-            if emulator != (free := _free_port("localhost", emulator, free)):
-                message, hint = f"{message}; so is the emulator's port {emulator}", f"{hint} --emulator-port {free}"
+            from zdemo.serving.listening import listen  # here, because help needs no server
+
+            hint, other = "stop what runs there, or choose another port:", emulator
+            for place, taken, name in ((host, port, option), ("localhost", emulator, "--emulator-port")):
+                for free in (number for number in range(taken, HIGHEST_PORT + 1) if number != other):
+                    with suppress(OSError), listen(place, free):
+                        break
+                hint += f" {name} {free}" if free != taken else ""
+                other = free
         elif isinstance(error, PermissionError):
             message = f"cannot listen on port {port}: this user has no permission"
             hint = f"choose one from 1024 on: {option} {port + 8000 if port < 1024 else 5000}"

@@ -227,9 +227,14 @@ def _typed(param: Any) -> str:
 
 def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     """Return the value of a parameter of a command's function. Raises UsageError."""
-    _check_swallowed(param, ctx, value)
+    known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}.union(ctx.help_option_names)
+    is_secret, typed = not {*param.opts}.isdisjoint(SECRET_OPTIONS), _typed(param)
+    for text in map(str, (value or ()) if param.multiple else [value]):  # the next option, or a role instead of a token
+        if text.partition("=")[0] in known or (is_secret and re.fullmatch("[a-z]+:[a-z]+", text)):
+            instead = f"put a bare {typed} at the end of the line" if is_secret else NO_VALUE
+            raise UsageError(f"{typed} took {text}", hint=instead)
     if isinstance(value, str) and not value.strip() and value != param.default:
-        raise UsageError(f"{_typed(param)} is empty", hint=NO_VALUE)
+        raise UsageError(f"{typed} is empty", hint=NO_VALUE)
     if value is None or value == ():
         if param.required:
             hints = get_type_hints(callback, include_extras=True)
@@ -242,16 +247,6 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     elif isinstance(value, str) and param.name in (hints := get_type_hints(callback, include_extras=True)):
         value = _read(param, hints[param.name], ctx, value)
     return value if param.callback is None else param.callback(ctx, param, value)
-
-
-def _check_swallowed(param: Any, ctx: Any, value: Any) -> None:
-    """Raise UsageError for a value that is the next option, or that is a role where a token belongs."""
-    known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}.union(ctx.help_option_names)
-    is_secret, typed = not {*param.opts}.isdisjoint(SECRET_OPTIONS), _typed(param)
-    for text in map(str, (value or ()) if param.multiple else [value]):
-        if text.partition("=")[0] in known or (is_secret and re.fullmatch("[a-z]+:[a-z]+", text)):
-            hint = f"put a bare {typed} at the end of the line" if is_secret else NO_VALUE
-            raise UsageError(f"{typed} took {text}", hint=hint)
 
 
 def _read(param: Any, hint: Any, ctx: Any, word: str) -> Any:

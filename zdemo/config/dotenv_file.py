@@ -144,11 +144,9 @@ def valid_dotenv(path: Path) -> Dotenv:
     if wrong := dotenv.wrong_lines:
         first = list(wrong.items())[:MOST_PROBLEMS]
         problems = [f"{path} line {line} {why}" for line, why in first]
-        more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         write = "write NAME=value, quotes in pairs, # before a comment"
-        if dotenv.text.startswith("{\\rtf"):
-            raise SettingsError([f"{path} is RTF"], hint="save it as plain text")
         if dotenv.text.lstrip().startswith("{"):
-            raise SettingsError([f"{path} is JSON"], hint="write a line NAME=value for each setting")
-        raise SettingsError(problems + more, hint=EditLines(str(path), tuple(line for line, _ in first), write))
+            form = "RTF" if "{\\rtf" in dotenv.text else "JSON"
+            raise SettingsError([f"{path} is {form}"], hint="write a line NAME=value for each setting, as plain text")
+        raise SettingsError(problems, hint=EditLines(str(path), tuple(line for line, _ in first), write))
     return dotenv

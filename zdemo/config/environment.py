@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
-
-from zdemo.config.file_io import read_file
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
+NEARBY = ("../.env", "env")
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -111,22 +109,13 @@ def read_environment(
 
         dotenv = valid_dotenv(path)
         in_file, repeated = dotenv.values, dotenv.repeated
+    nearby = (*map(Path, NEARBY), *sorted(Path().glob(".env.[!ez]*")))  # not .env.example, nor a temporary file
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: dict(os.environ), str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
-        nearby=None if os.path.lexists(path) else _nearby(),
+        nearby=None if os.path.lexists(path) else next(filter(Path.is_file, nearby), None),
         repeated=repeated,
         folder=path if is_folder else None,
     )
-
-
-def _nearby() -> Path | None:
-    """Return the file that may be meant where there is no ``.env``: one that has ZITADEL's address."""
-    for path in (Path("../.env"), Path("env"), *sorted(Path().glob("*.env*"))):
-        with suppress(OSError):
-            content, _ = read_file(path, 64 << 10)
-            if b"ZITADEL_DOMAIN=" in content and "example" not in path.name:
-                return path
-    return None

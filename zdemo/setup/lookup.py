@@ -83,7 +83,8 @@ def _with_own_names(
     own: dict[str, Any] = {
         field: thing.username if isinstance(thing, User) else thing.name
         for field, thing in zip(fields, things, strict=True)
-        if thing and state.uses(thing.id) and getattr(options, field) == getattr(SetupOptions, field)
+        if thing and (state.owns(thing.id) or thing.id == state.shared_project_id)
+        if getattr(options, field) == getattr(SetupOptions, field)
     }
     role = state.assignment_role if options.role == SetupOptions.role else ""
     return replace(options, **own, role=role or options.role)

@@ -255,7 +255,8 @@ def _conflicts(current: CurrentState) -> Iterator[tuple[str, tuple[Step, ...]]]:
         name = thing.username if isinstance(thing, User) else thing.name
         for problem, fix in _problems(thing, current):
             yield f"the {what} {name} {problem}", (f"{fix}choose another {option}",)
-        if current.state.uses(thing.id) and name.casefold() != asked.casefold():
+        is_own = current.owns(thing) or thing.id == current.state.shared_project_id
+        if is_own and name.casefold() != asked.casefold():
             others.append(f"the {what} of this setup is named {name}, not {asked}")
             names.append(f"{option} {shlex.quote(name)}")
     if others:

@@ -80,12 +80,6 @@ class SetupFiles:
         self.values: dict[str, str] = valid_dotenv(path).values if os.path.lexists(path) else {}
         self.state = read_state(path)
 
-    @property
-    def link_target(self) -> Path | None:
-        """The file that is changed in place of ``.env``, when that is a link which leads out of its folder."""
-        target = Path(os.path.realpath(self.path))
-        return None if target.is_relative_to(os.path.realpath(self.path.parent)) else target
-
     def check_writable(self) -> None:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
         check_writable(self.path)

@@ -73,19 +73,9 @@ class SetupState:
         """Return whether setup chose this ID."""
         return object_id != "" and any(getattr(self, field) == object_id for field in ID_FIELDS)
 
-    def uses(self, object_id: str) -> bool:
-        """Return whether setup chose this ID, or found the project with it."""
-        return self.owns(object_id) or object_id == self.shared_project_id != ""
-
     def wrote(self, name: str, value: str) -> bool:
         """Return whether a setting has a value that setup gave it."""
         return digest(value) in self.written.get(name, ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Document:
-    version: int = VERSION
-    files: dict[str, SetupState]  # by the names of their ``.env``
 
 
 EMPTY = SetupState()
@@ -126,7 +116,8 @@ def write_state(env_path: Path, state: SetupState) -> None:
     entries = _read_all(path) | {_key(env_path): state}
     if entries := {name: entry for name, entry in entries.items() if entry != EMPTY}:
         make_folder(path.parent)
-        replace_file(path, json.dumps(asdict(_Document(files=entries)), indent=2) + "\n")
+        files = {name: asdict(entry) for name, entry in entries.items()}
+        replace_file(path, json.dumps({"version": VERSION, "files": files}, indent=2) + "\n")
         return
     try:
         path.unlink(missing_ok=True)
@@ -186,10 +177,12 @@ def _read_all(path: Path) -> dict[str, SetupState]:
     import msgspec  # here, because most commands find no state file
 
     try:
-        document = msgspec.convert(json.loads(content), _Document)
-    except (ValueError, RecursionError):
+        document = json.loads(content)
+        is_newer = document["version"] > VERSION
+        files = msgspec.convert(document["files"], dict[str, SetupState])
+    except (KeyError, TypeError, ValueError, RecursionError):
         what, hint = f"{path} is damaged: it is not what setup writes", "restore it from a backup"
         raise SettingsError([what], hint=(hint, aside(path, "damaged"))) from None
-    if document.version > VERSION:
+    if is_newer:
         raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
-    return document.files
+    return files

@@ -98,7 +98,6 @@ def call(  # the options
       zdemo call /messages -X POST
       zdemo call https://api.example.com/messages
       zdemo call scoped --watch --expect 401
-      zdemo call scoped --curl
 
     Exit codes: 0 the API accepted the request, or answered the status of --expect; 1 it did not; 3 a setting or the
     token is missing or wrong; 4 no answer, or the API could not check the token

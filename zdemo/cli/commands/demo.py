@@ -48,7 +48,6 @@ def demo(
       zdemo demo
       zdemo demo -v
       zdemo demo --live --admin-pat
-      zdemo demo --json
 
     Exit codes: 0 every answer was the expected one; 1 one was not; 3 a setting is missing or wrong; 4 no answer
 

@@ -62,7 +62,6 @@ def doctor(
 
     Examples:
       zdemo doctor
-      zdemo doctor --only token.active
       zdemo doctor --explain token.active
       zdemo doctor --fix
       zdemo doctor --api http://127.0.0.1:5000/api/private

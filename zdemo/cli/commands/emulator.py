@@ -139,19 +139,15 @@ def export_seed(screen: Screen, path: Path, *, people: bool, as_json: bool) -> i
 
     if path.suffix != ".toml":
         raise UsageError(f"invalid value for --export: {path} (a .toml file)", hint=EXPORT)
-    taken = UsageError(f"{path} exists already", hint="give --export the name of a new file")
     if os.path.lexists(path):
-        raise taken
+        raise UsageError(f"{path} exists already", hint="give --export the name of a new file")
     check_writable(path)
     _, settings = admin_settings(screen, None, None, None, asks=True)
     client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
     seed = SeedExport(client, settings.admin_pat)
     with screen.waiting(f"reading {settings.zitadel}"):
         text = seed.text(people=people)
-    try:
-        create_file(path, text)
-    except FileExistsError:  # created after the check above
-        raise taken from None
+    create_file(path, text)
     tables = re.findall(r"^\[\[(?:\w+\.)?(\w+)\]\]", text, re.MULTILINE)
     counts = Counter(kind for kind in tables if kind != "tokens")
     if as_json:

@@ -59,7 +59,6 @@ def introspect(
       zdemo introspect
       zdemo introspect --pat
       zdemo introspect --pat - < token.txt
-      zdemo introspect -v
       zdemo introspect --require read:messages -q
 
     Exit codes: 0 the token is active or, with --require, would be accepted and has the role; 1 it is not; 3 a setting

@@ -96,7 +96,6 @@ def list_roles(
     Examples:
       zdemo role list
       zdemo role list reader
-      zdemo role list --json
 
     Exit codes: 0 done; 1 no such user, or a missing permission; 3 a setting is missing or wrong; 4 no answer
 

@@ -212,10 +212,11 @@ class SetupRun:
 
     def _confirm(self, question: str, what: str) -> bool:
         """Return whether the person agrees, with ``--yes`` or now."""
-        if target := self.files.link_target:
-            linked = one_line(f"{self.files.path} is a link to {target}, which would be changed")
+        path, target = self.files.path, os.path.realpath(self.files.path)
+        if not Path(target).is_relative_to(os.path.realpath(path.parent)):  # a link leads out of the folder
+            linked = one_line(f"{path} is a link to {target}, which would be changed")
             if self.yes:
-                raise UsageError(linked, hint=one_line(f"name that file: --env-file {shlex.quote(str(target))}"))
+                raise UsageError(linked, hint=one_line(f"name that file: --env-file {shlex.quote(target)}"))
             question = f"{linked}. {question}"
         if self.yes:
             return True

@@ -81,7 +81,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo verify --path /messages --no-role --strict -- uvicorn app:app --port {port}
       zdemo verify --mcp --path /mcp --role tools:use -- uvicorn server:app --port {port}
       zdemo verify --path /messages --port 8000 --backend 8080 -- ./start-proxy
-      zdemo verify --list
 
     Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
     there was not enough time for all questions
