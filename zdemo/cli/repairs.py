@@ -78,8 +78,7 @@ def repair(
             except OSError as error:  # a mode that cannot be changed: secrets are often mounted read-only
                 raise not_written(Path(error.filename), error) from None
             has_changed = True
-    has_rest = any(report.result.outcome is Outcome.FAIL and report.result.repair is None for report in done)
-    if has_rest and not has_changed:
+    if not has_changed and any(r.result.outcome is Outcome.FAIL and r.result.repair is None for r in done):
         screen.note("--fix cannot do the rest: it changes only what is certain")
     return has_changed
 

@@ -46,6 +46,9 @@ def _target(text: str, url: str | None) -> tuple[Endpoint, str | None, str]:
 
     ``url`` is the value of ``--url``. Raises UsageError if the argument names nothing.
     """
+    method, blank, rest = text.partition(" ")
+    if blank and method in list(Method):
+        raise UsageError(f"ROUTE begins with a method: {method}", hint=Command(f"call -X {method}", (rest.strip(),)))
     if text in list(Route):
         return Route(text), url, "--url"
     if text.startswith("/"):
@@ -105,7 +108,7 @@ def call(  # the options
     More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
-    endpoint, address, named = _target(route, url)
+    endpoint, address, named = _target(route.strip(), url)
     if watch and method not in (Method.GET, Method.HEAD, Method.OPTIONS):  # those change nothing (RFC 9110 §9.2.1)
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
 

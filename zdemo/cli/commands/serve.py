@@ -49,7 +49,6 @@ ITS_PORT = f"With --emulator, the emulator's port. Default: the port in the emul
 PIN = "Keep each worker on one processor (Linux). On with several workers."
 FORWARD_AUTH = "Answer a proxy that asks about each request, instead of the three routes."
 DENIED_AS = "Status for a malformed Authorization: 401 for nginx."
-REVOKE = Command("role revoke reader read:messages")
 
 
 def serve(
@@ -322,4 +321,4 @@ def _steps(environment: Environment, place: ServeAddress) -> list[Step]:
         return [with_env_file(call, mine)]
     path, has_settings = emulator_env_file(mine, place.emulator_port)
     init = () if has_settings else (init_emulator(place.emulator_port, place.url),)
-    return [with_env_file(command, path) for command in (*init, call, REVOKE)]
+    return [with_env_file(command, path) for command in (*init, call, Command("role revoke reader read:messages"))]

@@ -91,8 +91,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     names = tuple(only or ())
     for name in names:
         if name not in NAMES:
-            list_them = Command("verify --list", uses_settings=False, does="shows the IDs")
-            raise unknown_id("case", name, NAMES, list_them)
+            raise unknown_id("case", name, NAMES, Command("verify --list", uses_settings=False, does="shows the IDs"))
     if list_cases:
         rows = [reports.described(case) for case in requested(CASES, names)]
         return reports.show_list(screen, "cases", rows, "asked", as_json=as_json)
