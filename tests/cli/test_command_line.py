@@ -118,11 +118,9 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call '\\api\\private'", r"unknown route: \api\private", "did you mean private?"),
         ("doctor token.active", "unexpected argument: token.active", "did you mean zdemo doctor --only token.active?"),
         ("token reader", "unexpected argument: reader", "did you mean zdemo token --client-id reader?"),
-        ("mcp introspect", "unexpected argument: introspect", "did you mean zdemo introspect?"),
         ("call scoped --watch 5", "unexpected argument: 5", "--watch takes no value: leave out 5"),
         ("doctor --pat", "no such option: --pat", "set PAT in the environment or in .env"),
         ("serve --issuer x", "no such option: --issuer", "set ZITADEL_DOMAIN in the environment or in .env"),
-        ("role list --project x", "no such option: --project", "set ZITADEL_PROJECT_ID in the environment or in .env"),
         ("emulator stop", "unexpected argument: stop", "press Ctrl-C where it runs"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),
@@ -212,6 +210,12 @@ def test_a_stream_that_is_closed_or_full_is_no_crash(
     ended = forker().run_at(files, line.split(), shell.folder, {**BASE, **shell.env})
     first = " ".join((shell.folder / "said").read_text().partition("\nhint:")[0].split())
     assert (ended, first) == (code, f"error: {error}" if error else "")
+
+
+def test_a_working_folder_that_was_deleted_is_named(bare: Shell) -> None:
+    script = 'mkdir gone; cd gone; rmdir ../gone; for name in init setup introspect; do "$0" -m zdemo $name; done'
+    ran = replace(bare, program=("/bin/sh", "-c")).in_new_process(script, sys.executable)
+    assert (ran.err.count("hint:  cd to another folder: this one was deleted\n"), "mkdir" in ran.err) == (3, False)
 
 
 @pytest.mark.thorough

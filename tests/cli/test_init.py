@@ -4,9 +4,7 @@ import contextlib
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,12 +115,6 @@ def test_after_a_skeleton_errors_name_setup_and_the_emulator(bare: Shell) -> Non
     token = flat(bare("token", **API_UNSET).err)
     assert ("zdemo setup" in token, emulator in token) == (False, True), "setup makes no service account's credentials"
     assert "zdemo setup" not in bare("introspect", CLIENT_ID=CLIENT_ID, **API_UNSET).err, "the emulator's would not fit"
-
-
-def test_a_working_folder_that_was_deleted_is_named(bare: Shell) -> None:
-    script = 'mkdir gone; cd gone; rmdir ../gone; for name in init setup introspect; do "$0" -m zdemo $name; done'
-    ran = replace(bare, program=("/bin/sh", "-c")).in_new_process(script, sys.executable)
-    assert (ran.err.count("hint:  cd to another folder: this one was deleted\n"), "mkdir" in ran.err) == (3, False)
 
 
 EXISTING: dict[str, tuple[Callable[[Path], object], str]] = {

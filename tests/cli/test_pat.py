@@ -57,12 +57,7 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         ("introspect", {"PAT": ""}, 3, "--pat"),
         (f"introspect --pat @{__file__}", {}, 3, f"hint:  write --pat - < {__file__}"),
         ("role list", {"ZITADEL_ADMIN_PAT": ""}, 3, "add --admin-pat at the end of the line"),
-        (
-            "role list --admin-pat $X",
-            {},
-            3,
-            "--admin-pat is the name of a variable, or a command,",
-        ),
+        ("role list --admin-pat $X", {}, 3, "--admin-pat is the name of a variable"),
         ("role list --admin-pat @x.txt", {}, 3, "--admin-pat - < FILE"),
         ("role list --admin-pat x --admin-key x", {}, 2, "leave out one of them"),
         ("role list --admin-key=", {"ZDEMO_USER_CLIENT_ID": "x", "ZDEMO_USER_CLIENT_SECRET": "x"}, 2, "key is empty"),
@@ -72,7 +67,6 @@ def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, n
         (f"call private --pat token={READER.pat}", {}, 3, "the token from --pat cannot be sent: the token has its"),
         (f"call private --pat {OTHER_TOKEN}", {}, 1, "invalid_token"),
         (f"call private --pat=-{OTHER_TOKEN}", {}, 1, "invalid_token"),
-        ("call private --pat --json", {}, 2, "put a bare --pat at the end of the line"),
         ("call private --pat", {}, 2, "--pat -"),  # nobody can answer
     ],
 )

@@ -190,8 +190,8 @@ def test_the_ports_that_are_named_instead_are_free(shell: Shell) -> None:
             neighbour.bind(("127.0.0.1", taken + 1))
         ports = ("--port", f"{taken}", "--emulator-port", f"{taken + 1}")
         hint = " ".join(shell("serve", "--emulator", *ports).err.split())
-    assert re.search(r"another port: --port \d+ --emulator-port", hint)
-    assert f"port {taken + 1}" not in hint
+    both = re.search(r"another port: --port \d+ --emulator-port", hint)
+    assert (both is not None, f"port {taken + 1}" in hint) == (True, False)
 
 
 def test_the_emulator_listens_at_the_port_in_its_dotenv(bare: Shell) -> None:

@@ -82,11 +82,9 @@ def test_words_stand_for_signs_where_the_encoding_has_none(shell: Shell) -> None
 
 
 COMMANDS: tuple[Step, ...] = (
-    Command("role grant", ("reader", "read:messages")),
     Command("role revoke", ("Ada L", "read:messages")),
     Command("call scoped", env_file=Path("sub folder/my.env")),
     ShellLine("export REQUESTS_CA_BUNDLE=FILE"),
-    ShellLine("unset ZITADEL_DOMAIN"),
 )
 
 
