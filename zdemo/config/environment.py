@@ -11,7 +11,6 @@ EXPORTED = "the environment"
 GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
-NEARBY = ("../.env", "env")
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -109,7 +108,8 @@ def read_environment(
 
         dotenv = valid_dotenv(path)
         in_file, repeated = dotenv.values, dotenv.repeated
-    nearby = (*map(Path, NEARBY), *sorted(Path().glob(".env.[!ez]*")))  # not .env.example, nor a temporary file
+    near = (Path("../.env"), Path("env"), *sorted(Path().glob(".env.*")))
+    nearby = (path for path in near if path.suffix not in (".example", ".sample", ".template", ".dist", ".tmp"))
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: dict(os.environ), str(path): in_file},
