@@ -22,7 +22,7 @@ from tests.support.cli import Shell, settings
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Received, answer, depending, json_body, upstream
-from zdemo.diagnosis.ask.emulators_record import apis_questions
+from zdemo.diagnosis.ask.emulators_record import apis_questions, emulators_reason
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate
 from zdemo.http.api_call import Call, other_route
 from zdemo.http.transport import Transport
@@ -192,7 +192,7 @@ def test_an_api_that_asks_nothing_is_told_so_by_each_command(bare: Shell, plante
             assert "the API did not ask the emulator" in flat((ran := bare(*command, **env)).out), ran.all
 
 
-def test_what_others_ask_is_not_taken_for_the_apis_question(planter: Planter) -> None:
+def test_what_others_ask_is_not_taken_for_a_question_of_the_api_or_of_zdemo(planter: Planter) -> None:
     headers, form = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}, {"token": READER.pat}
     parts: dict[str, Any] = {"timeout_seconds": 5, "headers": headers, "form": form}
     with closing(Transport(planter.url, setting="")) as transport:
@@ -209,6 +209,10 @@ def test_what_others_ask_is_not_taken_for_the_apis_question(planter: Planter) ->
         assert (questions(first - 1, third + 1), questions(third + 1, third + 2)) == (3, 0)
         assert questions(at_once_after, third + 1) is None
         assert questions(first, second) is None
+        unknown = jwe("PAT")
+        refusal = transport.send("POST", INTROSPECTION_PATH, **parts | {"form": {"token": unknown}})
+        reasons = [emulators_reason(transport, refusal, 5, token=token) for token in (unknown, READER.pat)]
+        assert [reason and reason.id for reason in reasons] == ["token_unknown", "changed"]
 
 
 def test_a_deleted_key_of_a_service_account_is_named(bare: Shell, planter: Planter) -> None:

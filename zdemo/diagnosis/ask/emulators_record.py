@@ -22,12 +22,18 @@ QUIET_SECONDS = 0.3  # less than zdemo takes from its start to a call, or betwee
 NOT_ITS_OWN = ConnectionFailed, LookupError, TypeError, ValueError, OverflowError  # errors
 
 
-def emulators_reason(transport: "Transport", refusal: Response, seconds: float) -> EmulatorsReason | None:
-    """Return why zdemo's emulator refused a request; ``None`` if another server did, or the record does not say."""
+def emulators_reason(transport: "Transport", refusal: Response, seconds: float, **sent: str) -> EmulatorsReason | None:
+    """Return why zdemo's emulator refused a request; ``None`` if another server did, or the record does not say.
+
+    It is ``changed`` if the ``client`` or the ``token`` that is unknown there was not ``sent``.
+    """
     with suppress(*NOT_ITS_OWN):
         ago, name = (record := _records(transport, refusal, seconds)[-1])["details"]
-        ago = min(ago + 0.0, time.time())  # a stranger can send 1e308
-        return EmulatorsReason(id=quoted(record["why"]).lower(), seconds=ago, name=quoted(name, 60))
+        ago, why = min(ago + 0.0, time.time()), quoted(record["why"]).lower()  # a stranger can send 1e308
+        for part, text in sent.items():
+            if why == f"{part}_unknown" and record[part] not in (text, f"{text[:4]}…{text[-4:]}", "…"):
+                why, name = "changed", record[part]
+        return EmulatorsReason(id=why, seconds=ago, name=quoted(name, 60))
     return None
 
 

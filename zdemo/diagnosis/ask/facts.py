@@ -92,11 +92,10 @@ class Facts:
         )
         self.introspection: Introspection | None = None  # what ZITADEL says of the token, once it is known
         self.administrator_answered = False  # whether ZITADEL let the administrator's PAT look something up
-        get, introspect = self._get, self._introspect
         requests: dict[Probe, Request] = {
-            Probe.TOKEN: partial(introspect, self.token),
-            **{probe: partial(get, path) for probe, path in PATHS.items()},
-            Probe.MADE_UP_CLIENT: lambda: introspect(random_token(), authorization=basic_credentials(*MADE_UP)),
+            Probe.TOKEN: partial(self._introspect, self.token),
+            **{probe: partial(self._get, path) for probe, path in PATHS.items()},
+            Probe.MADE_UP_CLIENT: lambda: self._introspect(random_token(), authorization=basic_credentials(*MADE_UP)),
             Probe.EMULATOR: self._emulators_reason,
             Probe.ASSIGNMENTS: self._assignments,
             Probe.OWN_RIGHTS: self._own_rights,
@@ -104,14 +103,14 @@ class Facts:
         if settings.key is None:
             requests[Probe.OWN_PAIR_AT_TOKEN_ENDPOINT] = self._own_pair_at_token_endpoint
         if can_be_sent := not self.made_up and self.form.is_clean:
-            requests |= {probe: partial(get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
+            requests |= {probe: partial(self._get, path, self._bearer) for probe, path in WITH_TOKEN.items()}
         if self.admin_pat:
             requests[Probe.ADMINISTRATOR_RIGHTS] = lambda: {"admin_pat_rights": self.look_up(resources.admin_roles)}
             requests[Probe.CLIENT_RECORDS] = lambda: {"client_records": self.look_up(self._client_records)}
             if can_be_sent:
-                requests[Probe.ADMINISTRATOR] = partial(introspect, self.admin_pat)
+                requests[Probe.ADMINISTRATOR] = partial(self._introspect, self.admin_pat)
             if token_form(self.admin_pat).may_be_of(settings.issuer):
-                requests[Probe.ADMINISTRATOR_USERINFO] = partial(get, USERINFO_PATH, self.admin_pat)
+                requests[Probe.ADMINISTRATOR_USERINFO] = partial(self._get, USERINFO_PATH, self.admin_pat)
             if ids:
                 requests[Probe.PAT_RECORDS] = lambda: {"pat_records": self.look_up(partial(self._pat_records, ids))}
         self.requests = requests
@@ -197,8 +196,8 @@ class Facts:
         return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)
 
     def _emulators_reason(self) -> Mapping[str, Any]:
-        refusal, transport = self.known.answer(Probe.TOKEN), self._client.transport
-        return {"emulators_reason": emulators_reason(transport, refusal, self._seconds_left())}
+        refusal, sent = self.known.answer(Probe.TOKEN), {"client": self.settings.client_id, "token": self.token}
+        return {"emulators_reason": emulators_reason(self._client.transport, refusal, self._seconds_left(), **sent)}
 
     def apis_questions(self, call: Call) -> Mapping[str, Any]:
         """Return what the API asked zdemo's emulator during a call; nothing if another server was asked here."""

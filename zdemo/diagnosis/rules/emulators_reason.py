@@ -31,6 +31,7 @@ CAUSES: dict[str, tuple[str, Step]] = {  # the emulator's ID, which is also the 
     "anothers_secret": ("CLIENT_SECRET belongs to another application, {name}", CERTAINLY_COPY_SECRET),
     "key_deleted": ("the key was deleted, or keyId in its file was changed", NEW_KEY),
     "key_expired": ("the key expired {ago} ago", NEW_KEY),
+    "changed": ("a proxy changes requests or reuses answers: the emulator received '{name}'", "correct the proxy"),
     "token_unknown": ("the emulator, which started {ago} ago, does not know this token", NEW),
     "client_unknown": ("the emulator, which started {ago} ago, does not know CLIENT_ID", SETUP),
     "application_deleted": ("the application of CLIENT_ID was deleted", SETUP),
