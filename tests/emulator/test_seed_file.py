@@ -122,6 +122,7 @@ def test_a_project_is_granted_and_administrators_have_one_organization_or_projec
         (f"{PATS}expires = 2030-01-01T00:00:00Z\nexpires_in = 3", "expires_in: expires is set too", ""),
         (f"{PATS}expires_in = '1h'", "users[0].tokens[0].expires_in: expected int | null, got str", "example 3600"),
         (f'{USER}state = "inactiv"', "users[0].state: invalid enum value 'inactiv'", "known: active, inactive, locked"),
+        ("[[people]]\nusername = 'a'\nemail = 'eve'", "seed.toml: people[0].email: is not an email address", ""),
         ('[[people]]\npassword = "x"', "seed.toml: people[0]: object missing required field username", ""),
         (f'[[people]]\nusername = "a"\npassword = "{SECRET} "', "people[0].password: must be 1 to 512", ""),
         (f"{USER}[[people]]\nusername = 'ADA'", "people[0]: user already exists", ""),

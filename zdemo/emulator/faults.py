@@ -76,6 +76,7 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
     if kind not in KINDS:
         raise ValueError(f"unknown fault: {kind} (known: {', '.join(KINDS)})")
     is_name = path != "/management" and any(name.startswith(str(path)[1:]) for name in PATHS)  # with a slash before it
+    is_name = is_name or path in map("{}/".format, PATHS.values())  # nothing is below these
     if path not in ("", "/", *PATHS) and (is_name or not str(path).startswith("/")):
         raise ValueError(f"unknown path: {path} (known: {', '.join(sorted(PATHS))}, and whole ones such as /oauth/v2)")
     if times is not None and (not isinstance(times, int) or times < 1):

@@ -300,6 +300,8 @@ class _Seeding:
 
     def _add_person(self, table: _SeededPerson) -> None:
         owner, names = self._organization(table).id, (table.username, table.given_name, table.family_name)
+        if table.email and not re.fullmatch(r"[^\s@]+@[^\s@]+", table.email):
+            raise self.error(f"{self.at}.email", "is not an email address")
         user = add_person(self._world, owner, *names, email=table.email, password=table.password, id=table.id)
         self._set_up(user, table)
 

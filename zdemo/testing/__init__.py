@@ -74,8 +74,7 @@ class ZitadelEmulator:
         ``PROJECT_OWNER`` of the project. Raises ValueError if the username is taken, and for what is unknown.
         """
         if administrator and not kind_of(administrator):
-            known = ", ".join(ROLES)
-            raise ValueError(f"unknown role of an administrator: {without_tokens(administrator)} (known: {known})")
+            raise ValueError(f"unknown role of an administrator: {administrator} (known: {', '.join(ROLES)})")
         user = self._new_user(username, roles, machine=True, organization_id=organization)
         with self._world.lock:
             if kind := kind_of(administrator):
@@ -220,10 +219,6 @@ class ZitadelEmulator:
     # --- inside ---
 
     if not TYPE_CHECKING:  # type checkers find these mistakes by themselves
-
-        def __call__(self) -> NoReturn:
-            """Raise TypeError, as for anything that is not a function."""
-            raise TypeError('the emulator is not a function: write zitadel_emulator.user("bob"), for example')
 
         def __getattr__(self, name: str) -> NoReturn:
             if name in type(self).__annotations__:
