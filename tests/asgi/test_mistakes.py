@@ -173,9 +173,7 @@ ROWS = {
     "a guard of an open path that nobody awaits": Mistake(
         lambda: with_route(guarded(Starlette(), "/x"), _forgets_await), shows=False
     ),
-    "the same before one that is awaited": Mistake(
-        lambda: with_route(guarded(Starlette(), "/x"), _forgets_first), shows=False
-    ),
+    "an awaited guard after that": Mistake(lambda: with_route(guarded(Starlette(), "/x"), _forgets_first), shows=False),
     "middleware that is put outermost": Mistake(
         lambda: with_middleware(lambda app: app.user_middleware.insert(0, Middleware(Answering)))
     ),

@@ -20,9 +20,8 @@ from tests.support.waiting import eventually
 def test_a_request_that_waits_for_zitadel_keeps_no_process_of_uvicorn_alive(tmp_path: Path) -> None:
     arguments = ("--workers=2", f"--port={(port := free_port())}", f"{EXAMPLE.stem}:app")
     with upstream(hang) as up, ThreadPoolExecutor(1) as pool:
-        settings = environment_of(settings_for(up.url, timeout_seconds=2))
-        environment = {"PYTHONPATH": f"{ROOT}:{EXAMPLE.parent}", **settings}
-        with started(tmp_path, environment, *arguments, python=("-m", "uvicorn")) as process:
+        settings = environment_of(settings_for(up.url, timeout_seconds=2)) | {"PYTHONPATH": f"{ROOT}:{EXAMPLE.parent}"}
+        with started(tmp_path, settings, *arguments, python=("-m", "uvicorn")) as process:
             try:
                 api = answering(Served(process=process, port=port, folder=tmp_path))
                 pool.submit(api.get)

@@ -261,7 +261,13 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     if resource is not UNSET and not (isinstance(resource, str) and resource.strip()):
         raise GuardError(f"resource is not an address: {resource!r}", hint=f'write resource="{EXAMPLE_RESOURCE}"')
     if isinstance(given, Settings):
-        return given if resource is UNSET else _with_resource(given, resource)
+        if resource is UNSET:
+            return given
+        try:
+            return replace(given, resource=address.resource(resource, allow_http=False, example=EXAMPLE_RESOURCE))
+        except InvalidValue as error:
+            hint = f'write resource="{error.corrected or EXAMPLE_RESOURCE}"'
+            raise GuardError(f"resource {error}", hint=hint) from None
     if given is not None and not (isinstance(given, Mapping) and all(isinstance(text, str) for text in given.values())):
         values: Any = given.items() if isinstance(given, Mapping) else ()
         others = [f"{type(value).__name__} in {name}" for name, value in values if not isinstance(value, str)]
@@ -285,13 +291,6 @@ def settings_of(given: Settings | Mapping[str, str] | None, logger: logging.Logg
     for warning in settings.warnings:
         logger.warning("%s", warning.in_full.replace("\n", "; "))
     return settings
-
-
-def _with_resource(settings: Settings, resource: str) -> Settings:
-    try:
-        return replace(settings, resource=address.resource(resource, allow_http=False, example=EXAMPLE_RESOURCE))
-    except InvalidValue as error:
-        raise GuardError(f"resource {error}", hint=f'write resource="{error.corrected or EXAMPLE_RESOURCE}"') from None
 
 
 def new_request_id() -> str:

@@ -52,23 +52,22 @@ class IntrospectionPool:
     """Answers from the cache at once, and asks an introspector in threads, so that nothing blocks the event loop.
 
     They have the bulkhead's limit, not that of the threads in which frameworks run functions without ``async``.
-    Requests over the limit wait on the event loop for up to ``wait_seconds``, so that clients do not ask again at once.
+    Requests over the limit wait on the event loop for a while, so that clients do not ask again at once.
     """
 
-    def __init__(self, introspector: Introspector, *, threads: int, wait_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    def __init__(self, introspector: Introspector, *, threads: int) -> None:
         self._introspector = introspector
         self._cache = introspector if isinstance(introspector, CachingIntrospector) else None
         self.remembered = self._cache.remembered if self._cache else lambda _token: None
         self._counters = self._cache.counters if self._cache else Counters()
         self._limits = Limits.of(threads)
-        self._wait_seconds = wait_seconds
         self._slots: RunVar[dict[bool, CapacityLimiter]] = RunVar("zdemo_slots")  # one per event loop: tests have many
 
     async def introspect(self, token: str) -> Introspection:
         """Introspect a token. A request that is cancelled leaves at once; its thread ends by itself."""
         known = self._cache is not None and self._cache.is_known(token)
         slot, borrower = self._current_slots()[known], object()
-        with move_on_after(self._wait_seconds) as waiting:
+        with move_on_after(LONGEST_WAIT_SECONDS) as waiting:
             await slot.acquire_on_behalf_of(borrower)
         if waiting.cancelled_caught:
             raise too_many_waiting(self._counters)
@@ -86,8 +85,7 @@ class IntrospectionPool:
         slots = self._slots.get(None)
         if slots is None:
             admitted = self._limits.slots + self._limits.waiters  # one more would be refused at once
-            unknown = CapacityLimiter(admitted - self._limits.reserved_slots)
-            slots = {True: CapacityLimiter(admitted), False: unknown}
+            slots = {True: CapacityLimiter(admitted), False: CapacityLimiter(admitted - self._limits.reserved_slots)}
             self._slots.set(slots)
         return slots
 
