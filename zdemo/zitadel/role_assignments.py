@@ -225,13 +225,11 @@ def is_shown(client: ManagementClient, change: Change, *, introspector: Introspe
 
     The proof is the introspection of ``token`` if it is an active token of that user, else the list of assignments.
     """
-    has = None
+    is_removed = change.outcome is ChangeOutcome.REMOVED
     if introspector and token:
         with suppress(IntrospectionError):
             introspection = introspector.introspect(token)
             if introspection.active and introspection.text("sub") == change.user.id:
-                has = change.role in introspection.roles(change.project_id)
-    if has is None:
-        assignments = resources.list_assignments(client, project_id=change.project_id, user_id=change.user.id)
-        has = any(a.active and change.role in a.role_keys for a in assignments)
-    return has == (change.outcome is not ChangeOutcome.REMOVED)
+                return (change.role in introspection.roles(change.project_id)) != is_removed
+    assignments = resources.list_assignments(client, project_id=change.project_id, user_id=change.user.id)
+    return any(a.active and change.role in a.role_keys for a in assignments) != is_removed
