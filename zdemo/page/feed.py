@@ -166,10 +166,8 @@ class Watching:
         if second != self._second:
             self._second, self._admitted = second, 0
         self._admitted += 1
-        if self._admitted <= MOST_PER_SECOND:
-            return True
-        self._skipped += 1
-        return False
+        self._skipped += self._admitted > MOST_PER_SECOND
+        return self._admitted <= MOST_PER_SECOND
 
     def _ended(self, trace: Trace) -> None:
         with self._changed:
