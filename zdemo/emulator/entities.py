@@ -277,11 +277,6 @@ class LoginSession(Entity):
         """When the person last proved something."""
         return max(self.user_checked or self.created, self.password_checked or self.created)
 
-    @property
-    def amr(self) -> list[str]:
-        """How the person logged in, as tokens say it (RFC 8176)."""
-        return ["pwd"] if self.password_checked else []
-
 
 @dataclass(kw_only=True)
 class AuthRequest(Entity):

@@ -4,8 +4,8 @@ from tests.support.introspector_doubles import Clock
 from zdemo.emulator import User, known_start
 from zdemo.emulator.entities import AuthRequest, LoginSession
 from zdemo.emulator.incoming.reasons import Why
-from zdemo.emulator.oidc.issuing import new_token
-from zdemo.emulator.seed import PERSON_ID
+from zdemo.emulator.oidc.issuing import login_token, new_token
+from zdemo.emulator.seed import APP_ID, PERSON_ID
 from zdemo.emulator.sessions import add_session, callback_with_code, end_session, live_session
 from zdemo.emulator.world import MOST_KEPT, World
 
@@ -19,7 +19,8 @@ def test_a_session_says_what_was_checked_and_ends_by_time_by_order_and_with_its_
     end_session(world, ended, Why.LOGGED_OUT)
     clock.now += 5
     last.user_checked = clock.now
-    assert (early.amr, early.auth_time, last.amr, last.auth_time) == ([], clock.now - 5, ["pwd"], clock.now)
+    tokens = [login_token(world, world.applications[APP_ID], session, []) for session in (early, last)]
+    assert [(token.amr, token.auth_time) for token in tokens] == [([], clock.now - 5), (["pwd"], clock.now)]
 
     def live() -> list[bool]:
         return [live_session(world, session.id) is session for session in (early, ended, last)]

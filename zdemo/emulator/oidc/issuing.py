@@ -49,7 +49,8 @@ def login_token(
     user = world.users.get(session.user_id)
     if user is None:
         raise OAuthError("invalid_request", "Errors.User.NotFound")
-    login = {"amr": session.amr, "auth_time": session.auth_time, "session_id": session.id, "nonce": nonce}
+    amr = ["pwd"] if session.password_checked else []  # how the person logged in (RFC 8176)
+    login = {"amr": amr, "auth_time": session.auth_time, "session_id": session.id, "nonce": nonce}
     clients = [a.client_id for a in world.applications.values() if a.project_id == application.project_id]
     audience = dict.fromkeys([*clients, application.project_id, *claims.audience(world, scopes)])
     return new_token(world, active(user), application.client_id, scopes, list(audience), **login)
