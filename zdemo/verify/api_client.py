@@ -228,9 +228,8 @@ def problem_of(value: str) -> str:
     except ValueError as error:
         return f"not a list of challenges: {error}"
     for challenge in (challenge for challenge in listed if challenge.scheme == "bearer"):
-        for name in challenge.repeated:
-            if name in ONCE:
-                return f"{name} occurs more than once"
+        if twice := [name for name in challenge.repeated if name in ONCE]:
+            return f"{twice[0]} occurs more than once"
         for name, form in FORMS.items():
             if name in challenge.parameters and not form.fullmatch(challenge.parameters[name]):
                 return f"{name} has characters that are not allowed"
