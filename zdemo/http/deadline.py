@@ -1,7 +1,6 @@
 """Connections of urllib3 that keep one deadline, from resolving the name to the last byte of the answer.
 
-In requests, a timeout bounds each receive, so a server that sends byte by byte can hold a request forever. The system's
-resolver has no timeout at all.
+In requests, a timeout bounds each receive, so a server that sends byte by byte can hold a request forever.
 """
 
 from __future__ import annotations

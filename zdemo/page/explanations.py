@@ -1,7 +1,4 @@
-"""Why the API answered a request so, as JSON for the page, which can send one itself.
-
-The words are those of ``zdemo.diagnosis``. A request goes to the API's own address only.
-"""
+"""Why the API answered a request so, in the words of the diagnosis, for the page, which can send one itself."""
 
 import os
 import time

@@ -1,7 +1,4 @@
-"""What the page shows before any request: addresses, routes, callers with their users, and what can be changed.
-
-The emulator beside the API runs in another process: the page reads and changes it through its control interface.
-"""
+"""What the page shows before any request: addresses, routes, callers with their users, and what can be changed."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -232,7 +229,7 @@ def _emulator(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ask_emulator(options: PageOptions, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return what the emulator beside the API answers. Raises ZdemoError when it does not, PageRefusal without one."""
+    """Return an answer of the emulator beside the API, another process. Raises ZdemoError, PageRefusal without one."""
     if not options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
     address = options.settings.zitadel
