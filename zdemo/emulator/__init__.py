@@ -55,6 +55,6 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
                 serve = grpc()
             serve(client, received)
 
-        bound = running.enter_context(serving(emulator, host, port, on_http2=on_http2))
-        emulator.url = f"http://{emulator.world.external_domain}:{bound}"
+        emulator.port = running.enter_context(serving(emulator, host, port, on_http2=on_http2))
+        emulator.url = f"http://{emulator.world.external_domain}:{emulator.port}"
         yield emulator

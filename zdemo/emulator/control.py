@@ -47,18 +47,13 @@ class Emulator:
     It keeps the first state of its world. ``advanced`` is how much older its objects were made since.
     """
 
-    url = ""  # with the host name of its instance, while it runs
+    url, port = "", 0  # the former with the host name of its instance, while it runs
 
     def __init__(self, world: World) -> None:
         self.world, self.faults, self.advanced = world, Faults(), timedelta()
         self.requests = deque[RequestRecord](maxlen=KEPT)  # the latest, the oldest first
         self._numbers = itertools.count(1)
         self._app, self._first = create_app(world, self.requests, self.faults), copy.deepcopy(_objects(world))
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        return int(self.url.rpartition(":")[2])
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
