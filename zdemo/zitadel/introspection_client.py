@@ -1,7 +1,4 @@
-"""The client that asks ZITADEL about a token, once per call, and what it notes for those who watch a request.
-
-And how a service account gets an access token (RFC 6749 §4.4, RFC 7523 §2.1).
-"""
+"""The client that asks ZITADEL about a token, and what it notes of that; how a service account gets a token."""
 
 from __future__ import annotations
 
@@ -128,7 +125,7 @@ class IssuedToken:
 def ask_for_token(
     transport: Transport, settings: UserSettings, scopes: Sequence[str], *, assertion: str = ""
 ) -> Response:
-    """Return the answer of the token endpoint. Raises ConnectionFailed when none comes.
+    """Return the answer of the token endpoint (RFC 6749 §4.4). Raises ConnectionFailed when none comes.
 
     The user's key signs the assertion; else the client ID and secret are sent, never both (RFC 6749 §2.3).
     """
