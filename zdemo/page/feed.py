@@ -2,8 +2,7 @@
 
 While nobody watches, a request leaves little, and nothing secret: the next feed begins with the last ones. A thread of
 its own makes events of the traces, once for all feeds. Every queue is bounded, and drops the oldest: a feed that is
-slow, or a flood of requests, costs no more than what is written here. A feed holds a thread of the server, but never
-one of the API's: the page has threads of its own.
+slow, or a flood of requests, costs no more than what is written here.
 """
 
 import json
