@@ -52,7 +52,6 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
     (not_connected(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")), FailureKind.REFUSED),
     (not_connected(OSError(errno.EHOSTUNREACH, "No route to host")), FailureKind.NO_ROUTE),
     (requests.ConnectTimeout(), FailureKind.TIMEOUT),
-    (requests.ReadTimeout(), FailureKind.TIMEOUT),
     (TimeoutError("the deadline has passed"), FailureKind.TIMEOUT),
     (aborted(RemoteDisconnected("closed")), FailureKind.HUNG_UP),
     (aborted(ConnectionResetError(errno.ECONNRESET, "reset")), FailureKind.HUNG_UP),
@@ -66,7 +65,6 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
     (requests.exceptions.SSLError(untrusted(9)), FailureKind.CERTIFICATE_NOT_YET_VALID),
     (requests.exceptions.SSLError(untrusted(62)), FailureKind.CERTIFICATE_WRONG_NAME),
     (requests.exceptions.ProxyError(ProxyError("no", ConnectionRefusedError())), FailureKind.PROXY_REFUSED),
-    (requests.exceptions.ProxyError(ProxyError("no", socket.gaierror())), FailureKind.PROXY),
 ]
 
 
