@@ -123,11 +123,12 @@ def asked(path: str = INTROSPECTION_PATH, token: str = READER.pat, **parts: Any)
 
 
 GRANTS = "/management/v1/users/grants/_search"
-ALIVE = {"Authorization": f"Bearer {READER.pat}"}
+AS_USER: dict[str, Any] = {"headers": {"Authorization": f"Bearer {READER.pat}"}, "auth": None}
 INVALID = 401, 'Bearer error="invalid_token"', "no"
 EXPIRED = 401, 'Bearer error="invalid_token", error_description="token expired"', "no"
 NO_ROLE = 403, 'Bearer error="insufficient_scope", scope="read:messages"', "no"
 UNCLEAR = 403, 'Bearer error="insufficient_scope"', "no"
+STEP_UP, FAILS = (401, 'Bearer error="insufficient_user_authentication", acr_values="mfa"', "no"), (500, "", "no")
 OF_ROLE, OF_EMAIL, OF_AUDIENCE = ((403, "", words) for words in ("role missing", "verify your email", "bad aud"))
 ELSEWHERE = "in the API, send a form with the token to http[^ ]*/oauth/v2/introspect,"
 OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {  # what it asks, its answer, our words
@@ -137,15 +138,11 @@ OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {
     "swaps its credentials": (asked(auth=(CLIENT_SECRET, CLIENT_ID)), INVALID, "client .* fix compare"),
     "asks at another host": (asked(host="127.0.0.1"), INVALID, "no instance .* fix in the API, ask http://localhost"),
     "asks at another path": (asked("/oauth/introspect"), INVALID, f"likely, .*/oauth/introspect, which .* {ELSEWHERE}"),
-    "asks userinfo": (asked("/oidc/v1/userinfo", headers=ALIVE, auth=None), NO_ROLE, f"userinfo, which .* {ELSEWHERE}"),
+    "asks userinfo": (asked("/oidc/v1/userinfo", **AS_USER), NO_ROLE, f"userinfo, which .* {ELSEWHERE}"),
     "asks about another user": (asked("/oidc/v1/userinfo", data={"access_token": VISITOR.pat}), INVALID, "did not ask"),
     "asks for a token": (asked("/oauth/v2/token"), INVALID, f"/oauth/v2/token, which does not say .* {ELSEWHERE}"),
-    "asks for a list": (
-        asked("/.well-known/openid-configuration"),
-        INVALID,
-        f"configuration, which does .* {ELSEWHERE}",
-    ),
-    "asks as the user": (asked(GRANTS, headers=ALIVE, auth=None, data=None, json={}), INVALID, "did not ask"),
+    "asks for a list": (asked("/.well-known/openid-configuration"), INVALID, f"configuration, which .* {ELSEWHERE}"),
+    "asks as the user": (asked(GRANTS, data=None, json={}, **AS_USER), INVALID, f"_search, which .* {ELSEWHERE}"),
     "asks for keys": (asked("/oauth/v2/keys"), INVALID, f"/oauth/v2/keys, which does not say .* {ELSEWHERE}"),
     "reads the answer wrongly": (asked(), INVALID, "active: .* reads that"),
     "misreads the time": (asked(), EXPIRED, "active: .* exp in seconds"),
@@ -155,6 +152,10 @@ OWN_APIS: dict[str, tuple[dict[str, Any] | None, tuple[int, str, str], str]] = {
     "looks elsewhere, it seems": (asked(), OF_ROLE, "most likely, the API looks for .* fix .* the role among the keys"),
     "asks as another": (asked(is_another=True), NO_ROLE, "asks as the application another, and sees the roles in that"),
     "requires more": (asked(), OF_EMAIL, "for a reason of its own"),
+    "wants a better login": (asked("/oidc/v1/userinfo", **AS_USER), STEP_UP, "names fix use a token"),
+    "fails when refused": (asked(auth=(CLIENT_ID, "x")), FAILS, "question about the token: wrong client secret"),
+    "fails later": (asked(), FAILS, "the API itself fails"),
+    "fails before": (asked("/oidc/v1/userinfo", **AS_USER), FAILS, "the API itself fails"),
     "does not ask": (None, INVALID, "did not ask (?!.*CLIENT_ID)(?!.*Console).* fix in the API, ask http://localhost"),
     "sees no token": (None, (401, "Bearer", "no"), "did not ask .* fix in the API, take the token from the header"),
     "says so": (None, (403, "", "Not authenticated"), "did not ask .* fix in the API, take the token from the header"),

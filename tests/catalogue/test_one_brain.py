@@ -135,6 +135,8 @@ def refreshed(planter: Planter) -> dict[str, str]:
     return settings(planter.url, PAT=tokens["access_token"])
 
 
+ELSEWHERE = {"ZITADEL_PROJECT_ID": "9" * 18}
+OTHER_PROJECT = everywhere(("introspect", "doctor", "page"), "role.other_project_configured")
 FAULTS = {
     "nothing listens": Fault(lambda _: administered("http://localhost:1", **USER), everywhere(ZITADELS, "net.refused")),
     "a ZITADEL that fails": Fault(failing, everywhere((*ZITADELS, "call"), "zitadel.fails")),
@@ -157,9 +159,9 @@ FAULTS = {
     "a user who was deactivated": Fault(
         deactivated, everywhere(ABOUT_THE_TOKEN, "token.user_deactivated") | {"page": Cause("token.dead")}
     ),
-    "a project ID of another project": Fault(
-        having(ZITADEL_PROJECT_ID="9" * 18),
-        everywhere(("introspect", "doctor", "page"), "role.other_project_configured"),
+    "a project ID of another project": Fault(having(**ELSEWHERE), OTHER_PROJECT),
+    "the same, and no role": Fault(
+        having(PAT=VISITOR.pat, **ELSEWHERE), OTHER_PROJECT | {"call": Cause("role.not_granted")}
     ),
     "Bearer in front of a PAT": Fault(having(PAT=f"Bearer {READER.pat}"), everywhere(ABOUT_THE_TOKEN, "token.pasted")),
     "a PAT that is cut off": Fault(having(PAT=READER.pat[:-8]), everywhere(TOKEN_AND_PAGE, "token.cut")),

@@ -18,7 +18,6 @@ INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 USERINFO_PATH, KEYS_PATH = "/oidc/v1/userinfo", "/oauth/v2/keys"
-OTHER_PATHS = TOKEN_PATH, DISCOVERY_PATH, USERINFO_PATH  # that an API may ask by mistake
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims

@@ -39,9 +39,8 @@ OWN_API = Command("doctor --api URL", does="checks your own API: URL is a route 
 ABOUT_JWTS = r"(?i)\bjw[tse]\b|\bsegments?\b|malformed token"  # what libraries say of a text that is not a JWT
 CHANGED = "a proxy in between removes or changes the Authorization header field"
 NO_CACHE = "or, if a cache in front of the API repeats an old answer: let it obey Cache-Control: no-store"
-NGINX = "nginx: proxy_set_header Authorization $http_authorization;"
 PASS_ON = (
-    NGINX,
+    "nginx: proxy_set_header Authorization $http_authorization;",
     "Apache, mod_wsgi: WSGIPassAuthorization On",
     "Apache, CGI and FastCGI: CGIPassAuth On",
     "Traefik: basicAuth without removeHeader, and no Authorization in customRequestHeaders",
@@ -52,10 +51,16 @@ TAKE_FROM_HEADER = "in the API, take the token from the header field Authorizati
 CSRF = r"(?i:\b[cx]srf\b)"
 OTHER_CREDENTIAL = r"(?i)\b(x-)?api[-_ ]?key\b|\bcookies?\b|\bsession\b(?!.{0,5}expired)|\b(log|sign)[- ]?in\b|" + CSRF
 LOGIN_PAGE = r"""(?i)type=["']?password|\b(log|sign)[ -]?in\b"""
+ABOUT_THE_FORM = 400, 406, 411, 412, 415, 422, 428  # statuses that a request with other parts does not get
 NO_ROUTES: dict[str | int, tuple[str, str]] = {  # cause and fix for an answer that no route of the example API gives
     "login": ("a login page answers in place of the API", "let requests with a token pass without that login"),
     "changed": ("something in between changes the status of the API's refusal", UNCHANGED.format("statuses")),
-    "own": ("the API needs another method, header fields or a body", "send what its documentation names: -X METHOD"),
+    "refuses": ("the API refuses it for a reason of its own", "see its answer, its documentation and its log"),
+    "own": (
+        "the API needs another method, header field or body",
+        "send what its documentation names: -X, or by --curl",
+    ),
+    407: ("a proxy in front of the API requires a login", "let requests for the API pass without that login"),
     403: ("a filter in front of the API refuses the request", "let it pass requests for the API (see its log)"),
     431: ("the token, or another header field, is too long there", "raise its limit, or send a shorter token"),
     500: ("the API itself fails", "correct the API, not its address: its log has the error"),
@@ -107,9 +112,9 @@ class ApiCase:
         )
 
     @property
-    def get_jwt(self) -> tuple[Step, ...]:
-        """How to get a JWT; nothing for the emulator, which has no Management Console."""
-        return () if is_public(self.environment.get("CLIENT_SECRET", "")) else GET_JWT
+    def is_at_emulator(self) -> bool:
+        """Whether the settings are those of zdemo's emulator."""
+        return is_public(self.environment.get("CLIENT_SECRET", ""))
 
     def again(self, option: str, does: str) -> Command:
         """Return the command that sends the request again, with one more option."""
@@ -196,9 +201,12 @@ def _login(case: ApiCase) -> Finding | None:
     return Finding(id="call.login", cause=cause, candidates=candidates, fix=fix)
 
 
-@rule(when=lambda case: case.status == 429)
-def _rate_limited(case: ApiCase) -> Finding:
-    cause = "requests to the API are rate limited (429), by the API or by a proxy in front of it"
+@rule(when=lambda case: case.status == 429 or (case.status == 503 and "retry-after" in case.answer.headers))
+def _rate_limited(case: ApiCase) -> Finding | None:
+    if case.from_zdemo and case.failed:
+        return None
+    what = "requests to the API are rate limited" if case.status == 429 else "the API is not available for some time"
+    cause = f"{what} ({case.status}), says the API or a proxy in front of it"
     return Finding(id="call.rate_limited", cause=cause, fix=(wait(case.answer), "ask the operator of the API"))
 
 
@@ -222,7 +230,7 @@ def _verifies_jwts(case: ApiCase) -> Finding | None:
     if not case.form.is_opaque:
         return None
     both = "let the API ask ZITADEL about tokens (introspection), which works with both"
-    jwt = case.get_jwt
+    jwt: tuple[Step, ...] = () if case.is_at_emulator else GET_JWT  # it has no Management Console
     return Finding(id="call.verifies_jwts", cause=VERIFIES_JWTS, fix=(*jwt, f"or {both}" if jwt else both))
 
 
@@ -329,7 +337,8 @@ def _not_found(case: ApiCase) -> Finding:
 
 def _other(case: ApiCase) -> Finding:
     is_page, is_own = case.call.is_page, case.is_other and 400 <= case.status < 500 and case.status not in NO_ROUTES
-    kind = "changed" if case.status < 300 and not is_page else "own" if is_own else case.status
+    own = "own" if case.status in ABOUT_THE_FORM else "refuses"
+    kind = "changed" if case.status < 300 and not is_page else own if is_own else case.status
     if known := NO_ROUTES.get("login" if is_page and re.search(LOGIN_PAGE, case.answer.text) else kind):
         cause = f"{known[0]} ({described(case.answer)})"
         return Finding(id="call.other", cause=cause, likely=is_page or is_own, fix=known[1:])

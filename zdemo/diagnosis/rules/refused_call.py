@@ -6,14 +6,14 @@ from dataclasses import replace
 from zdemo.config.names import near_role
 from zdemo.diagnosis.evidence import NO_SETTINGS, NOT_ASKED, Probe, active_token
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.rules.api_response import CHANGED, NGINX, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase
+from zdemo.diagnosis.rules.api_response import CHANGED, CODES, GET_JWT, TAKE_FROM_HEADER, VERIFIES_JWTS, ApiCase
 from zdemo.diagnosis.rules.missing_role import pat_at_resource, with_other_token
 from zdemo.diagnosis.rules.rule import rule, table
 from zdemo.diagnosis.wording import shown_list, span
 from zdemo.errors import ROLE_SCOPE
 from zdemo.errors.steps import Command, Step
 from zdemo.text.masking import masked
-from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, OTHER_PATHS, ROLES_CLAIM
+from zdemo.zitadel.introspection_answer import INTROSPECTION_PATH, KEYS_PATH, ROLES_CLAIM
 from zdemo.zitadel.records import NEVER
 
 REUSES = "it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL"
@@ -30,9 +30,10 @@ COMPARE = (
     "those here"
 )
 SEND_FORM = "in the API, send a form with the token to {}, with CLIENT_ID and CLIENT_SECRET as Basic credentials"
+LOG_IN_AGAIN = "use a token of a new login with the acr_values or max_age that the challenge names (-v shows it)"
+NOT_TOLD = "which does not say whether a token is for this API: it is not the introspection"
 ASK = "in the API, ask {} (ZITADEL_DOMAIN)"
 NO_INSTANCE = "no instance for host"  # how the emulator's reason begins where a request names another host
-NOT_TOLD = "which does not say whether a token is for this API, and returns no roles for a PAT"
 ELSEWHERE = "the API verifies JWTs itself, for another issuer or audience"
 WAIT = "try again when that time is over"
 LOOKS_ELSEWHERE = "the API looks for the role elsewhere, such as in scope"
@@ -45,6 +46,7 @@ NOTHING_SEEN = (  # in the words of Django REST framework, FastAPI and others
     r"(?i)not authenticated|not provided|\b(missing|no) \w* ?(token|header|credentials)"
     r"|(token|header|credentials)\W+(is |are )?(missing|required)"
 )
+OPENID_SCOPES = "openid", "profile", "email", "phone", "address", "offline_access"  # of OpenID Connect: no roles
 ABOUT_ROLES = r"(?i)\brole|scope|permission|forbidden|denied|allowed|authori[sz]|^\s*$"  # of an API's own words
 LET_THROUGH = "let what is between here and the API pass requests and their Authorization field, and keep no answers"
 API_LOG = "check the API's log"
@@ -109,14 +111,20 @@ def _by_the_api_alone(case: ApiCase) -> Finding:
     finding, here = by_its_code(case), case.here
     if not here or here.id == "client.swapped_with_token":
         return here or finding  # the API could ask ZITADEL, so another obstacle here is not why it refuses
-    return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=(DOCTOR,))
+    fix = (DOCTOR,) if here.candidates else here.fix
+    return replace(finding.and_seen([("from here", f"the token cannot be checked: {here.cause}")]), fix=fix)
 
 
 def _missing(case: ApiCase) -> list[str]:
     """Return the roles that the API requires, and the token does not have; one can be enough. ROLE is unknown."""
-    required = case.call.role or (case.call.challenge.scope if case.call.challenge else "") or "ROLE"
-    keys = (key.removeprefix(ROLE_SCOPE) for key in required.split())
+    required = case.call.role or (case.call.challenge.scope if case.call.challenge else "")
+    keys = [key.removeprefix(ROLE_SCOPE) for key in required.split() if key not in OPENID_SCOPES] or ["ROLE"]
     return [quoted(key, 60) for key in keys if key not in case.introspection.roles()]
+
+
+def _tells(case: ApiCase) -> bool:
+    """Return whether the API fails, or names a cause that is neither the token nor a role: a code of its own."""
+    return case.status == 500 or not re.search(rf"{ABOUT_ROLES}|token|invalid|expired|active", case.code)
 
 
 def _lacks_a_role(case: ApiCase) -> bool:
@@ -151,6 +159,9 @@ def _own_rules(case: ApiCase) -> Finding:
         first = [LACKS_ROLE, *first]
     candidates = dict.fromkeys((*first, A_GATEWAY, LACKS_ROLE, OTHER_SETTINGS, CHANGED))
     cause = f"{case.issuer} says that the token is active: the API refuses it for a reason of its own"
+    if _tells(case):
+        fix = LOG_IN_AGAIN if case.code == "insufficient_user_authentication" else API_LOG  # RFC 9470 §3
+        return Finding(id="call.own_rules", cause=f"{cause}, which its challenge names", fix=(fix,))
     seen = (("roles", roles or "none"),)
     return Finding(id="call.own_rules", cause=cause, candidates=tuple(candidates), seen=seen, fix=(API_LOG,))
 
@@ -180,12 +191,12 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
     questions, emulator, sent = case.evidence.apis_questions, f"the emulator at {case.issuer}", masked(case.token or "")
     if questions is None:
         return None
-    paths = (INTROSPECTION_PATH, *OTHER_PATHS, *([KEYS_PATH] if case.form.is_opaque else []))
-    of_others = [each for each in questions if each.path != INTROSPECTION_PATH and each.token not in ("", sent)]
-    asked = [each for each in questions if each not in of_others and (each.path in paths or "path" in each.reason)]
+    tells, of_none = _tells(case), () if case.form.is_opaque else (KEYS_PATH,)  # the keys help to verify a JWT
+    about = [each for each in questions if each.path == INTROSPECTION_PATH or each.token in ("", sent)]
+    asked = [each for each in about if "introspect" in each.path or not (tells or each.path in of_none)]
     lost = next((each for each in questions if each.reason.startswith(NO_INSTANCE)), None)
     if not asked and not lost:
-        return _not_asked(case, emulator)
+        return None if tells else _not_asked(case, emulator)
     question = lost or max(reversed(asked), key=lambda each: (each.path == INTROSPECTION_PATH, each.token == sent))
     likely, fix = False, SEND_FORM.format(case.issuer + INTROSPECTION_PATH)
     roles, says_so = _roles(case), case.code == "insufficient_scope"
@@ -193,11 +204,12 @@ def _by_the_emulators_record(case: ApiCase) -> Finding | None:
         cause = f"{emulator} refuses the API's question at {lost.path}: {lost.reason}"
         fix = ASK.format(case.issuer)
     elif question.path != INTROSPECTION_PATH:  # a request may be of another
-        cause, likely = f"the API asks {case.issuer}{question.path}, ", True
-        cause += "which does not exist" if "path" in question.reason else NOT_TOLD
+        cause, likely = f"the API asks {case.issuer}{question.path}, {NOT_TOLD}", True
     elif question.status != 200:
         cause = f"{emulator} refuses the API's question about the token: {question.reason}"
         fix = COMPARE if question.about_client else fix
+    elif tells and not question.reason:
+        return None
     elif question.token != sent:  # another caller's is possible
         reason = question.reason or "which is active"
         cause, likely = f"the API asks {emulator} about another text than the token: {question.token}, {reason}", True
@@ -264,7 +276,7 @@ def _compared(case: ApiCase) -> Finding:
     if case.here:
         role_is_missing = case.code == "insufficient_scope" or case.status == 403
         agrees = case.here.id.startswith("role.") == role_is_missing or case.here.id == "zitadel.bare_answer"
-        if agrees or (case.is_other and not case.code):
+        if agrees or (case.is_other and case.code not in CODES):
             return case.here
     finding = finding_for_disagreement(case, case.here.cause if case.here else "it is accepted")
     if case.code == "insufficient_scope" and case.is_other and not (case.here or case.from_zdemo):
@@ -296,18 +308,18 @@ def finding_for_disagreement(case: ApiCase, zitadel: str) -> Finding:
     if case.code in ("", "invalid_token") and not (case.call.accepted or case.from_zdemo):
         verifies = [] if case.here or case.status == 403 else [VERIFIES_JWTS if case.form.is_opaque else ELSEWHERE]
         candidates = [*verifies, CLIENT_REFUSED if case.code else A_GATEWAY, *candidates]
-    behind_proxy = (f"or, behind a proxy, in {NGINX}",) if case.code == "invalid_token" else ()
-    jwt = case.get_jwt if VERIFIES_JWTS in candidates else ()
+    jwt = GET_JWT if VERIFIES_JWTS in candidates and not case.is_at_emulator else ()
     return Finding(
         id="call.disagrees",
         cause=f"the API and {case.issuer} disagree about this token",
         candidates=(*candidates, "something in between caches answers, or changes the Authorization header"),
         seen=(("API", f"{case.status}"), ("ZITADEL", zitadel)),
         fix=(*jwt, COMPARE if case.is_other else RESTART),
-        otherwise=behind_proxy if case.is_other else (COMPARE, *behind_proxy),
+        otherwise=() if case.is_other else (COMPARE,),
     )
 
 
+ASKS = table(_by_the_emulators_record, when=lambda case: case.introspection.active and case.here is None)
 COMPARED = (
     *table(
         replace(_lacks_role, when=(_lacks_a_role, lambda case: _missing(case) != ["ROLE"] or not _roles(case))),
