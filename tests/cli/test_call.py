@@ -82,7 +82,7 @@ def test_the_curl_command_is_without_the_token_and_sends_nothing(shell: Shell) -
         assert (ran.code, ran.err, api.connections) == (0, "", 0)
     command = f'curl -i -H "Authorization: Bearer $PAT" {api.url}{SCOPED}'
     assert ran.out == f"{command}\n"
-    ran = shell("call", "https://api.example/a?b=1&c=2", "-X", "POST", "--curl")
+    ran = shell("call", "https://api.example/a?b=1&c=2 ", "-X", "POST", "--curl")
     assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
 
 
