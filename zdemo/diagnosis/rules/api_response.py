@@ -201,11 +201,9 @@ def _login(case: ApiCase) -> Finding | None:
     return Finding(id="call.login", cause=cause, candidates=candidates, fix=fix)
 
 
-@rule(when=lambda case: case.status == 429 or (case.status == 503 and "retry-after" in case.answer.headers))
-def _rate_limited(case: ApiCase) -> Finding | None:
-    if case.from_zdemo and case.failed:
-        return None
-    what = "requests to the API are rate limited" if case.status == 429 else "the API is not available for some time"
+@rule(when=lambda case: case.status == 429 or (case.status == 503 and re.search(r"(?i)\bmaintenance\b", case.words)))
+def _rate_limited(case: ApiCase) -> Finding:
+    what = "requests to the API are rate limited" if case.status == 429 else "the API is under maintenance"
     cause = f"{what} ({case.status}), says the API or a proxy in front of it"
     return Finding(id="call.rate_limited", cause=cause, fix=(wait(case.answer), "ask the operator of the API"))
 
