@@ -19,6 +19,7 @@ from tests.catalogue.named_causes import call, doctor, flat, introspect
 from tests.catalogue.test_credentials import APP, does
 from tests.catalogue.test_one_brain import refreshed
 from tests.support.cli import Shell, settings
+from tests.support.connection_faults import relay
 from tests.support.planting import Planter
 from tests.support.secret_forms import jwe
 from tests.support.upstream import Received, answer, depending, json_body, upstream
@@ -101,6 +102,11 @@ def test_the_emulators_reason_is_the_cause_and_marked_as_such(bare: Shell, plant
     assert len(planter.emulator.requests) + 2 <= MOST_REQUESTS_OF_DOCTOR  # with those for the record
     assert f"\nfinding       {finding}\n" in outputs[1].ran.out
     assert len(outputs[1].ran.out.splitlines()) <= MOST_LINES_OF_INTROSPECT
+
+
+def test_a_request_that_was_changed_on_its_way_names_what_arrived(bare: Shell, planter: Planter) -> None:
+    with upstream(relay(planter.url, authorization="Basic cHJveHk6cHJveHk=")) as proxy:
+        introspect(bare, settings(planter.url, ZITADEL_INTERNAL_URL=proxy.url)).names("received 'proxy'")
 
 
 def test_what_an_administrator_sees_of_an_unknown_client_comes_first(bare: Shell, planter: Planter) -> None:
