@@ -33,7 +33,7 @@ def _out_of_time(case: TokenCase) -> Finding | None:
         cause = f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's"
         return Finding(id="clock.skewed", cause=cause, seen=(CLOCK_COMPARED,), fix=(SYNCHRONISE,))
     if is_expired:
-        return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
+        return Finding(id="token.expired", cause="the token has expired, says its exp", fix=("request a new one",))
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=refusal.steps)
 
 
