@@ -125,7 +125,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call me:word@host/", f"unknown route: … {ROUTES}", "zdemo call --help"),
         ("call http://me:word@[::1]/", "the URL contains a user name or password", "use http://[::1]/ as the URL"),
-        ("call 'POST http://a/x'", "ROUTE begins with a method: POST", "zdemo call -X POST http://a/x"),
+        ("call 'POST http://a/x'", "ROUTE begins with a method: POST", "zdemo call http://a/x -X POST"),
         ("call messages", f"unknown route: messages {ROUTES}", "zdemo call /messages"),
         ("call localhost:1/x", f"unknown route: localhost:1/x {ROUTES}", "zdemo call http://localhost:1/x"),
         ("call :1/x", f"unknown route: :1/x {ROUTES}", "zdemo call http://localhost:1/x"),

@@ -20,7 +20,7 @@ from zdemo.errors.steps import Command, Shell, in_words, usable
 from zdemo.text.spelling import did_you_mean
 
 ANY = "1"  # stands for a value that is known at run time only: a number is also a name
-KNOWN = {"action": "grant", "api": "", "where": "", "_at_port": ""}  # an option, or nothing
+KNOWN = {"action": "grant", "api": "", "where": "", "_at_port": "", "method": "POST"}  # an option, or nothing
 OTHER_PROGRAMS = ("base64", "chmod", "curl", "df", "export", "jq", "ls", "mkdir", "mv", "openssl", "pip", "unset")
 
 

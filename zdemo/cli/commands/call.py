@@ -48,7 +48,7 @@ def _target(text: str, url: str | None) -> tuple[Endpoint, str | None, str]:
     """
     method, blank, rest = text.partition(" ")
     if blank and method in list(Method):
-        raise UsageError(f"ROUTE begins with a method: {method}", hint=Command(f"call -X {method}", (rest.strip(),)))
+        raise UsageError(f"ROUTE begins with a method: {method}", hint=Command("call", (rest.strip(),), f"-X {method}"))
     if text in list(Route):
         return Route(text), url, "--url"
     if text.startswith("/"):
