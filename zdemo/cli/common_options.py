@@ -88,9 +88,10 @@ def port_explained(host: str, port: int, option: str = "--port", *, emulator: in
 
             hint, other = "stop what runs there, or choose another port:", emulator
             for place, taken, name in ((host, port, option), ("localhost", emulator, "--emulator-port")):
-                for free in (number for number in range(taken, HIGHEST_PORT + 1) if number != other):
+                for free in (*range(taken, HIGHEST_PORT + 1), taken - 1):
                     with suppress(OSError), listen(place, free):
-                        break
+                        if free != other:
+                            break
                 hint += f" {name} {free}" if free != taken else ""
                 other = free
         elif isinstance(error, PermissionError):

@@ -230,9 +230,10 @@ def _value(param: Any, callback: Any, ctx: Any, value: Any) -> Any:
     known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}.union(ctx.help_option_names)
     is_secret, typed = not {*param.opts}.isdisjoint(SECRET_OPTIONS), _typed(param)
     for text in map(str, (value or ()) if param.multiple else [value]):  # the next option, or a role instead of a token
-        if text.partition("=")[0] in known or (is_secret and re.fullmatch("[a-z]+:[a-z]+", text)):
+        word = text.partition("=")[0]  # without what may be a secret
+        if word in known or (is_secret and re.fullmatch("[a-z]+:[a-z]+", text)):
             instead = f"put a bare {typed} at the end of the line" if is_secret else NO_VALUE
-            raise UsageError(f"{typed} took {text}", hint=instead)
+            raise UsageError(f"{typed} took {word}", hint=instead)
     if isinstance(value, str) and not value.strip() and value != param.default:
         raise UsageError(f"{typed} is empty", hint=NO_VALUE)
     if value is None or value == ():

@@ -11,6 +11,7 @@ EXPORTED = "the environment"
 GIVEN_BY_EMULATOR = "_ZDEMO_GIVEN"  # names the variables that zdemo emulator exports to its command
 GIVEN = "the mapping of settings"  # that a program hands over
 KEY_FILE = "ZITADEL_KEY_FILE"
+NOT_MEANT = (".example", ".sample", ".template", ".dist", ".tmp", ".swp")  # ends of names
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -90,6 +91,12 @@ class Environment(Mapping[str, str]):
         return replace(self, layers=layers)
 
 
+def _nearby() -> Path | None:
+    """Return a file that may have been meant as ``.env``: by its name neither an example nor an editor's."""
+    near = (Path("../.env"), Path("env"), *sorted(Path().glob(".env.*")))
+    return next((path for path in near if path.suffix not in NOT_MEANT and path.is_file()), None)
+
+
 def read_environment(
     env_file: Path | None = None, options: Mapping[str, tuple[str, str | None]] | None = None
 ) -> Environment:
@@ -108,14 +115,12 @@ def read_environment(
 
         dotenv = valid_dotenv(path)
         in_file, repeated = dotenv.values, dotenv.repeated
-    near = (Path("../.env"), Path("env"), *sorted(Path().glob(".env.*")))
-    nearby = (path for path in near if path.suffix not in (".example", ".sample", ".template", ".dist", ".tmp"))
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: dict(os.environ), str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
-        nearby=None if os.path.lexists(path) else next(filter(Path.is_file, nearby), None),
+        nearby=None if os.path.lexists(path) else _nearby(),
         repeated=repeated,
         folder=path if is_folder else None,
     )

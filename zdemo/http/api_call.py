@@ -45,10 +45,9 @@ def other_route(path: str, *, typed: str) -> OtherRoute:
     """Return a path of any API. Raises UsageError for what cannot stand in a request as it is."""
     if "#" in path:
         raise UsageError("a fragment (#) is not sent to an API", hint="leave out # and what follows it")
-    if any(c.isspace() or not c.isprintable() for c in typed.strip(" ")):
-        hint = "write a space as %20; a method is given with -X METHOD, not in front of the URL"
-        raise UsageError("the path has a space or a control character", hint=hint)
-    return OtherRoute(path=path.strip(" "), typed=typed.strip(" "))
+    if any(c.isspace() or not c.isprintable() for c in typed):
+        raise UsageError("the path has a space or a control character", hint="write a space as %20")
+    return OtherRoute(path=path, typed=typed)
 
 
 class Method(StrEnum):

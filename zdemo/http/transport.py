@@ -63,12 +63,15 @@ class Transport:
         self._has_answered = False
         self.ca_bundle = ca_bundle_of(os.environ)
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
-        self.close = self._adapter.close
 
     @classmethod
     def to_zitadel(cls, zitadel: ZitadelAddress, *, connections: int = 1) -> Self:
         """Return a sender of requests to ZITADEL, wherever the settings say to connect."""
         return cls(zitadel.server, setting=zitadel.setting, zitadel=zitadel, connections=connections)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._adapter.close()
 
     def send(  # the parts of a request, each given by name
         self,
