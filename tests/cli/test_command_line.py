@@ -14,6 +14,7 @@ import pytest
 from tests.support.cli import BASE, Shell, at_terminal
 from tests.support.processes import ROOT, forker
 from zdemo.cli.app import COMMANDS, load
+from zdemo.cli.usage import NO_VALUE
 from zdemo.errors import ExitCode
 from zdemo.text.columns import cells
 
@@ -134,7 +135,7 @@ ROUTES = "(public, private, scoped, a path such as /messages, or a URL)"
         ("emulator 8855 npm -w", "unexpected argument: 8855", "zdemo emulator --port 8855 -- npm -w"),
         ("emulator --port 1 2", "unexpected argument: 2", "leave it out, or put it after --"),
         ("emulator --env A {port} -- x", "unexpected argument: {port}", "zdemo emulator --env 'A={port}' -- x"),
-        ("token --scope --client-secret=a", "--scope took --client-secret", "give a value: a variable there may be empty"),
+        ("token --scope --client-secret=a", "--scope took --client-secret", NO_VALUE),
         (f"call {TOKEN}.x:1", f"unknown route: … {ROUTES}", "zdemo call --help"),
         ("call https:/a.example", f"unknown route: https:/a.example {ROUTES}", "zdemo call --help"),
         ("call http://a/x --url x", "--url cannot be combined with a URL", "leave out --url, or give the path alone"),
